@@ -1,0 +1,60 @@
+# The two commands: make demo, make test. `make` alone prints all of them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# uv from PATH; where it is missing, one of this checkout's own. Its version is pinned in cookiecutter.json.
+UV := $(shell command -v uv || echo .tools/bin/uv)
+UV_VERSION = $(shell sed -n 's/.*"_uv_version": "\(.*\)".*/\1/p' cookiecutter.json)
+SLUG ?= my-etl
+# The baked projects install with the same uv.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.tools/bin/uv:
+	@$(PYTHON) -m venv .tools || { echo "Install uv (https://docs.astral.sh/uv) or Python's venv module (Debian: apt-get install python3-venv), then try again." >&2; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.installed: requirements.lock | $(filter .tools/bin/uv,$(UV))
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch $@
+
+.PHONY: demo
+demo: .venv/.installed ## Bake the default project into build/ and run its ETL on the sample days
+	@$(BIN)/cookiecutter --no-input --overwrite-if-exists --output-dir build . project_slug=$(SLUG)
+	@$(MAKE) --no-print-directory -C build/$(SLUG) run
+
+.PHONY: test
+test: .venv/.installed ## Run every test, the baked projects' own included (Airflow is installed for them)
+	@$(BIN)/python -m pytest -n 2
+
+.PHONY: test-fast
+test-fast: .venv/.installed ## Run the tests that need neither Airflow nor a server
+	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers"
+
+.PHONY: lint
+lint: .venv/.installed ## Check the style of the template's own code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+.PHONY: lock
+lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project's dependencies again
+	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header \
+	  --group dev pyproject.toml -o requirements.lock
+	@$(MAKE) --no-print-directory .venv/.installed
+	@$(BIN)/python scripts/lock_projects.py
+
+.PHONY: bench
+bench: .venv/.installed ## Measure what the README quotes
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+.PHONY: clean
+clean: ## Remove what make made
+	rm -rf .venv .tools build

@@ -1,0 +1,1 @@
+"""The hooks, importable by the tests."""

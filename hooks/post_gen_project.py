@@ -1,0 +1,84 @@
+"""Finish a new project: remove what was not chosen, make its keys, begin its git repository, say what comes next.
+
+Run by cookiecutter's own interpreter, inside the new project. Whatever is optional may fail: failing here would make
+cookiecutter remove the project.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# cookiecutter fills this in.
+ANSWERS = r"""<< cookiecutter | tojson >>"""
+
+
+def run(*command):
+    """Run a command and return (exit status, its output); a missing program is a status of 127."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout.strip()
+
+
+def made_by_cruft_for_a_comparison(answers, project):
+    """Tell whether cruft only compares: it renders again in a temporary folder, where keys must not be made."""
+    return "_commit" in answers and project.parent.parent.resolve() == Path(tempfile.gettempdir()).resolve()
+
+
+def remove_empty_folders():
+    """Remove the folders whose only file was not chosen."""
+    for folder in (Path(".github/workflows"), Path(".github")):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def begin_repository(branch):
+    """Run `git init` on the chosen branch, unless there is a repository; return a warning or None."""
+    if Path(".git").exists():
+        return None
+    status, output = run("git", "init", "--quiet")
+    if status:
+        return f"git init failed ({output}); later: git init && git symbolic-ref HEAD refs/heads/{branch}"
+    # Not `git init -b`: git older than 2.28 does not know it.
+    run("git", "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    return None
+
+
+def not_ignored_secrets():
+    """Return the files in secrets/ that git would take, except .gitignore itself."""
+    if not Path(".git").exists():
+        return []
+    files = [str(path) for path in Path("secrets").glob("*") if path.name != ".gitignore"]
+    return [path for path in files if run("git", "check-ignore", "--quiet", path)[0] == 1]
+
+
+def main():
+    """Do the four steps; every warning comes with what to do about it."""
+    answers, project = json.loads(ANSWERS), Path.cwd()
+    remove_empty_folders()
+    if made_by_cruft_for_a_comparison(answers, project):
+        return
+    warnings = [begin_repository(answers["git_branch"])]
+    # -I -S: the script needs nothing but the standard library, and starts faster so.
+    status, keys = run(sys.executable, "-I", "-S", "scripts/keys.py")
+    if status:
+        warnings.append("some keys are missing; later, in the project: make keys")
+    exposed = not_ignored_secrets()
+    if exposed:
+        warnings.append(f"git would take {', '.join(exposed)}: put /secrets/ into .gitignore before you commit")
+    print(f"\n{answers['project_name']} lies in {project}\n\n{keys}\n")
+    for warning in filter(None, warnings):
+        print(f"Warning: {warning}")
+    print(
+        f"Next:\n  cd {project.name}\n  make run          # both DAGs on the sample days\n"
+        f"  git remote add origin {answers['git_repo']}\n"
+        f"  git add . && git commit -m 'Begin' && git push -u origin {answers['git_branch']}\n"
+        "  make deploy       # on the cluster that kubectl points at\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""What all tests share: baking the template, quickly and apart from the user's own settings."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cookiecutter import environment, generate
+from cookiecutter.main import cookiecutter
+from jinja2 import FileSystemBytecodeCache
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+PROJECT_FOLDER = TEMPLATE / "<<cookiecutter.project_slug>>"
+QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _apart(tmp_path_factory):
+    """Keep replay files, rendered hooks and git's settings out of the home folder and of /tmp."""
+    home = tmp_path_factory.mktemp("home")
+    temporary = tmp_path_factory.mktemp("tmp")
+    (home / ".gitconfig").write_text("[user]\nname = Test\nemail = test@example.com\n[init]\ndefaultBranch = trunk\n")
+    config = home / "cookiecutter.yaml"
+    config.write_text(f'cookiecutters_dir: "{home}/cookiecutters"\nreplay_dir: "{home}/replay"\n')
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
+    patch.setenv("COOKIECUTTER_CONFIG", str(config))
+    patch.setenv("TMPDIR", str(temporary))
+    patch.setattr("tempfile.tempdir", str(temporary))
+    cache = tmp_path_factory.mktemp("jinja")
+
+    class CachedEnvironment(environment.StrictEnvironment):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.bytecode_cache = FileSystemBytecodeCache(str(cache))
+
+        def from_string(self, source, globals=None, template_class=None):
+            # Jinja caches only what a loader gives; names and hooks come as strings.
+            return super().from_string(source, globals, template_class)
+
+    patch.setattr(generate, "create_env_with_context", _environment_maker(CachedEnvironment))
+    yield
+    patch.undo()
+
+
+def _environment_maker(environment_class):
+    def make(context):
+        options = context["cookiecutter"].get("_jinja2_env_vars", {})
+        return environment_class(context=context, keep_trailing_newline=True, **options)
+
+    return make
+
+
+def bake_into(folder, **answers):
+    """Bake the template into `folder` with these answers (the others are the defaults); return the project's path."""
+    return Path(cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)))
+
+
+@pytest.fixture(scope="session")
+def bake(tmp_path_factory):
+    """Return a function: answers → a baked project that tests only read; each set of answers is baked once."""
+    baked = {}
+
+    def cached(**answers):
+        key = tuple(sorted(answers.items()))
+        if key not in baked:
+            baked[key] = bake_into(tmp_path_factory.mktemp("bake"), **answers)
+        return baked[key]
+
+    return cached
+
+
+@pytest.fixture
+def bake_fresh(tmp_path):
+    """Return a function: answers → a baked project of the test's own, to change and to break."""
+
+    def fresh(**answers):
+        return bake_into(tmp_path / "fresh", **answers)
+
+    return fresh
+
+
+@pytest.fixture(scope="session")
+def installed(bake, tmp_path_factory):
+    """Return a function: answers → a baked project with its .venv, installed from its own requirements.lock."""
+    projects = {}
+
+    def install(**answers):
+        key = tuple(sorted(answers.items()))
+        if key not in projects:
+            source = bake(**answers)
+            project = tmp_path_factory.mktemp("installed") / source.name
+            shutil.copytree(source, project, symlinks=True)
+            run(["make", "install"], cwd=project)
+            projects[key] = project
+        return projects[key]
+
+    return install
+
+
+def run(command, cwd, expect=0, **environment_variables):
+    """Run a command; return what it printed (both streams). A status other than `expect` fails with that text."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environment() | environment_variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert expect is None or done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def clean_environment():
+    """Return this process's environment without what pytest, make, CI and a virtual environment put there."""
+    ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHONPATH", "AIRFLOW", "ETL_", "GITHUB_", "GITLAB_", "COV_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
