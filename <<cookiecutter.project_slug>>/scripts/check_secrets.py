@@ -104,10 +104,10 @@ def check_history() -> list[str]:
     if git("rev-parse", "--is-shallow-repository").strip() == "true":
         raise ValueError("this clone is shallow and lacks most commits: run git fetch --unshallow first.")
     own = own_secrets()
-    log = ("log", "--all", "--full-history", "-m", "--diff-filter=AM", "--format=commit %h", "--name-only")
+    changes = ("--all", "--full-history", "-m", "--no-renames", "--diff-filter=d", "--name-only")
     found = []
     commit = ""
-    for line in git(*log, "--", f":(icase){FOLDER}").splitlines():
+    for line in git("log", *changes, "--format=commit %h", "--", f":(icase){FOLDER}").splitlines():
         if line.startswith("commit "):
             commit = line.removeprefix("commit ")
         elif is_secret_path(line):
