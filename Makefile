@@ -46,7 +46,7 @@ lint: .venv/.installed ## Check the style of the template's own code
 
 .PHONY: lock
 lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project's dependencies again
-	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-header \
+	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory .venv/.installed
 	@$(BIN)/python scripts/lock_projects.py
