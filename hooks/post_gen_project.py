@@ -62,8 +62,9 @@ def main():
     if made_by_cruft_for_a_comparison(answers, project):
         return
     warnings = [begin_repository(answers["git_branch"])]
-    # -I -S: the script needs nothing but the standard library, and starts faster so.
-    status, keys = run(sys.executable, "-I", "-S", "scripts/keys.py")
+    # The script needs nothing but the standard library and the modules beside it: no environment, no site-packages,
+    # and no __pycache__ in a new project.
+    status, keys = run(sys.executable, "-E", "-s", "-S", "-B", "scripts/keys.py")
     if status:
         warnings.append("some keys are missing; later, in the project: make keys")
     exposed = not_ignored_secrets()

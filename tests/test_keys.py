@@ -86,9 +86,7 @@ def generated_module(project, name):
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777], ids=oct)
 def test_only_the_owner_can_read_whatever_the_umask(project, umask):
-    process = subprocess.Popen(
-        [sys.executable, "scripts/keys.py"], cwd=project, umask=umask, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "scripts/keys.py"], cwd=project, umask=umask, stdout=subprocess.DEVNULL)
     modes = set()
     while process.poll() is None:  # a file that is open to others for a moment only would be caught here
         for path in (project / "secrets").iterdir():
@@ -106,9 +104,7 @@ def test_the_folder_is_closed_before_the_first_key_is_made(project, tmp_path):
     real = ssh_keygen_path()
     watcher = tmp_path / "bin" / "ssh-keygen"
     watcher.parent.mkdir()
-    watcher.write_text(
-        f'#!/bin/sh\nstat -c %a secrets > {tmp_path}/mode\numask > {tmp_path}/umask\nexec {real} "$@"\n'
-    )
+    watcher.write_text(f'#!/bin/sh\nstat -c %a secrets > {tmp_path}/mode\numask > {tmp_path}/umask\nexec {real} "$@"\n')
     watcher.chmod(0o755)
     run_keys(project, env=os.environ | {"PATH": f"{watcher.parent}:{os.environ['PATH']}"}, umask=0)
     assert (tmp_path / "mode").read_text().strip() == "700"
@@ -218,9 +214,7 @@ def test_the_manifests_hold_the_files_byte_for_byte(project):
 def test_a_password_of_ones_own_is_escaped_in_the_database_url(project):
     (project / "secrets/postgres_password").write_text("p@ss/w:rd%")
     run_keys(project)
-    assert manifest(project)["my-etl-metadata"]["connection"].startswith(
-        b"postgresql://postgres:p%40ss%2Fw%3Ard%25@"
-    )
+    assert manifest(project)["my-etl-metadata"]["connection"].startswith(b"postgresql://postgres:p%40ss%2Fw%3Ard%25@")
 
 
 @pytest.mark.parametrize("content", [b"", b"secret\n", b"two words", b"\xff\xfe"])
@@ -266,9 +260,7 @@ def test_git_takes_none_of_them(project):
         added = subprocess.run(["git", "add", path], cwd=project, capture_output=True, check=False)
         assert added.returncode != 0, path
     subprocess.run(["git", "add", "--all"], cwd=project, check=True)
-    staged = subprocess.run(
-        ["git", "ls-files", "secrets"], cwd=project, capture_output=True, text=True, check=True
-    )
+    staged = subprocess.run(["git", "ls-files", "secrets"], cwd=project, capture_output=True, text=True, check=True)
     assert staged.stdout.split() == ["secrets/.gitignore"]
 
 
@@ -321,9 +313,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(project):
     while True:
         command = [sys.executable, "-c", die_before_step, str(min(step, 1))]
         killed = subprocess.run(command, cwd=project, capture_output=True, check=False)
-        whole = {
-            path.name: path.read_bytes() for path in secret_files(project) if not path.name.startswith(".")
-        }
+        whole = {path.name: path.read_bytes() for path in secret_files(project) if not path.name.startswith(".")}
         assert kept.items() <= whole.items()
         assert b"" not in whole.values()
         kept, step = whole, step + 1
