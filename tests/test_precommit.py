@@ -28,9 +28,7 @@ AUTHOR = {
 def environment(tmp_path_factory):
     """Return the variables that git and the hooks run with; the hooks' environments are made once."""
     home = tmp_path_factory.mktemp("hooks")
-    return (
-        os.environ | AUTHOR | {"PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
-    )
+    return os.environ | AUTHOR | {"PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
 
 
 class Repository:
