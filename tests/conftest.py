@@ -101,11 +101,15 @@ def installed(bake, tmp_path_factory):
 
 
 def run(command, cwd, expect=0, **environment_variables):
-    """Run a command; return what it printed (both streams). A status other than `expect` fails with that text."""
+    """Run a command; return what it printed (both streams). A status other than `expect` fails with that text.
+
+    A variable given as None is taken out of the environment.
+    """
+    environment_of_command = clean_environment() | environment_variables
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=clean_environment() | environment_variables,
+        env={name: value for name, value in environment_of_command.items() if value is not None},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
