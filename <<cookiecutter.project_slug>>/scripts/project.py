@@ -12,6 +12,9 @@ DEPLOY_KEY_TYPE = "<< cookiecutter.deploy_key_type >>"
 EXECUTOR = "<< cookiecutter.executor >>"
 NAMESPACE = "<< cookiecutter.namespace >>"
 RELEASE = "airflow"
+# Where the environment does not say otherwise (the Makefile passes both on).
+KUBECTL = "<< "microk8s kubectl" if cookiecutter.kubernetes == "microk8s" else "kubectl" >>"
+HELM = "<< "microk8s helm3" if cookiecutter.kubernetes == "microk8s" else "helm" >>"
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / "secrets"
