@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-PINS = json.loads((ROOT / "cookiecutter.json").read_text())
+from tests.conftest import QUESTIONS, clean_environment
+
 BIN = Path(sys.executable).parent
 AUTHOR = {
     "GIT_AUTHOR_NAME": "a",
@@ -28,7 +28,7 @@ AUTHOR = {
 def environment(tmp_path_factory):
     """Return the variables that git and the hooks run with; the hooks' environments are made once."""
     home = tmp_path_factory.mktemp("hooks")
-    return os.environ | AUTHOR | {"PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
+    return clean_environment() | AUTHOR | {"PRE_COMMIT_HOME": str(home / "pre-commit"), "PREK_HOME": str(home / "prek")}
 
 
 class Repository:
@@ -129,7 +129,7 @@ def test_every_hook_is_local_and_pinned_where_the_template_pins(bake):
     assert [repo["repo"] for repo in configuration["repos"]] == ["local"]
     pins = {
         f"{name.removeprefix('_').removesuffix('_version').replace('_', '-')}=={value}"
-        for name, value in PINS.items()
+        for name, value in QUESTIONS.items()
         if name.endswith("_version")
     }
     for hook in configuration["repos"][0]["hooks"]:
