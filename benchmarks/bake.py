@@ -36,7 +36,9 @@ def main():
     ratios = [baked / imported for baked, imported in zip(bakes, imports, strict=True)]
     print(f"import cookiecutter.cli   {statistics.median(imports):.2f} s")
     print(f"bake the default project  {statistics.median(bakes):.2f} s")
-    print(f"ratio, median of {runs} pairs: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    print(
+        f"ratio, median of {runs} pairs: {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})"
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ def not_ignored_secrets():
     if not Path(".git").exists():
         return []
     files = [str(path) for path in Path("secrets").glob("*") if path.name != ".gitignore"]
-    return [path for path in files if run("git", "check-ignore", "--quiet", path)[0] == 1]
+    ignored = run("git", "check-ignore", "--", *files)[1].splitlines()
+    return sorted(set(files) - set(ignored))
 
 
 def main():

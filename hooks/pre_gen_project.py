@@ -7,9 +7,7 @@ import json
 import keyword
 import os
 import re
-import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 # cookiecutter fills these two in; the checks get them as arguments, so that tests can import this file.
@@ -72,6 +70,17 @@ REPO_PATH = r"(?P<path>[A-Za-z0-9~_][A-Za-z0-9._~%+-]*(/[A-Za-z0-9~_.][A-Za-z0-9
 SCP_URL = re.compile(rf"{USER}(?P<host>{HOST}):{REPO_PATH}")
 SSH_URL = re.compile(rf"ssh://({USER})?(?P<host>{HOST})(:(?P<port>\d+))?/{REPO_PATH}")
 HTTPS_URL = re.compile(rf"https://(?P<host>{HOST})(:(?P<port>\d+))?/{REPO_PATH}")
+
+
+def cookiecutter_version():
+    """Return the version of the cookiecutter that runs this hook; cookiecutter 2.7.0 itself says that it is 2.6.0."""
+    for folder in sys.path:
+        for found in Path(folder).glob("cookiecutter-*.dist-info"):
+            return found.name.split("-")[1].removesuffix(".dist")
+    # Slower than all the checks together, hence only where the folder's name does not tell.
+    from importlib import metadata
+
+    return metadata.version("cookiecutter")
 
 
 def check_cookiecutter(version):
@@ -239,6 +248,8 @@ def remove_parents_afterwards(output_dir):
     parents = [parent for parent in here.parents if output_dir in parent.parents]
     if not parents or any(here.iterdir()):
         return
+    import subprocess
+
     wait_and_remove = (
         "import os, sys, time\n"
         "for _ in range(100):\n"
@@ -252,7 +263,7 @@ def remove_parents_afterwards(output_dir):
 
 def main():
     """Check cookiecutter's version first: an old one does not fill in the answers."""
-    too_old = check_cookiecutter(metadata.version("cookiecutter"))
+    too_old = check_cookiecutter(cookiecutter_version())
     if too_old:
         sys.exit(too_old)
     answers = json.loads(ANSWERS)
