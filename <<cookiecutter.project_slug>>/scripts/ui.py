@@ -36,7 +36,7 @@ def main() -> int:
     print("Starting Airflow, which takes about a minute ...", flush=True)
     with open(LOG, "w") as log:
         # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
-        airflow = subprocess.Popen(  # noqa: S603
+        airflow = subprocess.Popen(
             [str(Path(sys.executable).with_name("airflow")), "standalone"],
             env=environment(port),
             stdout=log,
