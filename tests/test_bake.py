@@ -105,7 +105,7 @@ def test_no_stray_delimiter():
     allowed = re.compile(
         r"<<-? ?_?cookiecutter\b[^<>\n]*>>"
         r"|<<-? \w+(\.\w+)* ?>>"
-        r"|<%-? (if|elif|else|endif|for|endfor|set|filter|endfilter|raw|endraw)\b[^%\n]*%>"
+        r"|<%-? (if|elif|else|endif|for|endfor|set|include|filter|endfilter|raw|endraw)\b[^%\n]*%>"
         r"|<# .* #>"
     )
     for path in template_files():

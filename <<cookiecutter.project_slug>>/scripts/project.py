@@ -13,8 +13,8 @@ EXECUTOR = "<< cookiecutter.executor >>"
 NAMESPACE = "<< cookiecutter.namespace >>"
 RELEASE = "airflow"
 # Where the environment does not say otherwise (the Makefile passes both on).
-KUBECTL = "<< "microk8s kubectl" if cookiecutter.kubernetes == "microk8s" else "kubectl" >>"
-HELM = "<< "microk8s helm3" if cookiecutter.kubernetes == "microk8s" else "helm" >>"
+KUBECTL = "<% if cookiecutter.kubernetes == 'microk8s' %>microk8s kubectl<% else %>kubectl<% endif %>"
+HELM = "<% if cookiecutter.kubernetes == 'microk8s' %>microk8s helm3<% else %>helm<% endif %>"
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = ROOT / "secrets"
