@@ -1,0 +1,101 @@
+"""Baked projects as their users have them: installed from their own lock, run and tested by their own commands."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import TEMPLATE, clean_environment, run
+
+pytestmark = pytest.mark.airflow
+
+# The default, and one project for each of the other executors, a nested DAG folder and GitLab.
+PROJECTS = {
+    "default": {},
+    "kubernetes-nested": {
+        "executor": "KubernetesExecutor",
+        "dags_subpath": "airflow/dags",
+        "project_slug": "nested-etl",
+    },
+    "local-gitlab": {"executor": "LocalExecutor", "ci": "gitlab", "project_slug": "gitlab-etl"},
+}
+
+
+@pytest.mark.parametrize("answers", PROJECTS.values(), ids=PROJECTS)
+def test_own_tests_pass(installed, answers):
+    printed = run(["make", "test"], cwd=installed(**answers))
+    summary = printed.strip().splitlines()[-1]
+    assert " passed" in summary
+    assert "failed" not in summary
+    assert "skipped" not in summary, printed
+
+
+def test_lint_passes(installed):
+    run(["make", "lint"], cwd=installed())
+
+
+def test_demo_runs_the_sample_and_says_where_the_data_lies(tmp_path):
+    """`make demo` in this very checkout, with uv taken away from PATH: the Makefile has to bring its own."""
+    printed = run(["make", "demo", "SLUG=demo-etl"], cwd=TEMPLATE)
+    for word in ("read", "clean", "rejected", "partitions", "files", "seconds"):
+        assert word in printed.lower()
+    data = TEMPLATE / "build" / "demo-etl" / ".airflow" / "data"
+    assert str(data) in printed
+    assert list(data.glob("clean/earthquakes/partition_date=*/*.parquet"))
+    assert list(data.glob("raw/earthquakes/partition_date=*/*.csv*"))
+
+
+def test_one_day(installed):
+    printed = run(["make", "run", "DATE=2018-02-01"], cwd=installed())
+    assert "2018-02-01" in printed
+    assert "2018-02-02" not in printed
+
+
+@pytest.mark.parametrize(
+    ("date", "said"), [("2018-02-30", "2018-02-30"), ("yesterday", "yesterday"), ("1999-01-01", "sample")]
+)
+def test_a_day_that_cannot_run_gets_a_plain_line(installed, date, said):
+    printed = run(["make", "run", f"DATE={date}"], cwd=installed(), expect=2)
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+def test_lock_fits_every_supported_python(installed, python, tmp_path):
+    project = installed()
+    run(
+        ["uv", "pip", "install", "--dry-run", "--require-hashes", "--python-version", python, "--target", str(tmp_path)]
+        + ["--only-binary", ":all:", "--python", ".venv/bin/python", "-r", "requirements.lock"],
+        cwd=project,
+        PATH=f"{TEMPLATE}/.tools/bin:{clean_environment()['PATH']}",
+    )
+
+
+def test_plain_pip_installs_the_lock(bake, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    lock = bake() / "requirements.lock"
+    run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", lock], cwd=tmp_path)
+    run([python, "-m", "pip", "check"], cwd=tmp_path)
+    assert "pandas" in run([python, "-c", "import airflow, pandas; print(pandas.__name__)"], cwd=tmp_path)
+
+
+def test_no_installed_module_can_be_a_project(installed):
+    """Every top-level module of the environment is refused as a package name (add it to the hook's list)."""
+    from hooks import pre_gen_project as hook
+
+    script = (
+        "import pkgutil, sysconfig; print(*(m.name for m in pkgutil.iter_modules([sysconfig.get_path('purelib')])"
+        " if not m.name.startswith('_')))"
+    )
+    names = run([".venv/bin/python", "-c", script], cwd=installed()).split()
+    assert len(names) > 50
+    free = [
+        name
+        for name in names
+        if name == name.lower()
+        and not any(
+            "already" in p for p in hook.check_names({"project_name": "x", "project_slug": name.replace("_", "-")})
+        )
+    ]
+    assert [name for name in free if not name[0].isdigit() and "__" not in name] == []
