@@ -63,9 +63,9 @@ def test_a_day_that_cannot_run_gets_a_plain_line(installed, date, said):
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_lock_fits_every_supported_python(installed, python, tmp_path):
     project = installed()
+    command = "uv pip install --dry-run --require-hashes --only-binary :all: --python .venv/bin/python"
     run(
-        ["uv", "pip", "install", "--dry-run", "--require-hashes", "--python-version", python, "--target", str(tmp_path)]
-        + ["--only-binary", ":all:", "--python", ".venv/bin/python", "-r", "requirements.lock"],
+        [*command.split(), "--python-version", python, "--target", str(tmp_path), "-r", "requirements.lock"],
         cwd=project,
         PATH=f"{TEMPLATE}/.tools/bin:{clean_environment()['PATH']}",
     )
