@@ -36,8 +36,8 @@ test: .venv/.installed ## Run every test, the baked projects' own included (Airf
 	@$(BIN)/python -m pytest -n 2
 
 .PHONY: test-fast
-test-fast: .venv/.installed ## Run the tests that need neither Airflow nor a server
-	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers"
+test-fast: .venv/.installed ## Run the tests that need neither Airflow, a server nor many renderings of the chart
+	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart"
 
 .PHONY: lint
 lint: .venv/.installed ## Check the style of the template's own code
