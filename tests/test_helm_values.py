@@ -7,16 +7,22 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import helm_chart
 import pytest
 import yaml
-from conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE
 from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
 from cookiecutter.utils import create_env_with_context
 from jinja2 import FileSystemLoader
 
-DATA_ROOTS = ["file:///opt/airflow/data", "s3://bucket/etl", "gs://bucket/etl", "abfs://container/etl"]
+from tests import helm_chart
+from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE
+
+DATA_ROOTS = [
+    "file:///opt/airflow/data",
+    "s3://bucket/etl",
+    "gs://bucket/etl",
+    "abfs://container@account.dfs.core.windows.net/etl",
+]
 ASKED = {name: QUESTIONS[name] for name in ("git_access", "dag_delivery", "executor", "expose", "kubernetes")} | {
     "data_root": DATA_ROOTS
 }
@@ -356,7 +362,11 @@ class Release:
         for name in ("dag-processor", TASK_PODS[self.answers["executor"]]):
             main = next(container for container in self.pods[name]["containers"] if container["name"] in (name, "base"))
             env = env_of(main)
-            assert (env["ETL_DATA_ROOT"], env["ETL_SOURCE"]) == (root, "usgs")
+            if root.startswith("abfs:"):
+                assert (env["ETL_DATA_ROOT"], env["AZURE_STORAGE_ACCOUNT_NAME"]) == ("abfs://container/etl", "account")
+            else:
+                assert env["ETL_DATA_ROOT"] == root
+            assert env["ETL_SOURCE"] == "usgs"
         claims = {
             name: [
                 (volume["name"], mount["mountPath"])
