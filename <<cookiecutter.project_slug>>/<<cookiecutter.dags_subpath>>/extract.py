@@ -24,6 +24,9 @@ RAW = Asset("earthquakes_raw")
     schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
+    max_active_runs=4,
+    dagrun_timeout=timedelta(hours=4),
+    description="One UTC day of earthquakes, as the service sends them",
     default_args={
         "owner": << cookiecutter.owner | tojson >>,
         "retries": 2,

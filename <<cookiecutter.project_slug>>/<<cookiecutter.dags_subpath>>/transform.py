@@ -22,6 +22,9 @@ CLEAN = Asset("earthquakes_clean")
     schedule=PartitionedAssetTimetable(assets=RAW),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
+    max_active_runs=4,
+    dagrun_timeout=timedelta(hours=4),
+    description="From a raw day to clean earthquakes in Parquet",
     default_args={
         "owner": << cookiecutter.owner | tojson >>,
         "retries": 2,
