@@ -7,7 +7,6 @@ cookiecutter remove the project.
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 # cookiecutter fills this in.
@@ -25,7 +24,11 @@ def run(*command):
 
 def made_by_cruft_for_a_comparison(answers, project):
     """Tell whether cruft only compares: it renders again in a temporary folder, where keys must not be made."""
-    return "_commit" in answers and project.parent.parent.resolve() == Path(tempfile.gettempdir()).resolve()
+    if "_commit" not in answers:
+        return False
+    import tempfile
+
+    return project.parent.parent.resolve() == Path(tempfile.gettempdir()).resolve()
 
 
 def remove_empty_folders():
@@ -47,6 +50,19 @@ def begin_repository(branch):
     return None
 
 
+def make_keys():
+    """Run the project's own scripts/keys.py, which prints what it made; return whether all keys are there."""
+    sys.dont_write_bytecode = True  # no __pycache__ in a new project
+    sys.path.insert(0, "scripts")
+    try:
+        import keys
+
+        return keys.main() == 0
+    except (OSError, ImportError) as error:
+        print(f"Warning: scripts/keys.py: {error}")
+        return False
+
+
 def not_ignored_secrets():
     """Return the files in secrets/ that git would take, except .gitignore itself."""
     if not Path(".git").exists():
@@ -63,19 +79,16 @@ def main():
     if made_by_cruft_for_a_comparison(answers, project):
         return
     warnings = [begin_repository(answers["git_branch"])]
-    # The script needs nothing but the standard library and the modules beside it: no environment, no site-packages,
-    # and no __pycache__ in a new project.
-    status, keys = run(sys.executable, "-E", "-s", "-S", "-B", "scripts/keys.py")
-    if status:
+    print(f"\n{answers['project_name']} lies in {project}\n")
+    if not make_keys():
         warnings.append("some keys are missing; later, in the project: make keys")
     exposed = not_ignored_secrets()
     if exposed:
         warnings.append(f"git would take {', '.join(exposed)}: put /secrets/ into .gitignore before you commit")
-    print(f"\n{answers['project_name']} lies in {project}\n\n{keys}\n")
     for warning in filter(None, warnings):
         print(f"Warning: {warning}")
     print(
-        f"Next:\n  cd {project.name}\n  make run          # both DAGs on the sample days\n"
+        f"\nNext:\n  cd {project.name}\n  make run          # both DAGs on the sample days\n"
         f"  git remote add origin {answers['git_repo']}\n"
         f"  git add . && git commit -m 'Begin' && git push -u origin {answers['git_branch']}\n"
         "  make deploy       # on the cluster that kubectl points at\n"

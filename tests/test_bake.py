@@ -149,7 +149,7 @@ def test_lock_is_hashed_and_names_no_registry(bake, storage):
     data_root = next(root for root in CHOICES["data_root"] if root.startswith(storage))
     lock = (bake(data_root=data_root) / "requirements.lock").read_text()
     assert not re.search(r"https?://|--index-url|--find-links|file://", lock)
-    header, command, lock = lock.split("\n", 2)
+    _, command, lock = lock.split("\n", 2)
     # Renovate takes from here how to write the file, and reads no other form of these options.
     assert command == "#    uv pip compile --group=dev --output-file=requirements.lock pyproject.toml"
     entries = re.split(r"\n(?=\S)", lock.strip())
