@@ -1,5 +1,24 @@
 """The git server behind a repository's URL: its address, and where it takes a deploy key."""
 
+import re
+
+
+def url_problem(repo: str, access: str) -> str | None:
+    """Return what is wrong with a repository's URL, alone or for this way of access, or None."""
+    if re.match(r"ssh://[^/]*:[^/\d]", repo):
+        return f"{repo} mixes two forms: write git@host:path or ssh://git@host/path"
+    if re.match(r"[^/:]+:\d+/", repo):
+        return f"{repo} cannot hold a port in this form: write ssh://git@host:port/path"
+    if not re.match(r"(ssh|https)://[^/\s]+/\S|[^/\s:]+@[^/\s:]+:\S", repo):
+        return f"{repo} is none of git@host:path, ssh://git@host:port/path, https://host/path"
+    if re.match(r"https://[^/]*@", repo):
+        return "the URL holds a login: take it out, and make that token a new one"
+    if access == "ssh-deploy-key" and repo.startswith("https:"):
+        return "a deploy key works over SSH only: write git@host:path"
+    if access != "ssh-deploy-key" and not repo.startswith("https:"):
+        return f"git_access {access} works over HTTPS only: write https://host/path"
+    return None
+
 
 def address(repo: str) -> tuple[str, int, str]:
     """Return host, port (22 for SSH, 443 for HTTPS, unless the URL says another) and path of ``repo``."""

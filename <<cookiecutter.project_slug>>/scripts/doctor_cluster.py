@@ -1,0 +1,148 @@
+"""The cluster: its Secrets, its pods, what the container that fetches DAGs says, what Airflow lists."""
+
+import base64
+import json
+from collections.abc import Iterator
+
+import project
+from cluster import ClusterError, kubectl, kubectl_command
+from doctor_finding import Finding, broken, fine, unknown
+from git_words import explained
+from manifests import secret_data
+
+TOKEN_KEYS = ("GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD")
+KUBECTL = " ".join([*kubectl_command(), "-n", project.NAMESPACE])
+STARTING = ("", "PodInitializing", "ContainerCreating")
+
+
+def items(kind: str, *selector: str) -> list[dict]:
+    printed = kubectl("get", kind, *selector, "--request-timeout=4s", "--output=json", timeout=6)
+    return json.loads(printed)["items"]
+
+
+def cluster_state() -> Iterator[Finding]:
+    try:
+        found = {item["metadata"]["name"]: item.get("data") or {} for item in items("secrets")}
+    except ClusterError as problem:
+        yield unknown(f"the cluster: {problem}")
+        return
+    yield from cluster_secrets(found)
+    try:
+        pods = items("pods", f"--selector=release={project.RELEASE}")
+        yield from pod_problems(pods)
+        if pods:
+            yield from fetching(pods)
+            yield from dags_in_airflow()
+    except ClusterError as problem:
+        yield unknown(f"the pods: {problem}")
+
+
+def cluster_secrets(found: dict[str, dict[str, str]]) -> Iterator[Finding]:
+    """Compare the cluster's Secrets with those made from secrets/, by name, key and content."""
+    wanted: dict[str, dict[str, bytes | None]]
+    try:
+        wanted = {name: dict(data) for name, data in secret_data().items()}
+    except (OSError, ValueError):  # a checkout without keys: only the names can be asked for
+        wanted = {f"{project.SLUG}-git-ssh": dict.fromkeys(["gitSshKey"])}
+        wanted = wanted if project.GIT_ACCESS == "ssh-deploy-key" else {}
+    if project.GIT_ACCESS == "https-token":
+        wanted[f"{project.SLUG}-git-token"] = dict.fromkeys(TOKEN_KEYS)
+    problems = []
+    for name, data in wanted.items():
+        if name in found:
+            problems += content_problems(name, data, found[name])
+        else:
+            problems.append(f"namespace {project.NAMESPACE} has no Secret {name}")
+    restart = f"{KUBECTL} rollout restart deployment,statefulset -l release={project.RELEASE}"
+    for problem in problems:
+        yield broken(problem, f"make secrets && {restart}")
+    if wanted and not problems:
+        yield fine(f"the cluster's {len(wanted)} Secrets are there, with the right keys and content")
+
+
+def content_problems(name: str, data: dict[str, bytes | None], there: dict[str, str]) -> Iterator[str]:
+    for key, content in data.items():
+        if key not in there:
+            yield f"the Secret {name} lacks the key {key} (it has {', '.join(there) or 'none'})"
+        elif content is not None and (actual := base64.b64decode(there[key])) != content:
+            twice = b"".join(actual.split()) == base64.b64encode(content)
+            yield f"the Secret {name}: {key} {'is encoded twice' if twice else 'is not what secrets/ holds'}"
+
+
+def pod_problems(pods: list[dict]) -> Iterator[Finding]:
+    if not pods:
+        what = f"nothing of release {project.RELEASE} runs in namespace {project.NAMESPACE}"
+        yield broken(what, "make deploy")
+        return
+    problems = [problem for pod in pods for problem in stuck(pod)]
+    yield from problems or [fine(f"{len(pods)} pods of release {project.RELEASE}, none of them stuck")]
+
+
+def stuck(pod: dict) -> Iterator[Finding]:
+    name, status = pod["metadata"]["name"], pod["status"]
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        waiting = container["state"].get("waiting", {})
+        reason = waiting.get("reason", "")
+        if reason in STARTING:
+            continue
+        words = (waiting.get("message") or "").partition("\n")[0][:160]
+        cure = f"{KUBECTL} describe pod {name}"
+        if reason == "CrashLoopBackOff":
+            cure = f"{KUBECTL} logs {name} -c {container['name']} --previous"
+        yield broken(f"pod {name}, container {container['name']}: {reason}{words and f' ({words})'}", cure)
+    if status.get("phase") == "Pending" and not status.get("containerStatuses"):
+        unmet = [item for item in status.get("conditions", []) if item["status"] == "False"]
+        words = unmet[0].get("message", "")[:160] if unmet else ""
+        yield broken(f"pod {name} is Pending{words and f' ({words})'}", f"{KUBECTL} describe pod {name}")
+
+
+def fetching(pods: list[dict]) -> Iterator[Finding]:
+    """Read what the container says that fetches the DAGs for Airflow's DAG processor."""
+    for pod in pods:
+        if pod["metadata"].get("labels", {}).get("component") == "dag-processor":
+            break
+    else:
+        return
+    name = pod["metadata"]["name"]
+    container, window = "dag-processor", ["--since=5m"]
+    if project.DAG_DELIVERY == "git-sync":
+        # Where the first checkout fails, the sidecar never starts and the init container has the words.
+        started = any(item.get("started") for item in pod["status"].get("containerStatuses", []))
+        container, window = ("git-sync", ["--since=3m"]) if started else ("git-sync-init", [])
+    try:
+        log = kubectl("logs", name, "-c", container, "--tail=200", *window, timeout=10)
+    except ClusterError as problem:
+        yield unknown(f"what {container} says: {problem}")
+        return
+    signs = ('"error":',) if project.DAG_DELIVERY == "git-sync" else ("GitCommandError", "fatal:")
+    errors = [line for line in log.splitlines() if any(sign in line for sign in signs)]
+    if errors:
+        what, cure = explained("\n".join(errors))
+        yield broken(f"{container} in {name}: {what}", cure)
+    else:
+        yield fine(f"{container} in {name} reports no error")
+
+
+def airflow_table(*arguments: str) -> list[dict]:
+    """Run an airflow command in the cluster and return the table it prints."""
+    where = ("exec", f"deployment/{project.RELEASE}-api-server", "--container=api-server", "--")
+    printed = kubectl(*where, "airflow", *arguments, "--output", "json", timeout=90)
+    start = printed.find("[{")  # log lines may come first
+    return json.loads(printed[start : printed.rfind("]") + 1]) if start >= 0 else []
+
+
+def dags_in_airflow() -> Iterator[Finding]:
+    errors = airflow_table("dags", "list-import-errors")
+    for error in errors:
+        words = str(error.get("error") or error.get("stacktrace") or "?").strip().splitlines()[-1]
+        yield broken(f"Airflow cannot import {error.get('filepath', 'a file')}: {words}", "make test")
+    dags = airflow_table("dags", "list")
+    if not dags and not errors:
+        yield broken("Airflow knows no DAG yet", "wait a minute; then see what pods have: make pod-dags")
+    for dag in dags:
+        if str(dag.get("is_paused")).lower() == "true":
+            name = dag["dag_id"]
+            unpause = f"{KUBECTL} exec deployment/{project.RELEASE}-api-server -- airflow dags unpause {name}"
+            yield broken(f"the DAG {name} is paused: it shows up and does not run", unpause)
+    if dags and not errors:
+        yield fine(f"Airflow lists {', '.join(sorted(dag['dag_id'] for dag in dags))}")
