@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from doctor_cluster import cluster_state
+from doctor_finding import Finding, unknown
 from doctor_keys import host_keys, private_key, secrets
 from doctor_repository import dag_files, repository
 from doctor_values import tools, values
-from doctor_finding import Finding, unknown
 
 MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 
