@@ -151,7 +151,8 @@ def test_lock_is_hashed_and_names_no_registry(bake, storage):
     assert not re.search(r"https?://|--index-url|--find-links|file://", lock)
     _, command, lock = lock.split("\n", 2)
     # Renovate takes from here how to write the file, and reads no other form of these options.
-    assert command == "#    uv pip compile --group=dev --output-file=requirements.lock pyproject.toml"
+    options = f"--group=dev --python-version={QUESTIONS['_python_minimum']} --output-file=requirements.lock"
+    assert command == f"#    uv pip compile {options} pyproject.toml"
     entries = re.split(r"\n(?=\S)", lock.strip())
     assert all(
         re.match(r"[a-z0-9._-]+(\[[a-z0-9,._-]+\])?==\S+", entry) and "--hash=sha256:" in entry for entry in entries
