@@ -76,10 +76,15 @@ class Renderer:
 
 
 @pytest.fixture(scope="session")
-def values_text():
+def render_file():
+    """Return a function: file of the project, answers → its text."""
+    return Renderer()
+
+
+@pytest.fixture(scope="session")
+def values_text(render_file):
     """Return a function: answers → the text of helm/values.yaml."""
-    renderer = Renderer()
-    return lambda **answers: renderer("helm/values.yaml", **answers)
+    return lambda **answers: render_file("helm/values.yaml", **answers)
 
 
 def env_of(container):
@@ -433,3 +438,76 @@ class Release:
             assert self.config.get("api", "base_url") == f"http://{QUESTIONS['ingress_host']}"
         else:
             assert ingresses == []
+
+
+def overlaid(values, overlay):
+    """Return values with an overlay laid over them, as Helm does with a second --values."""
+    merged = dict(values)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlaid(merged[key], value) if both else value
+    return merged
+
+
+@pytest.fixture
+def production(values_text, render_file):
+    """Return a function: answers → values.yaml under values.production.yaml."""
+
+    def values(**answers):
+        base = yaml.safe_load(values_text(**answers))
+        return overlaid(base, yaml.safe_load(render_file("helm/values.production.yaml", **answers)))
+
+    return values
+
+
+@pytest.mark.parametrize("answers", combinations(dag_delivery="git-sync", kubernetes="kubernetes"), ids=str)
+def test_the_production_overlay_fits_the_chart_s_schema(production, answers):
+    assert helm_chart.schema_errors(production(**answers)) == []
+
+
+@pytest.mark.chart
+@pytest.mark.parametrize("data_root", DATA_ROOTS, ids=lambda root: root.split(":")[0])
+@pytest.mark.parametrize("executor", ASKED["executor"])
+def test_the_production_overlay_renders_what_it_says(production, executor, data_root):
+    answers = {"git_access": "ssh-deploy-key", "dag_delivery": "git-sync", "kubernetes": "kubernetes"}
+    texts = helm_chart.render(production(**answers, executor=executor, data_root=data_root, expose="ingress"), "etl")
+    objects = helm_chart.objects(texts)
+    assert [error for item in objects for error in helm_chart.kubernetes_errors(item, "1.30")] == []
+    assert [error for item in objects for error in helm_chart.kubernetes_errors(item, "1.37")] == []
+    named = {(item["kind"], item["metadata"]["name"]) for item in objects}
+    assert not [name for kind, name in named if kind == "Secret"]
+    assert named >= {
+        ("Deployment", "airflow-pgbouncer"),
+        ("CronJob", "airflow-database-cleanup"),
+        ("PodDisruptionBudget", "airflow-scheduler-pdb"),
+        ("PodDisruptionBudget", "airflow-api-server-pdb"),
+        ("NetworkPolicy", "airflow-scheduler-policy"),
+    }
+    assert (("ScaledObject", "airflow-worker") in named) == (executor == "CeleryExecutor")
+    assert not [name for _, name in named if "postgresql" in name]
+    pods = helm_chart.pod_specs(objects)
+    for name in ("scheduler", "api-server", "dag-processor", "triggerer", "pgbouncer", TASK_PODS[executor]):
+        main = pods[name]["containers"][0]
+        assert main["resources"]["requests"]["memory"], name
+        assert main["resources"]["limits"]["memory"], name
+    database = {
+        entry["valueFrom"]["secretKeyRef"]["name"]
+        for spec in pods.values()
+        for container in containers(spec)
+        for entry in container.get("env", [])
+        if entry["name"] in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_AIRFLOW_DB")
+    }
+    assert database == {f"{SLUG}-database"}
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(helm_chart.config_map(objects, "airflow.cfg"))
+    assert config.getboolean("logging", "remote_logging")
+    folder = {
+        "file": "s3://FILL-IN/logs",
+        "s3": "s3://bucket/etl/logs",
+        "gs": "gs://bucket/etl/logs",
+        "abfs": "wasb://quakes",
+    }
+    assert config.get("logging", "remote_base_log_folder") == folder[data_root.split(":")[0]]
+    jobs = [item for item in objects if item["kind"] == "Job"]
+    assert len(jobs) == 2
+    assert not [job for job in jobs if any(key.startswith("helm.sh/hook") for key in job["metadata"]["annotations"])]
