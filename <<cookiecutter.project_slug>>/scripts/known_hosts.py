@@ -56,8 +56,9 @@ def fingerprint(line: str) -> str:
 
 
 def for_server(lines: list[str], repo: str) -> list[str]:
-    """Return the lines that name the server of ``repo``."""
-    return [line for line in lines if known_hosts_name(repo) in line.split()[0].lower().split(",")]
+    """Return the lines that name the server of ``repo``; ssh takes one without the port, too."""
+    names = {known_hosts_name(repo), address(repo)[0]}
+    return [line for line in lines if names & set(line.split()[0].lower().split(","))]
 
 
 def problem(line: str, host: str) -> str | None:
