@@ -60,18 +60,26 @@ def transform():
         with airflow_run(context) as run:
             return transforming.clean_slice(SETTINGS, run.day, source, run.id)
 
-    @task(outlets=[CLEAN], multiple_outputs=False)
-    def publish(parts: list[dict], *, outlet_events=None) -> dict:
+    @task(multiple_outputs=False)
+    def check(parts: list[dict]) -> dict:
         from << cookiecutter.__package >> import transforming
         from << cookiecutter.__package >>.airflow_run import airflow_run
 
         with airflow_run(get_current_context()) as run:
-            counts = transforming.publish(SETTINGS, run.day, list(parts), run.id)
+            return transforming.check(SETTINGS, run.day, list(parts), run.id)
+
+    @task(outlets=[CLEAN], multiple_outputs=False)
+    def publish(checked: dict, *, outlet_events=None) -> dict:
+        from << cookiecutter.__package >> import transforming
+        from << cookiecutter.__package >>.airflow_run import airflow_run
+
+        with airflow_run(get_current_context()) as run:
+            counts = transforming.publish(SETTINGS, run.day, checked, run.id)
         outlet_events[CLEAN].extra = counts
         outlet_events[CLEAN].add_partitions(run.day)
         return counts
 
-    publish(clean.expand(source=plan()))
+    publish(check(clean.expand(source=plan())))
 
 
 transform()

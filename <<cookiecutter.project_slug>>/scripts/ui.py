@@ -37,7 +37,7 @@ def main() -> int:
     with open(LOG, "w") as log:
         # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
         airflow = subprocess.Popen(
-            [str(Path(sys.executable).with_name("airflow")), "standalone"],
+            [str(Path(sys.executable).parent / "airflow"), "standalone"],
             env=environment(port),
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -52,6 +52,7 @@ def main() -> int:
 
 
 def environment(port: int) -> dict:
+    bin_folder = Path(sys.executable).parent
     return {
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "<< cookiecutter.dags_subpath >>"),
@@ -62,6 +63,8 @@ def environment(port: int) -> dict:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "ETL_DATA_ROOT": f"file://{HOME}/data",
         **os.environ,
+        # `airflow standalone` starts `airflow` from PATH.
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
     }
@@ -114,5 +117,7 @@ def stop(airflow: subprocess.Popen) -> None:
 
 
 if __name__ == "__main__":
+    # A shell starts a background job with SIGINT ignored, and Airflow would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.exit(main())

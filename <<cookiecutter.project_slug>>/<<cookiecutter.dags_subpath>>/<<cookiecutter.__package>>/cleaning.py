@@ -25,48 +25,51 @@ MAGNITUDE_EDGES = (3, 4, 5, 6, 7, 8)
 DEPTH_CLASSES = ("shallow", "intermediate", "deep")
 DEPTH_EDGES = (70, 300)  # km
 
-Reject = Callable[[int, str, bytes], None]
+# (column, its value, the rule it breaks); column and value are empty when the line as a whole is no record.
+Problem = tuple[str, str, str]
+Reject = Callable[[int, list[Problem], bytes], None]
 
 
 def conform(piece: Piece, day: str, reject: Reject) -> pa.Table:
     """The rows of `piece` that keep the contract, typed (schema TYPED).
 
-    Every other row goes to reject(line, reason, text); the reason names each column that breaks the contract.
+    Every other row goes to reject(line, problems, text), with a problem for each rule that it breaks.
     """
-    for line, reason, text in piece.broken:
-        reject(line, reason, text)
     columns, complaints = [], {}
     for column in COLUMNS:
         text = piece.table[column.name].combine_chunks()
-        values, problems = _typed(text, column, day)
+        values, broken_rules = _typed(text, column, day)
         columns.append(values)
-        for row, problem in problems:
-            complaints.setdefault(row, []).append(f"{column.name} {problem}")
+        for rule, rows in broken_rules:
+            for row in rows:
+                complaints.setdefault(row, []).append((column.name, _excerpt(text[row]), rule))
+    rejects = [(line, [("", "", reason)], text) for line, reason, text in piece.broken]
+    rejects += [(int(piece.lines[row]), complaints[row], piece.text(row)) for row in complaints]
+    for rejected in sorted(rejects):
+        reject(*rejected)
     if complaints:
         keep = np.ones(piece.table.num_rows, dtype=bool)
-        for row in sorted(complaints):
-            keep[row] = False
-            reject(int(piece.lines[row]), "; ".join(complaints[row]), piece.text(row))
+        keep[list(complaints)] = False
         columns = [values.filter(pa.array(keep)) for values in columns]
     return pa.Table.from_arrays(columns, schema=TYPED)
 
 
-def _typed(text: pa.Array, column: Column, day: str) -> tuple[pa.Array, list[tuple[int, str]]]:
-    """The column's values, null where unreadable, and (row, what is wrong) for each that breaks the rule."""
-    problems = []
+def _typed(text: pa.Array, column: Column, day: str) -> tuple[pa.Array, list[tuple[str, list[int]]]]:
+    """The column's values, null where unreadable, and its rules, each with the rows that break it."""
+    rules = []
     if column.type == "text":
         values = text
-        too_long = _rows(pc.greater(pc.binary_length(text), contract.MAX_TEXT))
-        problems += [(row, f"is longer than {contract.MAX_TEXT} bytes") for row in too_long]
+        too_long = pc.greater(pc.binary_length(text), contract.MAX_TEXT)
+        rules.append((f"is longer than {contract.MAX_TEXT} bytes", _rows(too_long)))
     else:
         values, unreadable = _cast(text, TYPED.field(column.name).type)
-        problems += [(row, f"{_excerpt(text[row])} {WANTED[column.type]}") for row in unreadable]
+        rules.append((WANTED[column.type], unreadable))
         low, high, range_ = _range(column, day)
         fits = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
-        problems += [(row, f"{_excerpt(text[row])} is outside {range_}") for row in _rows(pc.invert(fits))]
+        rules.append((f"is outside {range_}", _rows(pc.invert(fits))))
     if not column.nullable and text.null_count:
-        problems += [(row, "is missing") for row in _rows(text.is_null())]
-    return values, problems
+        rules.append(("is missing", _rows(text.is_null())))
+    return values, rules
 
 
 def _cast(text: pa.Array, to: pa.DataType) -> tuple[pa.Array, list[int]]:
@@ -103,8 +106,8 @@ def _rows(mask: pa.Array) -> list[int]:
 
 
 def _excerpt(value: pa.Scalar) -> str:
-    text = value.as_py()
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+    text = value.as_py() or ""
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def newest(events: pa.Table) -> pa.Table:
@@ -129,7 +132,6 @@ def last_of_each_id(events: pa.Table) -> np.ndarray:
     order = pc.sort_indices(
         events,
         sort_keys=[(name, "ascending") for name in ("id", "updated", *others)],
-        null_placement="at_start",
     ).to_numpy()
     ids = events["id"].combine_chunks().dictionary_encode().indices.to_numpy()[order]
     return order[np.append(ids[1:] != ids[:-1], True)] if len(order) else order

@@ -53,10 +53,12 @@ class Partition:
     @contextlib.contextmanager
     def staging(self, run_id: str, folder: str, stem: str, suffix: str) -> Iterator["Staged"]:
         """Write one file; `.entry` of what is yielded goes to publish()."""
-        staged = Staged(folder)
+        staged = Staged()
         with self.store.writing(self._staged(run_id, folder, stem)) as sink:
             staged.sink = sink
             yield staged
+            if sink.dropped:
+                return
             name = f"{stem}-{sink.sha256[:12]}{suffix}"
             sink.rename(name)
             staged.entry = {"folder": folder, "name": name, "bytes": sink.bytes, "sha256": sink.sha256}
@@ -65,7 +67,11 @@ class Partition:
             raise Superseded(f"Another run of {self.day} started later and took over.")
 
     def open_staged(self, run_id: str, entry: dict):
-        return self.store.open(self._staged(run_id, entry["folder"], entry["name"]))
+        """A staged file for reading, also when a publish() that crashed has put it in place already."""
+        try:
+            return self.store.open(self._staged(run_id, entry["folder"], entry["name"]))
+        except FileNotFoundError:
+            return self.store.open(self.path(entry))
 
     def publish(self, run_id: str, files: list[dict], facts: dict) -> dict:
         """Make `files` (entries of staging()) the day's content, drop all else, return the manifest.
@@ -118,13 +124,13 @@ class Partition:
 
 
 class Staged:
-    """A file on its way: write to `.sink`; `.entry` is there once the block has ended."""
+    """A file on its way: write to `.sink`, or drop() it; `.entry` is there once the block has ended."""
 
     sink: Sink
     entry: dict
 
-    def __init__(self, folder: str):
-        self.folder = folder
+    def drop(self) -> None:
+        self.sink.dropped = True
 
 
 def _token(run_id: str) -> bytes:

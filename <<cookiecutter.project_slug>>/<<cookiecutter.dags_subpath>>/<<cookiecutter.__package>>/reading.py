@@ -78,6 +78,8 @@ def pieces(file, size: int = PIECE) -> Iterator[Piece]:
             piece, used = _record_by_record(content, header, line, last=not block)
             end = used
         rest = content[end:]
+        if end == 0 and len(rest) > 2 * LONGEST:
+            raise Permanent(f"Line {line} is longer than {LONGEST // 2**20} MB: this is not a catalogue.")
         line += content.count(b"\n", 0, end)
         if piece.table.num_rows or piece.broken:
             yield piece
@@ -106,7 +108,7 @@ def _record_by_record(content: bytes, header: list[str], line: int, last: bool) 
     at = 0
     while at < len(content):
         end, columns = _end_of_record(content, at)
-        if end < 0 and not last and len(content) - at < LONGEST:
+        if end < 0 and not last and (len(content) - at < LONGEST or content.find(b"\n", at) < 0):
             break
         reason = None
         if end < 0:
@@ -115,6 +117,8 @@ def _record_by_record(content: bytes, header: list[str], line: int, last: bool) 
             reason = "a carriage return stands inside the line"
         elif columns != len(header):
             reason = f"{columns} columns instead of {len(header)}"
+            if content.find(b"\n", at, end - 1) >= 0:
+                reason += ", after a quote that the line does not close"
         elif not _is_utf8(content[at:end]):
             reason = "the text is not UTF-8"
         if reason:
@@ -140,6 +144,8 @@ def _record_by_record(content: bytes, header: list[str], line: int, last: bool) 
 def _end_of_record(content: bytes, start: int) -> tuple[int, int]:
     """Offset after the record and its number of columns; -1 for an open quote, -1 columns for a stray \\r."""
     newline = content.find(b"\n", start)
+    if newline < 0:
+        return -1, 0
     if content.find(b'"', start, newline) < 0:
         stray = b"\r" in content[start:newline].rstrip(b"\r")
         return newline + 1, -1 if stray else content.count(b",", start, newline) + 1
@@ -158,6 +164,8 @@ def _end_of_record(content: bytes, start: int) -> tuple[int, int]:
             at += 1
             if newline < at:
                 newline = content.find(b"\n", at)
+                if newline < 0:
+                    return -1, columns
         comma = content.find(b",", at, newline)
         tail = content[at : comma if comma >= 0 else newline]
         stray = stray or b"\r" in (tail if comma >= 0 else tail.rstrip(b"\r"))

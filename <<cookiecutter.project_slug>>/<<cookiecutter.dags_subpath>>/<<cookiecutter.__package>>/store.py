@@ -61,6 +61,8 @@ class Store:
                 yield sink
                 file.flush()
                 os.fsync(file.fileno())
+            if sink.dropped:
+                return
             if self.on_disk:
                 os.chmod(draft, 0o666 & ~_umask())
                 os.replace(draft, self.full(sink.path))
@@ -119,6 +121,7 @@ class Sink:
         self._hash = hashlib.sha256()
         self.path = path
         self.bytes = 0
+        self.dropped = False
 
     # What pyarrow asks of a file.
     closed = False

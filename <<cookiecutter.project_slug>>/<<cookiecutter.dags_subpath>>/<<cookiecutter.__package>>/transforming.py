@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections.abc import Iterable
 
 from << cookiecutter.__package >>.datasets import clean, raw
 from << cookiecutter.__package >>.errors import NoSuchDay, Permanent
+from << cookiecutter.__package >>.partition import Partition
 from << cookiecutter.__package >>.report import log_line
 from << cookiecutter.__package >>.settings import Settings
 
@@ -24,95 +26,154 @@ def plan(settings: Settings, day: str, run_id: str) -> list[dict]:
 
 
 def clean_slice(settings: Settings, day: str, source: dict, run_id: str) -> dict:
-    """Clean one raw file; {"counts": rows by COUNTS, "files": entries of what it staged, with `rows`}."""
+    """Clean one raw file and stage the result.
+
+    Returns counts (rows by COUNTS), files (entries of what was staged, with `rows`) and rules (broken by the
+    rejected rows).
+    """
+    from << cookiecutter.__package >> import cleaning
+
+    started = time.monotonic()
+    partition = clean(settings, day)
+    stem = source["name"].rpartition("-")[0]
+    files = []
+    with partition.staging(run_id, "rejected", stem, ".jsonl") as staged:
+        events, read, rejects = _conforming(raw(settings, day), day, source, staged.sink)
+        if not rejects.rows:
+            staged.drop()
+    if rejects.rows:
+        files.append({**staged.entry, "rows": rejects.rows})
+    valid = events.num_rows
+    events = cleaning.newest(events)
+    duplicates = valid - events.num_rows
+    earthquakes, others = cleaning.split(events)
+    del events
+    for folder, table in (("clean", earthquakes), ("set_apart", others)):
+        if folder == "clean" or table.num_rows:
+            with partition.staging(run_id, folder, stem, ".parquet") as staged:
+                write(_derived(table, settings.timezone), staged.sink)
+            files.append({**staged.entry, "rows": table.num_rows})
+    counts = dict(
+        zip(COUNTS, (read, earthquakes.num_rows, duplicates, others.num_rows, rejects.rows), strict=True)
+    )
+    log_line(log, "cleaned", day=day, file=source["name"], **counts, started=started)
+    return {"counts": counts, "files": files, "rules": rejects.rules}
+
+
+def _conforming(partition: Partition, day: str, source: dict, reject_sink):
+    """The file's rows that keep the contract as one table, the number of rows read, and the RejectWriter."""
     import pyarrow as pa
 
     from << cookiecutter.__package >> import cleaning, reading
+    from << cookiecutter.__package >>.rejects import RejectWriter
+
+    rejects = RejectWriter(reject_sink, source["name"])
+    read, tables = 0, [cleaning.TYPED.empty_table()]
+    with partition.store.open(partition.path(source)) as file:
+        for piece in reading.pieces(file):
+            read += piece.records
+            tables.append(cleaning.conform(piece, day, rejects))
+    return pa.concat_tables(tables), read, rejects
+
+
+def _derived(events, timezone: str) -> Iterable:
+    """Tables of ROW_GROUP rows with the derived columns; at least one, however empty."""
+    from << cookiecutter.__package >> import cleaning
+
+    for start in range(0, max(events.num_rows, 1), ROW_GROUP):
+        frame = cleaning.to_frame(events.slice(start, ROW_GROUP))
+        yield cleaning.to_table(cleaning.derive(frame, timezone))
+
+
+def write(tables: Iterable, sink) -> int:
+    """Write tables as the row groups of one Parquet file; the number of rows."""
+    import pyarrow.parquet as pq
+
+    from << cookiecutter.__package >>.cleaning import SCHEMA
+
+    rows = 0
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            rows += table.num_rows
+            writer.write_table(table)
+    return rows
+
+
+def check(settings: Settings, day: str, parts: list[dict], run_id: str) -> dict:
+    """Make one day of the cleaned slices: {"counts", "files"}; Permanent when it is not fit to be published.
+
+    A record that has a newer one in another slice is dropped: a revised origin time moves events between
+    slices. All rows must be accounted for, and no more than max_rejected_share of them rejected.
+    """
+    from << cookiecutter.__package >>.rejects import in_words, merge_rules
 
     started = time.monotonic()
-    raw_day, clean_day = raw(settings, day), clean(settings, day)
-    stem = source["name"].split(".")[0].rsplit("-", 1)[0]
-    counts = dict.fromkeys(COUNTS, 0)
-    tables = [cleaning.TYPED.empty_table()]
-    files = []
-    with clean_day.staging(run_id, "rejected", stem, ".jsonl") as rejects:
-        reject = RejectWriter(rejects.sink, source["name"])
-        with raw_day.store.open(raw_day.path(source)) as file:
-            for piece in reading.pieces(file):
-                counts["read"] += piece.records
-                tables.append(cleaning.conform(piece, day, reject))
-    counts["rejected"] = reject.rows
-    if reject.rows:
-        files.append({**rejects.entry, "rows": reject.rows})
-    valid = pa.concat_tables(tables)
-    tables.clear()
-    kept = cleaning.newest(valid)
-    counts["duplicates"] = valid.num_rows - kept.num_rows
-    del valid
-    earthquakes, others = cleaning.split(kept)
-    del kept
-    counts["clean"], counts["set_apart"] = earthquakes.num_rows, others.num_rows
-    for folder, events in (("clean", earthquakes), ("set_apart", others)):
-        if folder == "clean" or events.num_rows:
-            with clean_day.staging(run_id, folder, stem, ".parquet") as staged:
-                write(events, staged.sink, settings.timezone)
-            files.append({**staged.entry, "rows": events.num_rows})
-    assert_balanced(day, counts)
-    log_line(log, "cleaned", day=day, file=source["name"], **counts, started=started)
+    counts = {name: sum(part["counts"][name] for part in parts) for name in COUNTS}
+    files = [file for part in parts for file in part["files"]]
+    files = _newest_of_all_slices(clean(settings, day), run_id, files, counts)
+    for name in ("clean", "set_apart", "rejected"):
+        if counts[name] != sum(file["rows"] for file in files if file["folder"] == name):
+            raise Permanent(f"{day}: {counts[name]} rows are {name}, but its files hold another number.")
+    if counts["read"] != sum(counts[name] for name in COUNTS if name != "read"):
+        raise Permanent(f"{day}: the rows do not add up: {counts}")
+    if counts["rejected"] > settings.max_rejected_share * counts["read"]:
+        raise Permanent(
+            f"{day}: {counts['rejected']} of {counts['read']} rows are rejected, more than "
+            f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good partition stays. "
+            + in_words(merge_rules(rule for part in parts for rule in part["rules"]))
+        )
+    log_line(log, "checked", day=day, **counts, started=started)
     return {"counts": counts, "files": files}
 
 
-def write(events, sink, timezone: str) -> None:
-    """Write typed events as Parquet with the derived columns, a row group at a time."""
-    import pyarrow.parquet as pq
+def _newest_of_all_slices(partition: Partition, run_id: str, files: list[dict], counts: dict) -> list[dict]:
+    """The entries, without records that have a newer one in another file; corrects `counts`."""
+    from << cookiecutter.__package >> import across
 
-    from << cookiecutter.__package >> import cleaning
+    def opener(entry):
+        return lambda: partition.open_staged(run_id, entry)
 
-    with pq.ParquetWriter(sink, cleaning.SCHEMA, compression="zstd") as writer:
-        for start in range(0, max(events.num_rows, 1), ROW_GROUP):
-            frame = cleaning.to_frame(events.slice(start, ROW_GROUP))
-            writer.write_table(cleaning.to_table(cleaning.derive(frame, timezone)))
-
-
-def check(settings: Settings, day: str, parts: list[dict]) -> dict:
-    """The day's counts; Permanent when they do not add up, or when too many rows were rejected."""
-    counts = {name: sum(part["counts"][name] for part in parts) for name in COUNTS}
-    assert_balanced(day, counts)
-    if counts["rejected"] > settings.max_rejected_share * counts["read"]:
-        raise Permanent(
-            f"{day}: {counts['rejected']} of {counts['read']} rows are rejected, "
-            f"more than {settings.max_rejected_share:.0%}. The last good partition stays."
-        )
-    return counts
+    events = [file for file in files if file["folder"] != "rejected"]
+    result = [file for file in files if file["folder"] == "rejected"]
+    for entry, older in zip(events, across.older_records([opener(entry) for entry in events]), strict=True):
+        if len(older):
+            stem, folder = entry["name"].rpartition("-")[0], entry["folder"]
+            with opener(entry)() as file, partition.staging(run_id, folder, stem, ".parquet") as staged:
+                rows = write(across.without(file, older), staged.sink)
+            entry = {**staged.entry, "rows": rows}
+            counts[folder] -= len(older)
+            counts["duplicates"] += len(older)
+        if entry["rows"] or entry["folder"] == "clean":
+            result.append(entry)
+    return sorted(result, key=lambda entry: (entry["folder"], entry["name"]))
 
 
-def publish(settings: Settings, day: str, parts: list[dict], run_id: str) -> dict:
-    """Make the cleaned slices the day's clean partition; its counts."""
+def publish(settings: Settings, day: str, checked: dict, run_id: str) -> dict:
+    """Make the checked files the day's clean partition; its counts, and what changed since the last time."""
     started = time.monotonic()
-    counts = check(settings, day, parts)
-    files = [file for part in parts for file in part["files"]]
-    clean(settings, day).publish(run_id, files, {"counts": counts})
-    facts = {**counts, "files": len(files), "bytes": sum(file["bytes"] for file in files)}
+    partition = clean(settings, day)
+    facts = {
+        **checked["counts"],
+        "files": len(checked["files"]),
+        "bytes": sum(file["bytes"] for file in checked["files"]),
+        **_changes(partition, run_id, checked["files"]),
+    }
+    partition.publish(run_id, checked["files"], {"counts": checked["counts"]})
     log_line(log, "published clean", day=day, **facts, started=started)
     return facts
 
 
-def assert_balanced(day: str, counts: dict) -> None:
-    """No row is lost: each one that was read is clean, a duplicate, set apart or rejected."""
-    if counts["read"] != sum(counts[name] for name in COUNTS if name != "read"):
-        raise Permanent(f"{day}: the rows do not add up: {counts}")
+def _changes(partition: Partition, run_id: str, files: list[dict]) -> dict[str, int]:
+    """New, changed and gone earthquakes since the last time, which the service revises for weeks."""
+    from << cookiecutter.__package >> import across
 
+    def clean_files(entries):
+        return [entry for entry in entries if entry["folder"] == "clean"]
 
-class RejectWriter:
-    """Writes rejected rows as JSON lines: file, line, reason, and the row exactly as it stood in the file."""
-
-    def __init__(self, sink, file: str):
-        self._sink, self._file, self.rows = sink, file, 0
-
-    def __call__(self, line: int, reason: str, text: bytes) -> None:
-        import json
-
-        text = text.decode(errors="backslashreplace")
-        row = {"file": self._file, "line": line, "reason": reason, "row": text}
-        self._sink.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-        self.rows += 1
+    before = clean_files((partition.manifest() or {"files": []})["files"])
+    if before == clean_files(files):
+        return {"new": 0, "changed": 0, "gone": 0}
+    return across.changes(
+        [lambda entry=entry: partition.store.open(partition.path(entry)) for entry in before],
+        [lambda entry=entry: partition.open_staged(run_id, entry) for entry in clean_files(files)],
+    )
