@@ -9,10 +9,10 @@ from cluster import ClusterError, kubectl, kubectl_command
 from doctor_finding import Finding, broken, fine, unknown
 from git_words import explained
 from manifests import secret_data
+from pods import Pod, pods
 
 TOKEN_KEYS = ("GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD")
 KUBECTL = " ".join([*kubectl_command(), "-n", project.NAMESPACE])
-STARTING = ("", "PodInitializing", "ContainerCreating")
 
 
 def items(kind: str, *selector: str) -> list[dict]:
@@ -28,10 +28,10 @@ def cluster_state() -> Iterator[Finding]:
         return
     yield from cluster_secrets(found)
     try:
-        pods = items("pods", f"--selector=release={project.RELEASE}")
-        yield from pod_problems(pods)
-        if pods:
-            yield from fetching(pods)
+        found_pods = pods()
+        yield from pod_problems(found_pods)
+        if found_pods:
+            yield from fetching()
             yield from dags_in_airflow()
     except ClusterError as problem:
         yield unknown(f"the pods: {problem}")
@@ -69,40 +69,28 @@ def content_problems(name: str, data: dict[str, bytes | None], there: dict[str, 
             yield f"the Secret {name}: {key} {'is encoded twice' if twice else 'is not what secrets/ holds'}"
 
 
-def pod_problems(pods: list[dict]) -> Iterator[Finding]:
-    if not pods:
+def pod_problems(found: list[Pod]) -> Iterator[Finding]:
+    if not found:
         what = f"nothing of release {project.RELEASE} runs in namespace {project.NAMESPACE}"
         yield broken(what, "make deploy")
         return
-    problems = [problem for pod in pods for problem in stuck(pod)]
-    yield from problems or [fine(f"{len(pods)} pods of release {project.RELEASE}, none of them stuck")]
+    waiting = [pod for pod in found if not pod.ready]
+    for pod in waiting:
+        cure = f"{KUBECTL} describe pod {pod.name}"
+        if "CrashLoopBackOff" in pod.words:
+            cure = f"{KUBECTL} logs {pod.name} -c {pod.words.partition(':')[0]} --previous"
+        yield broken(f"pod {pod.name} is not ready: {pod.words[:200]}", cure)
+    if not waiting:
+        yield fine(f"{len(found)} pods of release {project.RELEASE}, all of them ready")
 
 
-def stuck(pod: dict) -> Iterator[Finding]:
-    name, status = pod["metadata"]["name"], pod["status"]
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        waiting = container["state"].get("waiting", {})
-        reason = waiting.get("reason", "")
-        if reason in STARTING:
-            continue
-        words = (waiting.get("message") or "").partition("\n")[0][:160]
-        cure = f"{KUBECTL} describe pod {name}"
-        if reason == "CrashLoopBackOff":
-            cure = f"{KUBECTL} logs {name} -c {container['name']} --previous"
-        yield broken(f"pod {name}, container {container['name']}: {reason}{words and f' ({words})'}", cure)
-    if status.get("phase") == "Pending" and not status.get("containerStatuses"):
-        unmet = [item for item in status.get("conditions", []) if item["status"] == "False"]
-        words = unmet[0].get("message", "")[:160] if unmet else ""
-        yield broken(f"pod {name} is Pending{words and f' ({words})'}", f"{KUBECTL} describe pod {name}")
-
-
-def fetching(pods: list[dict]) -> Iterator[Finding]:
+def fetching() -> Iterator[Finding]:
     """Read what the container says that fetches the DAGs for Airflow's DAG processor."""
-    for pod in pods:
-        if pod["metadata"].get("labels", {}).get("component") == "dag-processor":
-            break
-    else:
-        return
+    for pod in items("pods", f"--selector=release={project.RELEASE},component=dag-processor")[:1]:
+        yield what_fetching_says(pod)
+
+
+def what_fetching_says(pod: dict) -> Finding:
     name = pod["metadata"]["name"]
     container, window = "dag-processor", ["--since=5m"]
     if project.DAG_DELIVERY == "git-sync":
@@ -112,15 +100,13 @@ def fetching(pods: list[dict]) -> Iterator[Finding]:
     try:
         log = kubectl("logs", name, "-c", container, "--tail=200", *window, timeout=10)
     except ClusterError as problem:
-        yield unknown(f"what {container} says: {problem}")
-        return
+        return unknown(f"what {container} says: {problem}")
     signs = ('"error":',) if project.DAG_DELIVERY == "git-sync" else ("GitCommandError", "fatal:")
     errors = [line for line in log.splitlines() if any(sign in line for sign in signs)]
     if errors:
         what, cure = explained("\n".join(errors))
-        yield broken(f"{container} in {name}: {what}", cure)
-    else:
-        yield fine(f"{container} in {name} reports no error")
+        return broken(f"{container} in {name}: {what}", cure)
+    return fine(f"{container} in {name} reports no error")
 
 
 def airflow_table(*arguments: str) -> list[dict]:

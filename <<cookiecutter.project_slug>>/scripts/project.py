@@ -12,7 +12,6 @@ DEPLOY_KEY_TYPE = "<< cookiecutter.deploy_key_type >>"
 EXECUTOR = "<< cookiecutter.executor >>"
 NAMESPACE = "<< cookiecutter.namespace >>"
 RELEASE = "airflow"
-CHART_VERSION = "<< cookiecutter._chart_version >>"
 # Where the environment does not say otherwise (the Makefile passes both on).
 KUBECTL = "<% if cookiecutter.kubernetes == 'microk8s' %>microk8s kubectl<% else %>kubectl<% endif %>"
 HELM = "<% if cookiecutter.kubernetes == 'microk8s' %>microk8s helm3<% else %>helm<% endif %>"
