@@ -12,13 +12,16 @@ from pods import claims_without_volume, pods
 
 DAG_PROCESSOR = f"deployment/{project.RELEASE}-dag-processor"
 API_SERVER = f"service/{project.RELEASE}-api-server"
+# Helm 4 shows releases in any state, Helm 3 only those that are asked for.
+ANY_STATE = ("--deployed", "--failed", "--pending", "--uninstalling")
 BY_GIT_SYNC = project.DAG_DELIVERY == "git-sync"
 
 # Run in the DAG processor's pod: the commit and the files it has, then what Airflow made of them.
 CHECKOUT = (
-    "checkout=$(readlink -f /opt/airflow/dags/repo); basename $checkout"
+    "checkout=$(readlink -f ${AIRFLOW_HOME:-/opt/airflow}/dags/repo); basename $checkout"
     if BY_GIT_SYNC
-    else f"checkout=/tmp/airflow/dag_bundles/{project.SLUG}/tracking_repo; git -C $checkout rev-parse HEAD"
+    else "bundles=${AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH:-/tmp/airflow/dag_bundles}; "
+    f"checkout=$bundles/{project.SLUG}/tracking_repo; git -C $checkout rev-parse HEAD"
 )
 SHOW_DAGS = f"""
 {CHECKOUT}
@@ -28,13 +31,13 @@ find . -name '*.py' | sort | sed 's|^./|  |'
 echo; echo "DAGs that Airflow lists:"
 airflow dags list --output plain 2>/dev/null
 echo; echo "Import errors:"
-airflow dags list-import-errors --output plain 2>/dev/null
+airflow dags list-import-errors --output plain 2>/dev/null || true
 """
 
 
 def status() -> None:
     """Print release, pods and volume claims."""
-    releases = json.loads(helm("list", f"--filter=^{project.RELEASE}$", "--all", "--output=json"))
+    releases = json.loads(helm("list", f"--filter=^{project.RELEASE}$", *ANY_STATE, "--output=json"))
     if not releases:
         raise ClusterError(f"no release {project.RELEASE} in namespace {project.NAMESPACE}. Run: make deploy")
     release = releases[0]
