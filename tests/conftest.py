@@ -73,11 +73,12 @@ def bake(tmp_path_factory):
 
 
 @pytest.fixture
-def bake_fresh(tmp_path):
+def bake_fresh(bake, tmp_path):
     """Return a function: answers → a baked project of the test's own, to change and to break."""
 
     def fresh(**answers):
-        return bake_into(tmp_path / "fresh", **answers)
+        project = bake(**answers)
+        return Path(shutil.copytree(project, tmp_path / "fresh" / project.name, symlinks=True))
 
     return fresh
 
