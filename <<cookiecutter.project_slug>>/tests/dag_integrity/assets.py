@@ -97,20 +97,3 @@ def check_assets(dags: list[dict], policy: Policy) -> Iterator[Finding]:
             else:
                 continue
             yield Finding(dag["file"], dag["line"], "partitioned-asset", wrong, write, dag["dag_id"])
-
-
-def check_dag_ids(dags: list[dict]) -> Iterator[Finding]:
-    """The rule duplicate-dag-id across files."""
-    first: dict[str, dict] = {}
-    for dag in dags:
-        other = first.setdefault(dag["dag_id"], dag)
-        if other["file"] != dag["file"]:
-            wrong = f"dag_id {dag['dag_id']} is also that of {other['file']}:{other['line']}"
-            yield Finding(
-                dag["file"],
-                dag["line"],
-                "duplicate-dag-id",
-                wrong,
-                "Give each DAG its own dag_id",
-                dag["dag_id"],
-            )

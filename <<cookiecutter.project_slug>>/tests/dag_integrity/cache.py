@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dag_integrity.findings import Finding
 from dag_integrity.source import Comment
+from dag_integrity.static import Read
 
 
 class Cache:
@@ -78,12 +79,13 @@ def _surroundings(policy_text: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def pack(findings: list[Finding], exemptions: list[Comment], dags: list[dict], milliseconds: float) -> dict:
+def pack(read: Read, findings: list[Finding], dags=(), milliseconds: float = 0) -> dict:
     """An entry for JSON."""
     return {
         "findings": [finding.as_dict() for finding in findings],
-        "exemptions": [comment._asdict() for comment in exemptions],
-        "dags": dags,
+        "exemptions": [comment._asdict() for comment in read.exemptions],
+        "makes_dags": read.makes_dags,
+        "dags": list(dags),
         "milliseconds": milliseconds,
     }
 

@@ -258,7 +258,16 @@ def _template(c: Checked) -> Iterator[tuple]:
     known = KNOWN_CONTEXT_KEYS | set(c.dag.user_defined_macros or {})
     for task in c.dag.tasks:
         for field in task.template_fields or ():
-            for text in _texts(_templated_value(task, field)):
+            value = _templated_value(task, field)
+            if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
+                wrong = f"{task.task_id}, {field}: there is no template file {value}"
+                yield (
+                    c.at([task]),
+                    "template",
+                    wrong,
+                    "Correct its name; it is looked for beside the DAG file",
+                )
+            for text in _texts(value):
                 environment = environment or c.dag.get_template_env()
                 wrong, write = _template_problem(text, environment, known)
                 if wrong:

@@ -30,11 +30,6 @@ KNOWN = [
     ),
     ("ParamValidationError", "params", "Give every param a default that fits its own schema"),
     (
-        "TemplateNotFound",
-        "template",
-        "Correct the template file's name; it is looked for beside the DAG file",
-    ),
-    (
         "FileNotFoundError",
         "import-error",
         "Write Path(__file__).parent / …: a pod's working directory is another",

@@ -171,7 +171,10 @@ class Parser:
 
     def _digest(self, dags: list, outcome: Outcome, with_json: bool) -> None:
         for dag in dags:
-            serialized = DagSerialization.to_dict(dag)
+            try:
+                serialized = DagSerialization.to_dict(dag)
+            except Exception:
+                serialized = {}  # the first process says so
             outcome.digests[dag.dag_id] = digest(serialized)
             if with_json:
                 outcome.serialized[dag.dag_id] = serialized
@@ -269,14 +272,15 @@ class Parser:
 
     def _no_dag(self, source: Source, name: str) -> Finding:
         if source.dag_calls:
-            node = source.dag_calls[0]
-            called = getattr(node, "name", "")
+            called = getattr(source.dag_calls[0], "name", "")
             write = (
                 f"Write {called}() at the end of the file"
                 if called
                 else "Make the DAG at the top level of the file"
             )
-            return Finding(name, node.lineno, "no-dag", "The file defines a DAG and never makes it", write)
+            return Finding(
+                name, source.dag_line(""), "no-dag", "The file defines a DAG and never makes it", write
+            )
         write = "Make a DAG in it, or add the file or its folder to .airflowignore"
         return Finding(
             name, 1, "no-dag", "Airflow parses this file again and again, and it has no DAG", write

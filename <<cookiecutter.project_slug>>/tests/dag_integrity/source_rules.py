@@ -182,7 +182,7 @@ class Ruff:
         output, _ = self.process.communicate()
         for entry in json.loads(output or "[]"):
             name = Path(entry["filename"]).relative_to(self.root).as_posix()
-            message = entry["message"].replace("`", "")
+            message = entry["message"].replace("`", "").rstrip(".")
             line = entry["location"]["row"]
             if entry["code"] in (None, "invalid-syntax"):
                 wrong = f"{message} (the image runs Python {self.python})"

@@ -31,10 +31,13 @@ class Job(NamedTuple):
 
 
 class Death(NamedTuple):
-    """A worker's end instead of an outcome."""
+    """A worker's end instead of an outcome; it has no DAGs to show."""
 
     why: str
     timed_out: bool
+    dags: tuple = ()
+    read: tuple = ()
+    milliseconds: float = 0
 
 
 class Worker:

@@ -1,0 +1,32 @@
+"""A function that is called at parse does it."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+import subprocess
+
+with DAG(
+    dag_id="forbidden_called_function",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+
+
+def version():
+    return subprocess.check_output(["true"])  # expect: forbidden-at-import
+
+
+VERSION = version()

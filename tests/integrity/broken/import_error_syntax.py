@@ -1,0 +1,4 @@
+"""A DAG from airflow that no Python can read."""
+
+with DAG(dag_id="x") as dag  # expect: import-error
+    pass

@@ -1,0 +1,5 @@
+"""Helpers for a DAG of airflow."""  # expect: no-dag
+
+
+def one():
+    return 1

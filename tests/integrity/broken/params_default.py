@@ -1,0 +1,22 @@
+"""A default that its schema refuses."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, task
+
+with DAG(  # expect: params
+    dag_id="params_default",
+    description="An example",
+    schedule=None,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+    params={"limit": Param(0, type="integer", minimum=1)},
+):
+    @task
+    def load():
+        return 1
+
+    load()

@@ -1,0 +1,22 @@
+"""A schedule and no start."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, task
+
+with DAG(  # expect: start-date
+    dag_id="start_date_missing",
+    description="An example",
+    schedule="@daily",
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()

@@ -1,0 +1,31 @@
+"""It hangs, and swallows what should end that."""  # expect: time-limit
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+import time
+
+with DAG(
+    dag_id="time_limit_swallowed",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+
+while True:
+    try:
+        time.sleep(3600)
+    except BaseException:
+        pass

@@ -1,0 +1,21 @@
+"""It may run forever."""
+
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG(  # expect: timeout
+    dag_id="timeout_none",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()

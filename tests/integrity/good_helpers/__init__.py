@@ -1,0 +1,1 @@
+"""What the good examples import."""
