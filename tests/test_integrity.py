@@ -1,4 +1,4 @@
-"""Every rule of the generated project's DAG checks: it fires on its broken examples, where they say, and on no good one.
+"""Every rule of the generated DAG checks fires on its broken examples, where they say, and on no good one.
 
 The examples are the DAG files in integrity/. `# expect: rule` at the end of a line is what the checks must find there,
 `# expect-above: rule` what they must find in the line above; there must be nothing else. One run checks them all.

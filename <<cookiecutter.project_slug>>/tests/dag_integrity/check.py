@@ -61,7 +61,7 @@ class Check:
         return report
 
     def _check(self, changed: list[Path], helpers: list[Path]):
-        """Check these files; yields each with what its findings depend on and its entry for the cache."""
+        """Check these files; yields each with what its findings depend on and its cache entry."""
         parses = Parses(self.root, self.dags, self.policy)
         if changed:
             # The files are read while Airflow is imported.
@@ -76,7 +76,7 @@ class Check:
         data = parses.data_read()
         for path in changed:
             read, first = reads[path], parses.firsts[path]
-            # What a helper module reads, it reads in the first file's parse, though all that import it depend on it.
+            # A helper module's data is read in one file's parse, though all that import it depend on it.
             made_from = [*read.own_modules, *(data if read.own_modules else first.read)]
             late = parses.late.get(path, [])
             if isinstance(first, Death):
