@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/bin/uv:
 	@$(PYTHON) -m venv .tools || { echo "Install uv (https://docs.astral.sh/uv) or Python's venv module (Debian: apt-get install python3-venv), then try again." >&2; exit 1; }
@@ -33,11 +33,21 @@ demo: .venv/.installed ## Bake the default project into build/ and run its ETL o
 
 .PHONY: test
 test: .venv/.installed ## Run every test, the baked projects' own included (Airflow is installed for them)
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 -m "not e2e"
 
 .PHONY: test-fast
 test-fast: .venv/.installed ## Run the tests that need neither Airflow, a server nor many renderings of the chart
-	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart"
+	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart and not e2e"
+
+# Stands for the image in the end-to-end tests.
+build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv,$(UV))
+	@test -x $(@D)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(@D)
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes -r tests/e2e/requirements.lock
+	@touch $@
+
+.PHONY: e2e
+e2e: .venv/.installed build/e2e/image/.installed ## Run a person's whole way on real servers (sshd, PostgreSQL, Redis, S3, a browser)
+	@tests/e2e/isolated.sh $(BIN)/python -m pytest -m e2e tests/e2e
 
 .PHONY: lint
 lint: .venv/.installed ## Check the style of the template's own code
@@ -50,6 +60,9 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	  --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory .venv/.installed
 	@$(BIN)/python scripts/lock_projects.py
+	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --constraint "<<cookiecutter.project_slug>>/<% if cookiecutter.__storage == 's3' %>requirements.lock<% endif %>" \
+	  --group image pyproject.toml -o tests/e2e/requirements.lock
 
 .PHONY: bench
 bench: .venv/.installed ## Measure what the README quotes

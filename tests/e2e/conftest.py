@@ -1,0 +1,191 @@
+"""What the end-to-end tests share: a workspace that the servers can enter, servers, projects pushed to a git server."""
+
+import contextlib
+import csv
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TEMPLATE, bake_into, run
+from tests.e2e.event_service import EventService
+from tests.e2e.git_server import GitServer
+from tests.e2e.git_sync import GitSync
+from tests.e2e.installation import Installation
+from tests.e2e.processes import Servers
+
+OUTPUT = TEMPLATE / "build" / "e2e"
+FIGURES = pytest.StashKey[dict]()
+
+
+def pytest_configure(config):
+    config.stash[FIGURES] = {}
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash[FIGURES]:
+        terminalreporter.section("measured")
+        for what, figure in config.stash[FIGURES].items():
+            terminalreporter.write_line(f"{figure:8.1f} s  {what}")
+
+
+@pytest.fixture(scope="session")
+def measured(request):
+    """Return a function that puts a number of seconds into the summary."""
+    return request.config.stash[FIGURES].__setitem__
+
+
+@pytest.fixture(scope="module")
+def workspace(request):
+    """A folder that other users may pass through, as PostgreSQL's has to; the logs are kept in build/e2e/logs."""
+    # Not pytest's own: that is closed to others, and too deep for a socket's path.
+    folder = Path(tempfile.mkdtemp(prefix="etl-e2e-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def servers(request, workspace):
+    logs = OUTPUT / "logs" / request.module.__name__.rpartition("_")[2]
+    shutil.rmtree(logs, ignore_errors=True)
+    servers = Servers(logs)
+    yield servers
+    servers.stop_all()
+
+
+class PushedProject:
+    """A baked project, its repository on the git server: what its developer and its platform engineer did by hand."""
+
+    def __init__(self, workspace, servers, **answers):
+        self.git_server = GitServer(workspace / "srv", servers).start()
+        self.folder = bake_into(workspace, project_slug="quakes", git_repo=self.git_server.url, **answers)
+        run_with_input(["make", "known-hosts"], self.folder, "y\n")
+        run(["make", "keys"], cwd=self.folder)
+        self.git_server.register((self.folder / "secrets" / "deploy_key.pub").read_text())
+        own_key = self.git_server.new_key("own_key")
+        self.git_server.register(Path(f"{own_key}.pub").read_text(), may_write=True)
+        self.ssh = ssh_command(own_key, self.folder / "helm" / "known_hosts")
+        self.git("remote", "add", "origin", self.git_server.url)
+        self.push("Begin")
+
+    def git(self, *arguments, ssh=None):
+        """Run git in the project, over ssh with the developer's key unless told otherwise."""
+        return run(["git", *arguments], cwd=self.folder, GIT_SSH_COMMAND=ssh or self.ssh)
+
+    def push(self, message):
+        """Commit everything and push; return the time of the push (time.monotonic)."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+        self.git("push", "--quiet", "--set-upstream", "origin", "main")
+        return time.monotonic()
+
+    def edit(self, name, old, new):
+        """Replace the one place in a file where `old` stands."""
+        path = self.folder / name
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} is not once in {name}"
+        path.write_text(text.replace(old, new))
+
+
+def ssh_command(key, known_hosts):
+    """Return GIT_SSH_COMMAND for a key, strict about the host's."""
+    options = "-F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=yes"
+    return f"ssh {options} -o UserKnownHostsFile={known_hosts} -i {key}"
+
+
+def run_with_input(command, folder, text):
+    """Run a command that asks something."""
+    done = subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@contextlib.contextmanager
+def following(installation, servers):
+    """git-sync at work beside an installation."""
+    sync = GitSync(installation.pods.git_sync(), servers).start()
+    try:
+        yield sync
+    finally:
+        sync.stop()
+
+
+@pytest.fixture(scope="module")
+def push_project(workspace, servers):
+    """Return a function: answers → PushedProject."""
+    return lambda **answers: PushedProject(workspace, servers, **answers)
+
+
+@pytest.fixture(scope="module")
+def event_service(workspace):
+    """Return a function: project → EventService with its sample days."""
+    services = []
+
+    def start(project):
+        services.append(EventService(next(project.glob("dags/*/sample"))))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def install(workspace, servers):
+    """Return a function: project folder, settings → Installation, to be started."""
+    return lambda project, **settings: Installation(project, workspace, servers, **settings)
+
+
+def expected_counts(project, day):
+    """Return what the day's sample file holds, counted with nothing of the project: rows, clean, set_apart."""
+    path = next(project.glob(f"dags/*/sample/{day}.csv"))
+    with open(path, newline="", encoding="utf-8") as file:
+        newest = {}
+        rows = 0
+        for row in csv.DictReader(file):
+            rows += 1
+            newest[row["id"]] = max(newest.get(row["id"], row), row, key=lambda each: each["updated"])
+    kinds = [row["type"] for row in newest.values()]
+    clean = kinds.count("earthquake")
+    return {"rows": rows, "clean": clean, "set_apart": len(kinds) - clean, "duplicates": rows - len(kinds)}
+
+
+READ = """
+import json, sys
+from quakes import datasets, settings
+events = datasets.events(settings.load(), sys.argv[1])
+print(json.dumps({"rows": len(events), "ids": sorted(events["id"]), "columns": list(events.columns),
+                  "days": sorted({str(time.date()) for time in events["time"]})}))
+"""
+
+
+def read_clean(installation, dags, day):
+    """Return what a person reads of a day, by the project's own function: rows, ids, columns, days."""
+    environment = installation.environment | {"PYTHONPATH": str(dags)}
+    done = subprocess.run(
+        ["python", "-c", READ, day],
+        env=environment,
+        executable=f"{environment['PATH'].split(os.pathsep)[0]}/python",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def leftovers(folder):
+    """Return the files under a data root that no manifest names: drafts, staged files, replaced ones."""
+    named = set()
+    for manifest in folder.rglob("_manifest.json"):
+        named.add(manifest)
+        dataset_day = manifest.parent.relative_to(folder).parts[1:]
+        for entry in json.loads(manifest.read_text())["files"]:
+            named.add(folder.joinpath(entry["folder"], *dataset_day, entry["name"]))
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path not in named)
