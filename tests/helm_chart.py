@@ -112,16 +112,28 @@ def schema_errors(values):
     return [f"{key}: no such value in the chart" for key in unknown] + errors
 
 
+def copy_of_chart(folder):
+    """Return a copy of the chart in `folder`, such as the helm command takes it."""
+    chart()
+    copy = Path(folder) / "airflow"
+    if chart_path().is_dir():
+        shutil.copytree(chart_path(), copy)
+    else:
+        shutil.unpack_archive(chart_path(), folder)
+    if not any((copy / "charts").glob("postgresql*")):
+        # A checkout of the chart comes without the PostgreSQL chart that the published archive brings.
+        description = yaml.safe_load((copy / "Chart.yaml").read_text(encoding="utf-8"))
+        del description["dependencies"]
+        (copy / "Chart.yaml").write_text(yaml.safe_dump(description), encoding="utf-8")
+        (copy / "Chart.lock").unlink(missing_ok=True)
+    return copy
+
+
 @functools.cache
 def _chart_without_schema():
     """Return the chart that renders a third faster: the schema has a test of its own."""
-    chart()
     with tempfile.TemporaryDirectory() as folder:
-        if chart_path().is_dir():
-            copy = Path(shutil.copytree(chart_path(), Path(folder) / "airflow"))
-        else:
-            shutil.unpack_archive(chart_path(), folder)
-            copy = Path(folder) / "airflow"
+        copy = copy_of_chart(folder)
         (copy / "values.schema.json").unlink()
         return helm_python.Chart.load(copy)
 

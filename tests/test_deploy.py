@@ -324,18 +324,7 @@ def test_rollback_and_undeploy_ask_first(cluster):
 
 @pytest.mark.chart
 def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, real_tools, tmp_path):
-    helm_chart.chart()
-    chart = tmp_path / "airflow"
-    if helm_chart.chart_path().is_dir():
-        shutil.copytree(helm_chart.chart_path(), chart)
-    else:
-        shutil.unpack_archive(helm_chart.chart_path(), tmp_path)
-    if not any((chart / "charts").glob("postgresql*")):
-        # A checkout of the chart comes without the PostgreSQL chart that the published archive brings.
-        description = yaml.safe_load((chart / "Chart.yaml").read_text())
-        del description["dependencies"]
-        (chart / "Chart.yaml").write_text(yaml.safe_dump(description))
-        (chart / "Chart.lock").unlink(missing_ok=True)
+    chart = helm_chart.copy_of_chart(tmp_path)
     values = cluster.project / "helm" / "values.yaml"
     for name in ("values.yaml", "values.production.yaml"):
         more = [f"--values={values}", f"--values={values.with_name(name)}", "--namespace=etl"]

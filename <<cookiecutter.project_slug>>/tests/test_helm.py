@@ -1,0 +1,150 @@
+"""helm/values.yaml: nothing that the chart would ignore, no secret, and only Secrets that the scripts make.
+
+With Helm on PATH the pinned chart is rendered too, which checks every key against the chart's own schema.
+"""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+OVERLAY = ROOT / "helm" / "values.production.yaml"
+# What the chart reads from each Secret that it is given by name.
+KEYS = {
+    "fernetKeySecretName": {"fernet-key"},
+    "apiSecretKeySecretName": {"api-secret-key"},
+    "jwtSecretName": {"jwt-secret"},
+    "metadataSecretName": {"connection"},
+    "brokerUrlSecretName": {"connection"},
+    "passwordSecretName": {"password"},
+    "existingSecret": {"postgres-password"},
+    "sshKeySecret": {"gitSshKey"},
+    "credentialsSecret": {"GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD"},
+}
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Return a function: name → that script; the scripts are no package that the DAGs could import."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    return importlib.import_module
+
+
+@pytest.fixture
+def text():
+    return (ROOT / "helm" / "values.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def values(text):
+    return yaml.safe_load(text)
+
+
+def leaves(value, path=""):
+    """Yield dotted path and value of everything in values that is no mapping and no list."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from leaves(inner, f"{path}.{key}".lstrip("."))
+    if not isinstance(value, dict | list):
+        yield path, value
+
+
+def test_no_key_of_an_older_chart(script, values):
+    """At the top level they pass the chart's schema, and do nothing."""
+    paths = [path for path, _ in leaves(values)]
+    old = script("doctor_values").OLD_VALUES
+    assert not [path for path in paths for name in old if f"{path}.".startswith(f"{name}.")]
+
+
+def test_no_secret(script, text):
+    """Neither under a key that is meant for one, nor anything that looks like one."""
+    doctor = script("doctor_values")
+    assert not list(doctor.secrets_in(text, doctor.read_values(text)))
+
+
+def made_secrets(script, folder, monkeypatch):
+    """Return Secret name → its keys, as the scripts make them out of placeholders."""
+    project, keys = script("project"), script("keys")
+    monkeypatch.setattr(project, "SECRETS", folder)
+    for name in [*keys.text_secrets(), "deploy_key"]:
+        (folder / name).write_text("placeholder")
+    made = {name: set(data) for name, data in script("manifests").secret_data().items()}
+    if project.GIT_ACCESS == "https-token":
+        token = yaml.safe_load(script("apply_secrets").token_manifest("placeholder"))
+        made[token["metadata"]["name"]] = set(token["data"])
+    return made
+
+
+def named_secrets(values):
+    """Yield the name of each Secret that values.yaml names, with the keys that will be read from it."""
+    found = list(leaves(values))
+    for path, value in found:
+        last = path.split(".")[-1]
+        if last in KEYS:
+            yield value, KEYS[last]
+        elif path.endswith("secretKeyRef.name"):
+            yield value, {dict(found)[path.removesuffix("name") + "key"]}
+        elif path.endswith("secret.secretName"):
+            yield value, {"gitSshKey", "known_hosts"}
+
+
+def test_every_secret_is_one_that_the_scripts_make(script, values, tmp_path, monkeypatch):
+    made = made_secrets(script, tmp_path, monkeypatch)
+    named = list(named_secrets(values))
+    assert len(named) >= 6
+    # The broker's is named also where no Celery, and so no broker, is used.
+    unused = set() if "celery" in values["config"] else {values["data"]["brokerUrlSecretName"]}
+    missing = {name: keys - made.get(name, set()) for name, keys in named if name not in unused}
+    assert not {name: keys for name, keys in missing.items() if keys}
+
+
+def test_the_dags_come_from_this_repository(script, values):
+    project = script("project")
+    sync = values.get("dags", {}).get("gitSync")
+    if sync:
+        # branch and rev win over ref unless they are blank.
+        where = [sync[name] for name in ("repo", "ref", "subPath", "branch", "rev")]
+        assert where == [project.GIT_REPO, project.GIT_BRANCH, project.DAGS_SUBPATH, "", ""]
+    else:
+        (bundle,) = values["dagProcessor"]["dagBundleConfigList"]
+        where = [bundle["kwargs"][name] for name in ("repo_url", "tracking_ref", "subdir")]
+        assert where == [project.GIT_REPO, project.GIT_BRANCH, project.DAGS_SUBPATH]
+    assert list((ROOT / project.DAGS_SUBPATH).glob("*.py"))
+
+
+def test_the_image_is_the_airflow_of_the_lock(values):
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    version = re.search(r"^apache-airflow==(\S+)", lock, re.MULTILINE)[1]
+    assert values["airflowVersion"] == version
+    assert values["defaultAirflowTag"].startswith(f"{version}-python")
+
+
+def test_the_overlay_names_no_secret_in_the_clear(script):
+    doctor = script("doctor_values")
+    overlay = OVERLAY.read_text(encoding="utf-8")
+    assert not list(doctor.secrets_in(overlay, doctor.read_values(overlay)))
+
+
+@pytest.mark.parametrize("files", ["helm/values.yaml", "helm/values.yaml helm/values.production.yaml"])
+def test_the_chart_takes_the_values(script, monkeypatch, files):
+    helm = script("cluster").helm_command()
+    if not shutil.which(helm[0]):
+        pytest.skip(f"{helm[0]} is not here, so the values are not tried on the chart")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pinned = re.search(r"CHART_VERSION \?= (\S+)", makefile)[1]
+    monkeypatch.setenv("CHART_VERSION", os.environ.get("CHART_VERSION", pinned))
+    monkeypatch.setenv("VALUES", files)
+    render = [*helm, "template", *script("deploy").chart(), "--namespace", script("project").NAMESPACE]
+    done = subprocess.run(render, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode and "CI" not in os.environ and re.search(r"looks like|lookup|dial tcp", done.stderr):
+        pytest.skip("the chart's repository is out of reach")
+    assert not done.returncode, done.stderr
+    kinds = {item["kind"] for item in yaml.safe_load_all(done.stdout) if item}
+    assert "Deployment" in kinds
+    assert "Secret" not in kinds
