@@ -31,7 +31,7 @@ def main() -> int:
     LOG.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     try:
-        days = [arguments.date] if arguments.date else sample_days()
+        days = [one_day(arguments.date)] if arguments.date else sample_days()
         with output_in(LOG) as say:
             import_airflow(say)
             if arguments.dag:
@@ -39,7 +39,9 @@ def main() -> int:
             else:
                 run_both(days, say)
     except Failed as problem:
-        print(f"make run: {problem}\nThe whole log: {LOG}", file=sys.stderr)
+        print(f"make run: {problem}", file=sys.stderr)
+        if LOG.exists():
+            print(f"The whole log: {LOG}", file=sys.stderr)
         return 1
     print(
         f"{len(days)} partition{'s' if len(days) > 1 else ''} in {time.monotonic() - started:.1f} s. "
@@ -56,6 +58,17 @@ def set_environment() -> None:
     os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
     os.environ.setdefault("ETL_DATA_ROOT", f"file://{home}/data")
     sys.path.insert(0, str(DAGS))
+
+
+def one_day(date: str) -> str:
+    from << cookiecutter.__package >>.days import bounds
+    from << cookiecutter.__package >>.errors import Permanent
+
+    try:
+        bounds(date)
+    except Permanent as problem:
+        raise Failed(str(problem)) from None
+    return date
 
 
 def sample_days() -> list[str]:
