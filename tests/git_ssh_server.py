@@ -60,15 +60,17 @@ class GitSshServer:
         push = ["git", "push", "--quiet", "--force", "--mirror", self.repository]
         subprocess.run(push, cwd=project, check=True, capture_output=True)
 
-    def start(self):
+    def start(self, port=None):
         sshd = shutil.which("sshd") or "/usr/sbin/sshd"
         if not Path(sshd).exists():
             pytest.fail("No sshd: install OpenSSH's server (Debian: apt-get install openssh-server)")
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd drops its privileges
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        if port is None:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+        self.port = port
         config = self.folder / "sshd_config"
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\nPidFile none\n"

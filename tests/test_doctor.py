@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import json
 import os
 import re
 import shutil
@@ -10,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests import helm_chart
 from tests.conftest import bake_into, clean_environment
 from tests.git_ssh_server import GitSshServer
+from tests.kubectl_recorder import Recorder
 
 pytestmark = pytest.mark.servers
 
@@ -432,6 +436,170 @@ def test_secrets_that_git_would_take_are_named_and_the_printed_command_mends_it(
     cure = next(cure for what, cure in found.items() if "git does not ignore" in what)
     command(project, "sh", "-c", cure)
     assert not broken(doctor(project))
+
+
+# --- The chart, with the real Helm
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory):
+    """The chart without the archive of its database, which is not needed to check values."""
+    helm_chart.chart()
+    folder = tmp_path_factory.mktemp("chart")
+    if helm_chart.chart_path().is_dir():
+        shutil.copytree(helm_chart.chart_path(), folder / "airflow")
+    else:
+        shutil.unpack_archive(helm_chart.chart_path(), folder)
+    description = folder / "airflow/Chart.yaml"
+    content = yaml.safe_load(description.read_text())
+    content.pop("dependencies", None)
+    description.write_text(yaml.safe_dump(content))
+    (folder / "airflow/Chart.lock").unlink(missing_ok=True)
+    return folder / "airflow"
+
+
+def test_values_are_checked_against_the_chart(project, chart):
+    helm = {"HELM": str(helm_chart.tools() / "helm"), "CHART": str(chart)}
+    report = doctor(project, **helm)
+    assert "✓ helm v" in report
+    assert "✓ helm/values.yaml fits the chart, and the chart renders" in report
+    replace(project, "helm/values.yaml", "depth: 1", "depht: 1")
+    found = broken(doctor(project, expect=1, **helm))
+    assert any("does not fit the chart: at '/dags/gitSync'" in what and "depht" in what for what in found), found
+
+
+def test_an_old_helm_is_named(project, tmp_path):
+    helm = tmp_path / "helm"
+    helm.write_text("#!/bin/sh\necho v3.12.3+g3a31588\n")
+    helm.chmod(0o755)
+    found = broken(doctor(project, expect=1, HELM=str(helm)))
+    assert "helm v3.12.3+g3a31588 is too old: the chart needs 3.19" in found
+
+
+# --- The cluster, as a recorded kubectl answers
+
+
+def pod(name, component, ready=True, **state):
+    status = [{"name": component, "ready": ready, "started": ready, "state": state or {"running": {}}}]
+    labels = {"release": "airflow", "component": component}
+    return {"metadata": {"name": name, "labels": labels}, "status": {"phase": "Running", "containerStatuses": status}}
+
+
+@pytest.fixture
+def cluster(project, tmp_path):
+    """A cluster in which everything is well."""
+    recorder = Recorder(tmp_path / "kubectl")
+    secrets = list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()))
+    recorder.answer("get secrets", json.dumps({"items": secrets}))
+    recorder.answer("get pods", json.dumps({"items": [pod("airflow-dag-processor-1", "dag-processor")]}))
+    recorder.answer("logs", '{"level":0,"msg":"updated successfully"}\n')
+    dags = [{"dag_id": "extract", "is_paused": "False"}, {"dag_id": "transform", "is_paused": "False"}]
+    recorder.answer("exec", "[]")
+    recorder.answer(f"{EXEC} dags list --output", f"INFO - a log line\n{json.dumps(dags)}\n")
+    return recorder
+
+
+EXEC = "exec deployment/airflow-api-server --container=api-server -- airflow"
+
+
+def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
+    report = doctor(project, **cluster.environment)
+    assert not broken(report)
+    for good in (
+        "the cluster's 9 Secrets are there, with the right keys and content",
+        "1 pods of release airflow, all of them ready",
+        "git-sync in airflow-dag-processor-1 reports no error",
+        "Airflow lists extract, transform",
+    ):
+        assert f"✓ {good}" in report
+    assert secret_values(project).isdisjoint(report.split())
+
+
+def secret_values(project):
+    return {path.read_text() for path in (project / "secrets").iterdir() if "password" in path.name}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.clear(), "the Secret my-etl-git-ssh lacks the key gitSshKey (it has none)"),
+        (
+            lambda data: data.update(ssh=data.pop("gitSshKey")),
+            "the Secret my-etl-git-ssh lacks the key gitSshKey (it has known_hosts, ssh)",
+        ),
+        (
+            lambda data: data.update(gitSshKey=base64.b64encode(data["gitSshKey"].encode()).decode()),
+            "the Secret my-etl-git-ssh: gitSshKey is encoded twice",
+        ),
+        (
+            lambda data: data.update(gitSshKey=base64.b64encode(b"another").decode()),
+            "the Secret my-etl-git-ssh: gitSshKey is not what secrets/ holds",
+        ),
+    ],
+    ids=["empty", "wrong-key", "twice", "another"],
+)
+def test_a_wrong_secret_in_the_cluster_is_named(project, cluster, change, words):
+    secrets = list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()))
+    change(next(item for item in secrets if item["metadata"]["name"] == "my-etl-git-ssh")["data"])
+    cluster.answer("get secrets", json.dumps({"items": secrets}))
+    found = broken(doctor(project, expect=1, **cluster.environment))
+    assert found[words].startswith("make secrets")
+
+
+def test_missing_secrets_are_named(project, cluster):
+    cluster.answer("get secrets", json.dumps({"items": []}))
+    found = broken(doctor(project, expect=1, **cluster.environment))
+    assert "namespace airflow has no Secret my-etl-git-ssh" in found
+    assert "namespace airflow has no Secret my-etl-metadata" in found
+
+
+def test_pods_that_wait_are_named(project, cluster):
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    crashing = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}
+    pods = [pod("airflow-a", "triggerer", ready=False, **waiting), pod("airflow-b", "worker", ready=False, **crashing)]
+    cluster.answer("get pods", json.dumps({"items": pods}))
+    cluster.answer("get pods --selector=release=airflow,component=dag-processor", json.dumps({"items": []}))
+    found = broken(doctor(project, expect=1, **cluster.environment))
+    assert any("pod airflow-a is not ready: triggerer: ImagePullBackOff no such image" in what for what in found)
+    crash = next(cure for what, cure in found.items() if "airflow-b" in what)
+    assert crash.endswith("logs airflow-b -c worker --previous")
+
+
+def test_nothing_deployed_is_named(project, cluster):
+    cluster.answer("get pods", json.dumps({"items": []}))
+    assert "make deploy" in broken(doctor(project, expect=1, **cluster.environment)).values()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("git@github.com: Permission denied (publickey).", "does not know this deploy key"),
+        ("Host key verification failed.", "cannot prove a key of helm/known_hosts"),
+        ('Load key \\"/etc/git-secret/ssh\\": error in libcrypto', "its text is damaged"),
+        ("ssh: Could not resolve hostname git.example: Name or service not known", "there is no server"),
+    ],
+)
+def test_what_git_sync_says_is_translated(project, cluster, error, words):
+    line = f'{{"msg":"error syncing repo, will retry","error":"exit status 128: {{ stderr: \\"{error}\\" }}"}}\n'
+    cluster.answer("logs", '{"level":0,"msg":"starting up"}\n' + line)
+    found = broken(doctor(project, expect=1, **cluster.environment))
+    assert any(what.startswith("git-sync in airflow-dag-processor-1: ") and words in what for what in found), found
+
+
+def test_a_paused_dag_and_an_import_error_are_named(project, cluster):
+    dags = [{"dag_id": "extract", "is_paused": "True"}]
+    cluster.answer(f"{EXEC} dags list --output", json.dumps(dags))
+    errors = [{"filepath": "transform.py", "error": "Traceback\nModuleNotFoundError: No module named 'polars'"}]
+    cluster.answer(f"{EXEC} dags list-import-errors", json.dumps(errors))
+    found = broken(doctor(project, expect=1, **cluster.environment))
+    assert "airflow dags unpause extract" in found["the DAG extract is paused: it shows up and does not run"]
+    assert found["Airflow cannot import transform.py: ModuleNotFoundError: No module named 'polars'"] == "make test"
+
+
+def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, cluster):
+    cluster.answer("get secrets", 'Error from server (Forbidden): secrets is forbidden: User "dev" cannot list\n', 1)
+    report = doctor(project, **cluster.environment)
+    assert "\N{EN DASH} the cluster: you may not do that in namespace airflow" in report
 
 
 # --- Without a server
