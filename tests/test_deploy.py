@@ -257,7 +257,7 @@ def test_diff_shows_what_would_change_and_changes_nothing(cluster, small_chart, 
 def test_status_shows_release_pods_and_claims(cluster):
     assert "Run: make deploy" in cluster.make("status", expect=2)
     cluster["releases.json"] = [
-        {"chart": "airflow-1.22.0", "revision": "4", "status": "deployed", "updated": "2026-11-23 10:00:00.1 +0000 UTC"}
+        {"chart": "airflow-1.2", "revision": "4", "status": "deployed", "updated": "2026-11-23 10:00:00.1 +0000 UTC"}
     ]
     cluster["pods.json"] = [
         pod("airflow-scheduler-1", containerStatuses=[{"name": "a", "ready": True, "restartCount": 2}]),
@@ -266,7 +266,7 @@ def test_status_shows_release_pods_and_claims(cluster):
     ]
     printed = cluster.make("status").splitlines()
     assert printed[:2] == [
-        "airflow-1.22.0, revision 4, deployed 2026-11-23 10:00:00",
+        "airflow-1.2, revision 4, deployed 2026-11-23 10:00:00",
         "  ✓ airflow-scheduler-1: ready (2 restarts)",
     ]
     assert printed[2].startswith("  ✗ airflow-worker-0: scheduler: ImagePullBackOff")
