@@ -25,7 +25,10 @@ class Recorder:
 
     def answer(self, call, text="", status=0):
         """Answer calls that begin with these words; the newest answer counts."""
-        self.answers.insert(0, [call.split(), text, status])
+        self.answer_words(call.split(), text, status)
+
+    def answer_words(self, words, text="", status=0):
+        self.answers.insert(0, [words, text, status])
         self._write()
 
     def _write(self):

@@ -494,12 +494,16 @@ def cluster(project, tmp_path):
     recorder.answer("get pods", json.dumps({"items": [pod("airflow-dag-processor-1", "dag-processor")]}))
     recorder.answer("logs", '{"level":0,"msg":"updated successfully"}\n')
     dags = [{"dag_id": "extract", "is_paused": "False"}, {"dag_id": "transform", "is_paused": "False"}]
-    recorder.answer("exec", "[]")
-    recorder.answer(f"{EXEC} dags list --output", f"INFO - a log line\n{json.dumps(dags)}\n")
+    recorder.answer("exec", "No data found\n")
+    answer_airflow(recorder, "dags list", dags)
     return recorder
 
 
-EXEC = "exec deployment/airflow-api-server --container=api-server -- airflow"
+def answer_airflow(recorder, command, table):
+    """Answer an airflow command in the API server's pod as Airflow does: log lines first, then JSON."""
+    where = ["exec", "deployment/airflow-api-server", "--container=api-server", "--", "sh", "-c"]
+    text = f"INFO - a log line\n{json.dumps(table)}\n"
+    recorder.answer_words([*where, f"airflow {command} --output json || true"], text)
 
 
 def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
@@ -588,9 +592,9 @@ def test_what_git_sync_says_is_translated(project, cluster, error, words):
 
 def test_a_paused_dag_and_an_import_error_are_named(project, cluster):
     dags = [{"dag_id": "extract", "is_paused": "True"}]
-    cluster.answer(f"{EXEC} dags list --output", json.dumps(dags))
+    answer_airflow(cluster, "dags list", dags)
     errors = [{"filepath": "transform.py", "error": "Traceback\nModuleNotFoundError: No module named 'polars'"}]
-    cluster.answer(f"{EXEC} dags list-import-errors", json.dumps(errors))
+    answer_airflow(cluster, "dags list-import-errors", errors)
     found = broken(doctor(project, expect=1, **cluster.environment))
     assert "airflow dags unpause extract" in found["the DAG extract is paused: it shows up and does not run"]
     assert found["Airflow cannot import transform.py: ModuleNotFoundError: No module named 'polars'"] == "make test"

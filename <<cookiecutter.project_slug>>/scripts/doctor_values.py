@@ -158,9 +158,10 @@ def rendered() -> Finding:
     if not os.environ.get("CHART") and not os.environ.get("CHART_VERSION"):
         return unknown(f"{not_checked}the Makefile names the chart", "make doctor")
     command = [*helm, "template", *chart(), "--namespace", project.NAMESPACE]
+    patience = 60 if os.environ.get("CHART") else 8  # a chart that lies here waits for no network
     try:
         done = subprocess.run(
-            command, cwd=project.ROOT, capture_output=True, text=True, check=False, timeout=8
+            command, cwd=project.ROOT, capture_output=True, text=True, check=False, timeout=patience
         )
     except OSError:
         return unknown(f"{not_checked}{helm[0]} does not run here")
