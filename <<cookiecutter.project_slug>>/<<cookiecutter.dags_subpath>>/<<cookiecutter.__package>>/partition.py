@@ -47,31 +47,42 @@ class Partition:
 
     def begin(self, run_id: str) -> None:
         """Take the day over for this run; what other runs have staged is dropped."""
-        self.store.remove_folder(self._staging)
-        self.store.write(f"{self._staging}/owner", _token(run_id))
+        with self._locked():
+            self.store.remove_folder(self._staging)
+            self.store.write(f"{self._staging}/owner", _token(run_id))
 
     @contextlib.contextmanager
     def staging(self, run_id: str, folder: str, stem: str, suffix: str) -> Iterator["Staged"]:
         """Write one file; `.entry` of what is yielded goes to publish()."""
         staged = Staged()
-        with self.store.writing(self._staged(run_id, folder, stem)) as sink:
-            staged.sink = sink
-            yield staged
-            if sink.dropped:
-                return
-            name = f"{stem}-{sink.sha256[:12]}{suffix}"
-            sink.rename(name)
-            staged.entry = {"folder": folder, "name": name, "bytes": sink.bytes, "sha256": sink.sha256}
+        path = self._staged(run_id, folder, stem)
+        try:
+            with self.store.writing(path) as sink:
+                staged.sink = sink
+                yield staged
+                if not sink.dropped:
+                    name = f"{stem}-{sink.sha256[:12]}{suffix}"
+                    path = sink.rename(name)
+                    staged.entry = {
+                        "folder": folder,
+                        "name": name,
+                        "bytes": sink.bytes,
+                        "sha256": sink.sha256,
+                    }
+        except FileNotFoundError:
+            self._require_ownership(run_id)  # else another run has dropped the folder meanwhile
+            raise
         if not self._owned_by(run_id):
-            self.store.remove(self._staged(run_id, folder, name))
-            raise Superseded(f"Another run of {self.day} started later and took over.")
+            self.store.remove(path)
+        self._require_ownership(run_id)
 
     def open_staged(self, run_id: str, entry: dict):
         """A staged file for reading, also when a publish() that crashed has put it in place already."""
-        try:
-            return self.store.open(self._staged(run_id, entry["folder"], entry["name"]))
-        except FileNotFoundError:
-            return self.store.open(self.path(entry))
+        for path in (self._staged(run_id, entry["folder"], entry["name"]), self.path(entry)):
+            with contextlib.suppress(FileNotFoundError):
+                return self.store.open(path)
+        self._require_ownership(run_id)
+        raise Permanent(self._not_staged(entry))
 
     def publish(self, run_id: str, files: list[dict], facts: dict) -> dict:
         """Make `files` (entries of staging()) the day's content, drop all else, return the manifest.
@@ -80,10 +91,9 @@ class Partition:
         """
         manifest = {"dataset": self.dataset, "partition": self.day, **facts, "files": files}
         content = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
-        with self.store.locked(self.folder(self.folders[0])):
+        with self._locked():
             if not (self.store.exists(self.manifest_path) and self.store.read(self.manifest_path) == content):
-                if not self._owned_by(run_id):
-                    raise Superseded(f"Another run of {self.day} started later and took over.")
+                self._require_ownership(run_id)
                 for entry in files:
                     self._put_in_place(run_id, entry)
                 self.store.write(f"{self._staging}/{MANIFEST}", content)
@@ -102,9 +112,7 @@ class Partition:
         except FileNotFoundError:
             # A crashed attempt may have moved it already.
             if not self.store.exists(self.path(entry)):
-                raise Permanent(
-                    f"{entry['name']} of {self.day} is not staged any more: clear the whole run."
-                ) from None
+                raise Permanent(self._not_staged(entry)) from None
 
     def _drop_all_but(self, files: list[dict]) -> None:
         keep = {self.path(entry) for entry in files} | {self.manifest_path}
@@ -115,6 +123,16 @@ class Partition:
 
     def _staged(self, run_id: str, folder: str, name: str) -> str:
         return f"{self._staging}/{_token(run_id).decode()}/{folder}/{name}"
+
+    def _not_staged(self, entry: dict) -> str:
+        return f"{entry['name']} of {self.day} is not staged any more: clear the whole run."
+
+    def _locked(self):
+        return self.store.locked(self.folder(self.folders[0]))
+
+    def _require_ownership(self, run_id: str) -> None:
+        if not self._owned_by(run_id):
+            raise Superseded(f"Another run of {self.day} started later and took over.")
 
     def _owned_by(self, run_id: str) -> bool:
         try:

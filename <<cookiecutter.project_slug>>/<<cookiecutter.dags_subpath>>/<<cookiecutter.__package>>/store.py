@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,8 +92,15 @@ class Store:
             self.fs.rm_file(self.full(path))
 
     def remove_folder(self, folder: str) -> None:
+        """Remove a folder that others may still write into: on a disk it is out of their reach first."""
         with contextlib.suppress(FileNotFoundError):
-            self.fs.rm(self.full(folder), recursive=True)
+            if self.on_disk:
+                dropped = f"{self.full(folder)}.dropped"
+                shutil.rmtree(dropped, ignore_errors=True)
+                os.rename(self.full(folder), dropped)
+                shutil.rmtree(dropped)
+            else:
+                self.fs.rm(self.full(folder), recursive=True)
 
     @contextlib.contextmanager
     def locked(self, folder: str) -> Iterator[None]:
@@ -146,8 +154,10 @@ class Sink:
         self._file.seek(self.bytes)
         self._file.truncate()
 
-    def rename(self, name: str) -> None:
+    def rename(self, name: str) -> str:
+        """Give the file another name in its folder; its path then."""
         self.path = f"{self.path.rpartition('/')[0]}/{name}"
+        return self.path
 
     @property
     def sha256(self) -> str:

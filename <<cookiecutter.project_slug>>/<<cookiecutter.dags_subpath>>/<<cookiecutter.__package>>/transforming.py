@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 
 from << cookiecutter.__package >>.datasets import clean, raw
-from << cookiecutter.__package >>.errors import NoSuchDay, Permanent
+from << cookiecutter.__package >>.errors import NoSuchDay, Permanent, Superseded
 from << cookiecutter.__package >>.partition import Partition
 from << cookiecutter.__package >>.report import log_line
 from << cookiecutter.__package >>.settings import Settings
@@ -18,11 +18,12 @@ ROW_GROUP = 128 * 1024  # rows that are derived and written at once
 
 def plan(settings: Settings, day: str, run_id: str) -> list[dict]:
     """The raw files to clean; from now on this run owns the day's clean partition."""
-    manifest = raw(settings, day).manifest()
-    if manifest is None:
+    partition = raw(settings, day)
+    if partition.manifest() is None:
         raise NoSuchDay(f"There is no raw data of {day} in {settings.data_root}: run extract for it first.")
     clean(settings, day).begin(run_id)
-    return manifest["files"]
+    # Only now: of two runs, the one that owns the clean partition has to read the newest raw day.
+    return partition.manifest()["files"]
 
 
 def clean_slice(settings: Settings, day: str, source: dict, run_id: str) -> dict:
@@ -69,11 +70,20 @@ def _conforming(partition: Partition, day: str, source: dict, reject_sink):
 
     rejects = RejectWriter(reject_sink, source["name"])
     read, tables = 0, [cleaning.TYPED.empty_table()]
-    with partition.store.open(partition.path(source)) as file:
+    with _open(partition, source) as file:
         for piece in reading.pieces(file):
             read += piece.records
             tables.append(cleaning.conform(piece, day, rejects))
     return pa.concat_tables(tables), read, rejects
+
+
+def _open(partition: Partition, source: dict):
+    try:
+        return partition.store.open(partition.path(source))
+    except FileNotFoundError:
+        if source in (partition.manifest() or {"files": []})["files"]:
+            raise
+        raise Superseded(f"{partition.day} was extracted anew: the run for that takes over.") from None
 
 
 def _derived(events, timezone: str) -> Iterable:
