@@ -8,6 +8,10 @@ from pathlib import Path
 import project
 
 
+# What would lead git elsewhere, or let it in with somebody's own key. Proxies and certificates stay.
+NOT_FOR_PODS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
+
+
 def ssh_command(key: Path, known_hosts: Path) -> str:
     """Return GIT_SSH_COMMAND: this key and these known hosts, nothing of the user's own ssh settings."""
     options = {
@@ -26,7 +30,7 @@ def ssh_command(key: Path, known_hosts: Path) -> str:
 
 def environment(key: Path | None, known_hosts: Path = project.KNOWN_HOSTS) -> dict[str, str]:
     """Return the environment for git: no prompts, English messages, and ``key`` for a server asked by SSH."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    ours = {name: value for name, value in os.environ.items() if name not in NOT_FOR_PODS}
     ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "LC_ALL": "C"}
     if key:
         ours["GIT_SSH_COMMAND"] = ssh_command(key, known_hosts)
