@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cookiecutter.main import cookiecutter
 from cryptography.fernet import Fernet
-
-from tests.conftest import TEMPLATE
 
 TEXTS = {
     "fernet_key",
@@ -253,16 +250,6 @@ def test_only_what_the_answers_need(bake_fresh, answers, missing, missing_secret
     assert names(project) == EVERYTHING - missing
     assert not missing_secrets & set(manifest(project))
     assert ("Register it" in done.stdout) == ("deploy_key" not in missing)
-
-
-@pytest.mark.parametrize("again", ["same answers", "replayed"])
-def test_baking_over_a_project_keeps_its_keys(bake_fresh, tmp_path, again):
-    project = bake_fresh()
-    before = {path.name: (path.read_bytes(), path.stat().st_mode) for path in secret_files(project)}
-    answers = {"replay": True} if again == "replayed" else {"no_input": True}
-    cookiecutter(str(TEMPLATE), overwrite_if_exists=True, output_dir=str(project.parent), **answers)
-    assert {path.name: (path.read_bytes(), path.stat().st_mode) for path in secret_files(project)} == before
-    assert stat.S_IMODE((project / "secrets").stat().st_mode) == 0o700
 
 
 def test_git_takes_none_of_them(project):

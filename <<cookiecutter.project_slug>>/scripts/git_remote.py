@@ -31,7 +31,7 @@ def ssh_command(key: Path, known_hosts: Path) -> str:
 def environment(key: Path | None, known_hosts: Path = project.KNOWN_HOSTS) -> dict[str, str]:
     """Return the environment for git: no prompts, English messages, and ``key`` for a server asked by SSH."""
     ours = {name: value for name, value in os.environ.items() if name not in NOT_FOR_PODS}
-    ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS": "true", "LC_ALL": "C"}
+    ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
     if key:
         ours["GIT_SSH_COMMAND"] = ssh_command(key, known_hosts)
     return ours

@@ -62,7 +62,7 @@ def explained(words: str) -> tuple[str, str]:
         (
             "could not read Username",
             "the repository is private, and git has no token for it",
-            "GIT_TOKEN=… make doctor",
+            "make it public, or read it with a token (git_access https-token)",
         ),
         (
             "Authentication failed",
