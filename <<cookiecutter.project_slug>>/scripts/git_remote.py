@@ -7,7 +7,6 @@ from pathlib import Path
 
 import project
 
-
 # What would lead git elsewhere, or let it in with somebody's own key. Proxies and certificates stay.
 NOT_FOR_PODS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
 
