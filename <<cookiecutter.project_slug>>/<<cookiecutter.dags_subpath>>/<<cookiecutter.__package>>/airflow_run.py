@@ -1,6 +1,7 @@
 """What a task needs to know of its run, and how this project's errors look to Airflow."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -34,3 +35,6 @@ def airflow_run(context: Mapping) -> Iterator[Run]:
         raise AirflowFailException(str(problem)) from problem
     except Permanent as problem:
         raise AirflowFailException(str(problem)) from problem
+    except PermissionError as problem:
+        place = os.environ.get("ETL_DATA_ROOT", "The data root")
+        raise AirflowFailException(f"{place} refuses access: {problem} Who may write there?") from problem

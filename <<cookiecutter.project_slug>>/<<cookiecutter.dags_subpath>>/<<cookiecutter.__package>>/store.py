@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -36,7 +37,9 @@ class Store:
 
     def open(self, path: str):
         """A binary, seekable file; FileNotFoundError when there is none."""
-        return self.fs.open(self.full(path), "rb")
+        file = self.fs.open(self.full(path), "rb")
+        # What an object store's file system gives lacks a part of Python's files: readline(size).
+        return file if self.on_disk else io.BufferedReader(file)
 
     def read(self, path: str) -> bytes:
         with self.open(path) as file:
