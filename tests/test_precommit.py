@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -134,7 +135,7 @@ def test_every_hook_is_local_and_pinned_where_the_template_pins(bake):
     }
     for hook in configuration["repos"][0]["hooks"]:
         assert hook["language"] == "python"
-        assert set(hook["additional_dependencies"]) <= pins
+        assert {dependency.split(";")[0] for dependency in hook["additional_dependencies"]} <= pins
 
 
 @pytest.mark.airflow
@@ -281,6 +282,29 @@ def test_fault_that_nothing_can_mend_is_refused(repository):
     repository.write("scripts/odd.py", "print(1)\n")
     repository.write("helm/odd.yaml", "a: 1\na: 2\n")
     assert "duplication of key" in repository.commit().stdout
+
+
+BAD_DAG = """\
+import pandas as pd
+from airflow.sdk import dag
+
+
+@dag(schedule=None)
+def bad():
+    pd.DataFrame()
+
+
+bad()
+"""
+
+
+@pytest.mark.airflow
+def test_dag_that_would_slow_the_scheduler_down_is_refused(repository):
+    before = repository.head()
+    repository.write("dags/bad.py", BAD_DAG)
+    output = repository.commit().stdout
+    assert re.search(r"^dags/bad\.py:1: heavy-import: .*pandas", output, re.MULTILINE)
+    assert repository.head() == before
 
 
 FAULTS = {

@@ -1,0 +1,128 @@
+"""The template's own workflows, hooks and release notes."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.release_notes import section
+from tests.conftest import QUESTIONS, TEMPLATE, run
+
+BIN = Path(sys.executable).parent
+WORKFLOWS = sorted((TEMPLATE / ".github/workflows").glob("*.yml"))
+
+CHANGELOG = """# Changelog
+
+## [Unreleased]
+
+- Later
+
+## [1.10.0] - 2026-12-01
+
+### Added
+
+- A [link](https://example.com)
+
+## [1.1.0] - 2026-11-01
+
+- First
+
+[1.1.0]: https://example.com/compare
+"""
+
+
+def test_auditors_find_nothing():
+    schema = [BIN / "check-jsonschema", "--builtin-schema"]
+    forms = [path for path in (TEMPLATE / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.name != "config.yml"]
+    assert forms
+    run([BIN / "zizmor", "--offline", "--quiet", "--persona=pedantic", "--color=never", ".github"], cwd=TEMPLATE)
+    run([*schema, "vendor.github-workflows", *WORKFLOWS], cwd=TEMPLATE)
+    run([*schema, "vendor.github-issue-forms", *forms], cwd=TEMPLATE)
+    run([*schema, "vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"], cwd=TEMPLATE)
+    run([BIN / "yamllint", "--strict", "."], cwd=TEMPLATE)
+    scripts = [path for path in (TEMPLATE / ".ci").iterdir() if path.read_bytes().startswith(b"#!/usr/bin/env bash")]
+    run([BIN / "shellcheck", *scripts], cwd=TEMPLATE)
+
+
+def test_actions_are_those_of_the_generated_projects():
+    pins = {value for name, value in QUESTIONS.items() if name.startswith("_action_")}
+    used = [used for path in WORKFLOWS for used in re.findall(r"uses: (.+)", path.read_text())]
+    assert used
+    assert set(used) <= pins
+
+
+def test_ci_runs_what_a_contributor_runs():
+    steps = [
+        step
+        for job in yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text())["jobs"].values()
+        for step in job["steps"]
+    ]
+    commands = {step["run"] for step in steps if "run" in step}
+    assert {"make lint", "make test-fast", ".ci/run"} <= commands
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", (TEMPLATE / "Makefile").read_text(), re.MULTILINE))
+    assert {command.removeprefix("make ") for command in commands if command.startswith("make ")} <= targets
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Return a copy of what git knows of the template, under git, with this environment as its .venv."""
+    copy = tmp_path / "template"
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=TEMPLATE)
+    for name in filter(None, listed.split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TEMPLATE / name, copy / name)
+    (copy / ".venv").symlink_to(BIN.parent)
+    run(["git", "init", "--quiet"], cwd=copy)
+    # A link is no folder, which is what .gitignore names.
+    (copy / ".git/info/exclude").write_text("/.venv\n")
+    run(["git", "add", "--all"], cwd=copy)
+    return copy
+
+
+def test_own_hooks_pass_and_refuse(clone):
+    run([BIN / "pre-commit", "run", "--all-files"], cwd=clone)
+    (clone / "secrets").mkdir()
+    (clone / "secrets/key").write_text("an innocent word\n")
+    (clone / "scripts/odd.py").write_text("print(undefined)\n")
+    (clone / ".github/workflows/odd.yml").write_text("on: push\njobs: {a: {runs-on: x, steps: [{uses: a/b@v1}]}}\n")
+    run(["git", "add", "--all", "--force"], cwd=clone)
+    output = run([BIN / "pre-commit", "run"], cwd=clone, expect=1)
+    assert "secrets/key: secrets/ never enters git" in output
+    assert "F821" in output
+    assert "unpinned-uses" in output
+
+
+def test_release_notes_are_one_section():
+    assert section(CHANGELOG, "1.10.0") == "### Added\n\n- A [link](https://example.com)"
+    assert section(CHANGELOG, "1.1.0") == "- First"
+    assert section(CHANGELOG, "1.1") is None
+    assert section(CHANGELOG.replace("- First", ""), "1.1.0") is None
+
+
+@pytest.fixture
+def release(tmp_path):
+    """Return a function: tag, version, changelog, expected status → what the script that the release runs prints."""
+
+    def notes(tag, version, changelog, expect):
+        (tmp_path / "scripts").mkdir()
+        shutil.copy(TEMPLATE / "scripts/release_notes.py", tmp_path / "scripts")
+        (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+        (tmp_path / "CHANGELOG.md").write_text(changelog)
+        return run([sys.executable, "scripts/release_notes.py", tag], cwd=tmp_path, expect=expect)
+
+    return notes
+
+
+def test_release_prints_the_notes(release):
+    assert release("v1.1.0", "1.1.0", CHANGELOG, expect=0) == "- First\n"
+
+
+def test_release_needs_a_section(release):
+    assert "no section '## [2.0.0]" in release("v2.0.0", "2.0.0", CHANGELOG, expect=1)
+
+
+def test_release_needs_the_version(release):
+    assert "pyproject.toml says 1.0.0" in release("v1.1.0", "1.0.0", CHANGELOG, expect=1)
