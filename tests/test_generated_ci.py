@@ -14,9 +14,7 @@ from tests.conftest import QUESTIONS, run
 BIN = Path(sys.executable).parent
 GITHUB = ".github/workflows/ci.yml"
 GITLAB = ".gitlab-ci.yml"
-BROKEN_DAG = (
-    "from airflow.sdk import dag\n\nimport no_such_module\n\n\n@dag\ndef broken():\n    no_such_module.work()\n"
-)
+BROKEN_DAG = "import no_such_module\nfrom airflow.sdk import dag\n\n\n@dag\ndef broken():\n    no_such_module.work()\n"
 
 
 def load(project, name):
@@ -33,7 +31,7 @@ def test_github_runs_targets_of_the_makefile_only(bake):
     project = bake(ci="github")
     steps = load(project, GITHUB)["jobs"]["check"]["steps"]
     commands = [step["run"] for step in steps if "run" in step]
-    assert {"make install", "make lint", "make secret-scan", "make test"} <= set(commands)
+    assert {"make install", "make lint", "make secret-scan", "make doctor OFFLINE=1", "make test"} <= set(commands)
     assert {command.removeprefix("make ").split()[0] for command in commands} <= targets(project)
 
 
@@ -79,7 +77,7 @@ def lines_of(job):
 def test_gitlab_runs_targets_of_the_makefile_only(bake):
     project = bake(ci="gitlab")
     lines = {line for job in gitlab_jobs(project).values() for line in lines_of(job)}
-    assert {"make install", "make lint", "make secret-scan", "make test"} <= lines
+    assert {"make install", "make lint", "make secret-scan", "make doctor OFFLINE=1", "make test"} <= lines
     assert {line.removeprefix("make ").split()[0] for line in lines} <= targets(project)
 
 
@@ -172,25 +170,39 @@ def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
 
 
+@pytest.fixture
+def faulty(bake_fresh, commit):
+    """Return a function: answers → a project with a broken DAG, a fault of style and a secret, all committed.
+
+    Of its tests only those of the DAG folder are left: the others have had their say in the green run.
+    """
+
+    def project_with(**answers):
+        project = bake_fresh(**answers)
+        (project / "dags" / "broken.py").write_text(BROKEN_DAG)
+        (project / "scripts" / "odd.py").write_text("print(undefined)\n")
+        for path in (project / "tests").glob("test_*.py"):
+            if path.name != "test_dag_integrity.py":
+                path.unlink()
+        run(["git", "add", "--force", "secrets/fernet_key"], cwd=project)
+        commit(project)
+        return project
+
+    return project_with
+
+
 @pytest.mark.airflow
-def test_github_workflow_is_red_for_a_broken_dag(bake_fresh, commit, act):
-    project = bake_fresh(ci="github")
-    (project / "dags" / "broken.py").write_text(BROKEN_DAG)
-    commit(project)
-    output = act(project, expect=1)
-    assert steps_that("❌", output) == {"DAG integrity, ETL and Helm values"}
-    assert "no_such_module" in output
+def test_github_workflow_is_red_for_each_fault(faulty, act):
+    output = act(faulty(ci="github"), expect=1)
+    assert steps_that("❌", output) == {
+        "No secret in any commit",
+        "Style",
+        "DAG integrity, ETL and Helm values",
+    }
+    assert re.search(r" secrets/fernet_key: secrets/ must not be in git", output)
+    assert re.search(r"::error .*file=\S*scripts/odd\.py,line=1", output), "no annotation on the line"
     assert re.search(r"::error .*file=dags/broken\.py,line=1", output), "no annotation on the line"
-
-
-@pytest.mark.airflow
-def test_github_workflow_is_red_for_a_secret(bake_fresh, commit, act):
-    project = bake_fresh(ci="github")
-    run(["git", "add", "--force", "secrets/fernet_key"], cwd=project)
-    commit(project)
-    output = act(project, expect=1)
-    assert steps_that("❌", output) == {"No secret in any commit"}
-    assert "secrets/fernet_key" in output
+    assert "no_such_module" in output
 
 
 def run_gitlab_job(project, name, folder, expect):
@@ -221,17 +233,21 @@ def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
 
 
 @pytest.mark.airflow
-def test_gitlab_jobs_are_red_for_a_broken_dag_and_a_fault_of_style(bake_fresh, commit, tmp_path):
-    project = bake_fresh(ci="gitlab")
-    (project / "dags" / "broken.py").write_text(BROKEN_DAG)
-    (project / "scripts" / "odd.py").write_text("print(undefined)\n")
-    commit(project)
+def test_gitlab_jobs_are_red_for_each_fault(faulty, tmp_path):
+    project = faulty(ci="gitlab")
     output, clone = run_gitlab_job(project, "tests", tmp_path, expect=2)
-    assert "no_such_module" in output
+    assert "dags/broken.py:1: import-error" in output
     suite = ElementTree.parse(clone / "build/junit.xml").getroot().find("testsuite")
-    assert int(suite.get("failures")) + int(suite.get("errors")) > 0
+    assert suite.get("failures") == "1"
+    report = gitlab_jobs(project)["tests"]["artifacts"]["reports"]["codequality"]
+    (finding,) = json.loads((clone / report).read_text())
+    assert (finding["location"]["path"], finding["location"]["lines"]) == ("dags/broken.py", {"begin": 1})
+
     output, clone = run_gitlab_job(project, "style", tmp_path, expect=2)
     assert "scripts/odd.py:1:7" in output
-    (finding,) = json.loads((clone / "build/code-quality.json").read_text())
+    report = gitlab_jobs(project)["style"]["artifacts"]["reports"]["codequality"]
+    (finding,) = json.loads((clone / report).read_text())
     assert (finding["check_name"], finding["location"]["path"]) == ("F821", "scripts/odd.py")
-    run_gitlab_job(project, "secrets", tmp_path, expect=0)
+
+    output, _ = run_gitlab_job(project, "repository", tmp_path, expect=2)
+    assert "secrets/fernet_key: secrets/ must not be in git" in output
