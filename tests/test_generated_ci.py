@@ -196,6 +196,7 @@ def test_github_workflow_is_red_for_each_fault(faulty, act):
     output = act(faulty(ci="github"), expect=1)
     assert steps_that("❌", output) == {
         "No secret in any commit",
+        "Values, known hosts and DAG files, as far as they can be seen from here",
         "Style",
         "DAG integrity, ETL and Helm values",
     }
