@@ -1,13 +1,16 @@
 """`make doctor` against a real SSH server: every damage that costs people days is named, with what mends it."""
 
 import base64
+import contextlib
 import functools
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -366,6 +369,51 @@ def test_a_server_that_is_not_there_is_named(project, server):
     for name in ("scripts/project.py", "helm/values.yaml"):
         replace(project, name, server.url, closed)
     assert "127.0.0.1 takes no connections at port 1" in broken(doctor(project, expect=1))
+
+
+@pytest.fixture(params=["hangs up", "speaks HTTP", "is silent"])
+def no_ssh_server(request):
+    """Something at a port that is no SSH server, and what the doctor should say about it."""
+    words = {
+        "hangs up": "hangs up at port",
+        "speaks HTTP": "does not speak SSH at port",
+        "is silent": "does not answer at port",
+    }[request.param]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = listening.accept()[0]
+                    if request.param == "is silent":
+                        kept.append(connection)
+                        continue
+                    if request.param == "speaks HTTP":
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n" * 2000)
+                        connection.shutdown(socket.SHUT_WR)
+                        connection.recv(1000)
+                    connection.close()
+
+        kept = []
+        threading.Thread(target=answer, daemon=True).start()
+        yield listening.getsockname()[1], words
+        for connection in kept:
+            connection.close()
+
+
+def test_a_server_of_another_kind_is_named(project, server, no_ssh_server):
+    port, words = no_ssh_server
+    for name in ("scripts/project.py", "helm/values.yaml"):
+        replace(project, name, server.url, server.url.replace(f":{server.port}", f":{port}"))
+    found = broken(doctor(project, expect=1))
+    assert any(f"127.0.0.1 {words} {port}" in what for what in found), found
+
+
+def test_a_host_that_does_not_exist_is_named(project, server):
+    for name in ("scripts/project.py", "helm/values.yaml"):
+        replace(project, name, server.url, "git@git.invalid:acme/my-etl.git")
+    found = broken(doctor(project, expect=1))
+    assert "scripts/project.py" in found["there is no server git.invalid, or no network"]
 
 
 def test_commits_that_are_not_pushed_are_named(project, server):

@@ -175,4 +175,4 @@ def rendered() -> Finding:
         return broken(f"helm/values.yaml does not fit the chart: {'; '.join(wrong)}", "correct it there")
     if "helm/values.yaml" in done.stderr or "execution error" in done.stderr:
         return broken(f"helm/values.yaml does not render: {said[-1]}", "correct it there")
-    return unknown(f"{not_checked}{said[-1]}")
+    return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")

@@ -32,6 +32,7 @@ def explained(words: str) -> tuple[str, str]:
             "others may read the deploy key, so ssh refuses it",
             "chmod 600 secrets/deploy_key",
         ),
+        ("banner exchange: Connection to", f"{host} does not speak SSH at port {port}", where_repo),
         (
             "error in libcrypto",
             "ssh cannot read the deploy key: its text is damaged",
@@ -58,7 +59,6 @@ def explained(words: str) -> tuple[str, str]:
         ("Network is unreachable", "there is no network", network),
         ("Connection closed", f"{host} hangs up at port {port}: is that its SSH port?", where_repo),
         ("Connection reset", f"{host} hangs up at port {port}: a firewall, or not its SSH port", network),
-        ("banner", f"{host} does not speak SSH at port {port}", where_repo),
         (
             "could not read Username",
             "the repository is private, and git has no token for it",
