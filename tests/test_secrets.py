@@ -20,6 +20,7 @@ from tests import helm_chart
 from tests.conftest import clean_environment
 from tests.git_ssh_server import GitSshServer
 from tests.kubectl_recorder import Recorder
+from tests.postgres_server import PostgresServer
 
 HTTPS = {"git_access": "https-token", "git_repo": "https://github.com/acme/my-etl.git"}
 TOKEN = "ghp_" + "x" * 36
@@ -296,35 +297,36 @@ def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(bake_fresh, ku
     assert not (project / "secrets/fernet_key.old").exists()
 
 
-PSQL = """#!/bin/sh
-# A database that knows one password, as the real one would.
-cd {folder}
-[ "$PGPASSWORD" = "$(cat password)" ] || {{ echo "FATAL: password authentication failed" >&2; exit 2; }}
-sed -n "s/ALTER USER postgres PASSWORD '\\(.*\\)'/\\1/p" | tr -d '\\n' > new && mv new password
-"""
-
-
 @pytest.fixture
-def database(tmp_path):
-    folder = tmp_path / "database"
-    folder.mkdir()
-    psql = folder / "psql"
-    psql.write_text(PSQL.format(folder=folder))
-    psql.chmod(0o755)
-    return folder
+def database():
+    """A real PostgreSQL that lets in with a password only, as the chart's does."""
+    with PostgresServer("first") as server:
+        yield server
 
 
+def use(database, project):
+    """Give the database the project's password, and say where the commands for its pod find it."""
+    database.alter(secret(project, "postgres_password"))
+    return {"PGPORT": str(database.port), "PATH": f"{database.programs}:{os.environ['PATH']}"}
+
+
+@pytest.mark.servers
 def test_the_databases_password_is_changed_in_the_database_first(bake_fresh, kubectl, database):
     project = bake_fresh()
-    (database / "password").write_text(secret(project, "postgres_password"))
-    path = f"{database}:{os.environ['PATH']}"
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, PATH=path)
+    old = secret(project, "postgres_password")
+    where = use(database, project)
+    output = make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
     new = secret(project, "postgres_password")
-    assert (database / "password").read_text() == new
+    assert database.lets_in(new)
+    assert not database.lets_in(old)
+    calls = kubectl.calls()
+    assert calls[0].startswith("exec --stdin statefulset/airflow-postgresql -- sh -ec")
+    assert calls[1].startswith("apply")
     assert applied(kubectl)["my-etl-postgres"]["postgres-password"].decode() == new
     assert f":{new}@".encode() in applied(kubectl)["my-etl-metadata"]["connection"]
-    assert not any(new in call for call in kubectl.calls())
-    assert not list((project / "secrets").glob("*.old")) + list((project / "secrets").glob("*.new"))
+    assert not any(new in call or old in call for call in calls)
+    assert new not in output
+    assert not [*(project / "secrets").glob("*.old"), *(project / "secrets").glob("*.new")]
 
 
 def test_a_database_out_of_reach_leaves_the_password_as_it_is(bake_fresh, kubectl):
@@ -337,19 +339,34 @@ def test_a_database_out_of_reach_leaves_the_password_as_it_is(bake_fresh, kubect
     assert not kubectl.given_to("apply")
 
 
+@pytest.mark.servers
 def test_a_password_rotation_that_stopped_goes_on_with_the_same_password(bake_fresh, kubectl, database):
     project = bake_fresh()
-    (database / "password").write_text(secret(project, "postgres_password"))
-    path = f"{database}:{os.environ['PATH']}"
+    where = use(database, project)
     kubectl.answer("apply", "error: connection refused\n", 1)
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, expect=1, PATH=path)
-    new = (database / "password").read_text()
-    assert secret(project, "postgres_password") == new
+    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, expect=1, **where)
+    new = secret(project, "postgres_password")
+    assert database.lets_in(new)
 
     kubectl.answer("apply", "")
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, PATH=path)
-    assert secret(project, "postgres_password") == new == (database / "password").read_text()
+    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
+    assert secret(project, "postgres_password") == new
+    assert database.lets_in(new)
     assert not (project / "secrets/postgres_password.old").exists()
+
+
+@pytest.mark.servers
+def test_a_password_that_the_database_has_already_is_no_obstacle(bake_fresh, kubectl, database):
+    """Killed between the change in the database and the change here: only the .new file knows the password."""
+    project = bake_fresh()
+    where = use(database, project)
+    old = secret(project, "postgres_password")
+    new = "0123456789abcdef" * 2
+    database.alter(new)
+    (project / "secrets/postgres_password.new").write_text(new)
+    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
+    assert secret(project, "postgres_password") == new != old
+    assert database.lets_in(new)
 
 
 def test_the_admins_new_password_is_set_in_airflow(bake_fresh, kubectl, tmp_path):
