@@ -90,7 +90,7 @@ def test_deploy_makes_namespace_secrets_and_volume_before_the_release(cluster):
     (upgrade,) = [call for call in cluster.calls("helm") if call[0] == "upgrade"]
     assert upgrade[:5] == ["upgrade", "--install", "airflow", "airflow", "--repo"]
     assert upgrade[upgrade.index("--version") + 1] == QUESTIONS["_chart_version"]
-    assert "--values=helm/values.yaml" in upgrade
+    assert f"--values={cluster.project / 'helm' / 'values.yaml'}" in upgrade
     # With any of these Helm waits for pods that wait for the migration that Helm starts after them.
     assert not [word for word in upgrade if word.startswith(("--wait", "--atomic", "--rollback-on-failure"))]
     rollouts = [call[2] for call in cluster.calls("kubectl") if call[0] == "rollout"]

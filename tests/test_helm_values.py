@@ -171,14 +171,20 @@ def test_the_kubernetes_check_sees_a_wrong_object():
 
 
 @pytest.mark.parametrize("kubernetes", ASKED["kubernetes"])
-def test_the_data_volume_is_one_that_all_task_pods_can_mount(bake, kubernetes):
-    project = bake(**complete({"git_access": "public", "kubernetes": kubernetes, "data_root": DATA_ROOTS[0]}))
+@pytest.mark.parametrize("executor", ASKED["executor"])
+def test_the_data_volume_is_one_that_all_task_pods_can_mount(bake, executor, kubernetes):
+    answers = {"git_access": "public", "kubernetes": kubernetes, "executor": executor, "data_root": DATA_ROOTS[0]}
+    project = bake(**complete(answers))
     claim = yaml.safe_load((project / "helm" / "data-volume.yaml").read_text(encoding="utf-8"))
     assert (claim["kind"], claim["metadata"]) == ("PersistentVolumeClaim", {"name": f"{SLUG}-data"})
-    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    # A single scheduler needs no more, and any storage class offers it.
+    alone = executor == "LocalExecutor" and kubernetes == "kubernetes"
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce" if alone else "ReadWriteMany"]
     assert claim["spec"].get("storageClassName") == {"kubernetes": None, "microk8s": "microk8s-hostpath"}[kubernetes]
     versions = helm_chart.kubernetes_versions("1.30")
     assert [error for version in versions for error in helm_chart.kubernetes_errors(claim, version)] == []
+    overlay = yaml.safe_load((project / "helm" / "values.production.yaml").read_text(encoding="utf-8"))
+    assert overlay["scheduler"]["replicas"] == (1 if executor == "LocalExecutor" else 2)
 
 
 def test_only_a_file_root_has_a_volume(bake):
@@ -191,8 +197,8 @@ class Secrets:
     """What scripts/keys.py made for a project: the keys of each Secret, and the values that may show up nowhere."""
 
     def __init__(self, project):
-        self.known_hosts = (project / "helm" / "known_hosts").read_text(encoding="utf-8")
-        assert "github.com ssh-ed25519 " in self.known_hosts
+        known_hosts = project / "helm" / "known_hosts"
+        self.known_hosts = known_hosts.read_text(encoding="utf-8") if known_hosts.exists() else None
         manifests = yaml.safe_load_all((project / "secrets" / "kubernetes.yaml").read_text(encoding="utf-8"))
         by_name = {item["metadata"]["name"]: item for item in manifests}
         self.keys = {name: set(item["data"]) for name, item in by_name.items()}
@@ -254,8 +260,6 @@ class Release:
                     reference = entry.get("valueFrom", {}).get("secretKeyRef")
                     if reference:
                         named.add((reference["name"], reference["key"]))
-                for source in container.get("envFrom") or []:
-                    assert source["secretRef"] == {"name": f"{SLUG}-storage", "optional": True}
                 for mount in container.get("volumeMounts", []):
                     for volume in spec.get("volumes", []):
                         if volume["name"] == mount["name"] and "secret" in volume:
@@ -271,6 +275,8 @@ class Release:
         assert "postgres-password" in secrets.keys[f"{SLUG}-postgres"]
 
     def check_images(self, _):
+        # What the chart's templates go by.
+        assert self.values["airflowVersion"] == QUESTIONS["_airflow_version"]
         tag = f"apache/airflow:{QUESTIONS['_airflow_version']}-python{QUESTIONS['_python_version']}"
         images = {container["image"] for spec in self.pods.values() for container in containers(spec)}
         assert {image for image in images if image.startswith("apache/airflow")} == {tag}
@@ -321,6 +327,7 @@ class Release:
             assert spec["securityContext"]["fsGroup"] == 0
             assert volumes[known_hosts["name"]]["configMap"]
             assert known_hosts["subPath"] == "known_hosts"
+            assert "github.com ssh-ed25519 " in self.known_hosts
             assert helm_chart.config_map(self.objects, "known_hosts").strip() == self.known_hosts.strip()
         else:
             assert not any("SSH" in name for name in env)
@@ -372,6 +379,8 @@ class Release:
             else:
                 assert env["ETL_DATA_ROOT"] == root
             assert env["ETL_SOURCE"] == "usgs"
+            sources = [source["secretRef"] for source in main.get("envFrom") or []]
+            assert sources == ([] if root.startswith("file:") else [{"name": f"{SLUG}-storage", "optional": True}])
         claims = {
             name: [
                 (volume["name"], mount["mountPath"])

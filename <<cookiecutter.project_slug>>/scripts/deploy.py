@@ -48,7 +48,7 @@ def chart() -> list[str]:
     """Return the arguments that name release, chart and values: the same for an upgrade and a rendering."""
     own = os.environ.get("CHART")
     source = [own] if own else ["airflow", "--repo", CHARTS, "--version", os.environ["CHART_VERSION"]]
-    return [project.RELEASE, *source, *(f"--values={name}" for name in values())]
+    return [project.RELEASE, *source, *(f"--values={project.ROOT / name}" for name in values())]
 
 
 def minutes() -> float:
