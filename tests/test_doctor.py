@@ -146,6 +146,15 @@ def test_reads_the_branch_that_this_checkout_does_not_have(project, tmp_path):
     assert "the server has commits that this checkout has not" in report
 
 
+def test_the_users_own_settings_do_not_count(project, server, tmp_path):
+    """A rewritten address, an agent's keys, another ssh: all that a pod has not."""
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f'[url "ssh://nobody@127.0.0.1:1/"]\n\tinsteadOf = {server.url.rpartition("/")[0]}/\n')
+    git(project, "config", "url.ssh://nobody@127.0.0.1:2/.insteadOf", server.url)
+    own = {"GIT_CONFIG_GLOBAL": str(settings), "GIT_SSH_COMMAND": "false", "GIT_SSH": "false"}
+    assert "opens with the deploy key alone" in doctor(project, **own)
+
+
 # What people do to a key on its way through editors, chats and clipboards.
 TEXT_DAMAGE = {
     "crlf": (lambda text: text.replace(b"\n", b"\r\n"), "CRLF"),

@@ -10,23 +10,17 @@ from pathlib import Path
 
 import project
 from doctor_finding import Finding, broken, fine, unknown
-from git_remote import git
+from git_remote import ask_server, git
 from git_server import url_problem
 from git_words import explained
 
 SSH = project.GIT_ACCESS == "ssh-deploy-key"
 KEY = project.SECRETS / "deploy_key"
 PUSH = f"git add {project.DAGS_SUBPATH} && git commit && git push origin {project.GIT_BRANCH}"
-# The shell reads the token from the environment: it is on no command line.
-CREDENTIAL_HELPER = '!f() { echo "username=${GIT_USERNAME:-git}"; echo "password=$GIT_TOKEN"; }; f'
 
 
-def ask(*arguments: str, folder: Path = project.ROOT, timeout: float = 7) -> subprocess.CompletedProcess[str]:
-    """Run git against the server with nothing but what a pod has: the deploy key, the token or nothing."""
-    options = ["-c", "credential.helper="]
-    if project.GIT_ACCESS == "https-token":
-        options += ["-c", f"credential.helper={CREDENTIAL_HELPER}"]
-    return git(*options, *arguments, key=KEY if SSH else None, folder=folder, timeout=timeout)
+def ask(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return ask_server(*arguments, key=KEY if SSH else None, **options)
 
 
 def repository() -> Iterator[Finding]:

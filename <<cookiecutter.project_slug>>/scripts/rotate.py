@@ -11,7 +11,7 @@ from pathlib import Path
 import project
 from apply_secrets import apply
 from cluster import ClusterError, kubectl, restart, workloads
-from git_remote import git
+from git_remote import ask_server
 from git_server import where_to_register
 from keys import RANDOM_TEXTS, new_deploy_key, open_secrets, text_secrets, write_manifests, write_private
 from manifests import kubernetes_manifests
@@ -52,7 +52,7 @@ def rotate_deploy_key() -> None:
         return
     if not new.exists():
         new_deploy_key(new)
-    remote = git("ls-remote", "--heads", project.GIT_REPO, key=new)
+    remote = ask_server("ls-remote", "--heads", project.GIT_REPO, key=new)
     if remote.returncode:
         raise ClusterError(
             f"the new key does not open {project.GIT_REPO} yet; the old one stays in use. Register\n\n"
