@@ -114,7 +114,7 @@ def test_finds_nothing_where_nothing_is_broken(project):
         "opens with the deploy key alone",
         "dags/ on branch main, commit",
         "every commit of main is pushed",
-        "1 keys of [127.0.0.1]:",
+        "helm/known_hosts: keys of [127.0.0.1]:",
         "well formed, no passphrase",
         "git ignores secrets/",
         "can be read by its owner only",
@@ -568,7 +568,7 @@ def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
     assert not broken(report)
     for good in (
         "the cluster's 9 Secrets are there, with the right keys and content",
-        "1 pods of release airflow, all of them ready",
+        "pods of release airflow: 1, all of them ready",
         "git-sync in airflow-dag-processor-1 reports no error",
         "Airflow lists extract, transform",
     ):

@@ -287,6 +287,7 @@ def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(bake_fresh, ku
     kubectl.answer("exec", "error: the pod is gone\n", 1)
     output = make(project, "rotate", "NAME=fernet_key", kubectl=kubectl, expect=1)
     assert "the pod is gone" in output
+    assert "make rotate NAME=fernet_key goes on where this stopped" in output
     assert secret(project, "fernet_key.old") == old
     both = secret(project, "fernet_key")
     assert both.endswith(f",{old}")  # whatever is deployed now reads old and new
@@ -414,6 +415,18 @@ def test_a_deploy_key_takes_over_once_it_opens_the_repository(bake_fresh, kubect
         assert "Now remove the old key" in second
         assert old_public.strip() in second
         assert not list((project / "secrets").glob("*.new*"))
+
+
+def test_a_deploy_key_rotation_cut_between_its_two_moves_is_finished(bake_fresh, kubectl):
+    """The private key is in its place, its public half not yet."""
+    project = bake_fresh()
+    private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
+    whole = public.read_text()
+    public.rename(f"{private}.new.pub")
+    public.write_text("ssh-ed25519 AAAA the one before\n")
+    make(project, "rotate-deploy-key", kubectl=kubectl)
+    assert public.read_text() == whole
+    assert applied(kubectl)["my-etl-git-ssh"]["gitSshKey"] == private.read_bytes()
 
 
 @pytest.mark.servers

@@ -81,7 +81,7 @@ def pod_problems(found: list[Pod]) -> Iterator[Finding]:
             cure = f"{KUBECTL} logs {pod.name} -c {pod.words.partition(':')[0]} --previous"
         yield broken(f"pod {pod.name} is not ready: {pod.words[:200]}", cure)
     if not waiting:
-        yield fine(f"{len(found)} pods of release {project.RELEASE}, all of them ready")
+        yield fine(f"pods of release {project.RELEASE}: {len(found)}, all of them ready")
 
 
 def fetching() -> Iterator[Finding]:

@@ -129,4 +129,4 @@ def host_keys() -> Iterator[Finding]:
     elif not problems:
         published = host in known_hosts.PUBLISHED
         checked = "the published fingerprints" if published else "none of them revoked"
-        yield fine(f"helm/known_hosts: {len(mine)} keys of {name}, {checked}")
+        yield fine(f"helm/known_hosts: keys of {name}: {len(mine)}, {checked}")

@@ -19,6 +19,7 @@ from manifests import kubernetes_manifests
 CONSEQUENCES = {
     "api_secret_key": "Everybody who is logged in has to log in again.",
     "jwt_secret": "Tasks that run now lose their connection to Airflow and are tried again.",
+    "postgres_password": "Airflow cannot reach its database until its pods have restarted.",
     "redis_password": "Tasks that wait in the queue are queued again by the scheduler.",
 }
 
@@ -137,6 +138,8 @@ def main(names: list[str]) -> int:
         rotate_deploy_key() if name == "deploy_key" else rotate_text(name)
     except (ClusterError, OSError, RuntimeError, ValueError) as problem:
         print(f"make rotate: {problem}", file=sys.stderr)
+        if name != "deploy_key":
+            print(f"make rotate NAME={name} goes on where this stopped.", file=sys.stderr)
         return 1
     finally:
         os.close(lock)
