@@ -88,6 +88,19 @@ def test_gitlab_cancels_and_ends(bake):
     assert pipeline["default"]["timeout"] == "20 minutes"
 
 
+def test_makefile_is_sound_shell(bake, tmp_path):
+    for answers in ({}, {"ci": "gitlab", "kubernetes": "microk8s", "git_access": "https-token"}):
+        project = bake(**answers)
+        for target in sorted(targets(project)):
+            made = ["-o", ".venv/.installed", "-o", ".tools/bin/uv"]
+            variables = ["NAME=orders", "DAG=orders", "DATE=2018-02-01", "OFFLINE=1"]
+            lines = run(["make", "--dry-run", *made, target, *variables], cwd=project).splitlines()
+            # Make's own words about a target that has no command.
+            script = [line for line in lines if not line.startswith("make: ")]
+            (tmp_path / "recipe.sh").write_text("\n".join(script) + "\n")
+            run([BIN / "shellcheck", "--shell=bash", tmp_path / "recipe.sh"], cwd=project)
+
+
 def test_renovate_sees_every_pin(bake):
     """The patterns are JavaScript's; of what they use, Python differs in how groups are named only."""
     for ci in ("github", "gitlab", "none"):
@@ -172,18 +185,13 @@ def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
 
 @pytest.fixture
 def faulty(bake_fresh, commit):
-    """Return a function: answers → a project with a broken DAG, a fault of style and a secret, all committed.
-
-    Of its tests only those of the DAG folder are left: the others have had their say in the green run.
-    """
+    """Return a function: answers → a project with a broken DAG, a fault of style and a secret, all committed."""
 
     def project_with(**answers):
         project = bake_fresh(**answers)
         (project / "dags" / "broken.py").write_text(BROKEN_DAG)
         (project / "scripts" / "odd.py").write_text("print(undefined)\n")
-        for path in (project / "tests").glob("test_*.py"):
-            if path.name != "test_dag_integrity.py":
-                path.unlink()
+        only_integrity_tests(project)
         run(["git", "add", "--force", "secrets/fernet_key"], cwd=project)
         commit(project)
         return project
@@ -220,9 +228,17 @@ def run_gitlab_job(project, name, folder, expect):
     return output, clone
 
 
+def only_integrity_tests(project):
+    """Remove a project's tests but for those of the DAG folder: the others have had their say in GitHub's green run."""
+    for path in (project / "tests").glob("test_*.py"):
+        if path.name != "test_dag_integrity.py":
+            path.unlink()
+
+
 @pytest.mark.airflow
 def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
     project = bake_fresh(ci="gitlab")
+    only_integrity_tests(project)
     commit(project)
     for name, job in gitlab_jobs(project).items():
         _, clone = run_gitlab_job(project, name, tmp_path, expect=0)
