@@ -176,24 +176,29 @@ def table(*rows):
     return cleaning.conform(piece, DAY, pytest.fail)
 
 
+def newest(*rows):
+    events = cleaning.in_order(table(*rows))
+    return events.filter(cleaning.newest(events))
+
+
 def test_the_newest_record_of_an_id_wins():
     older = line(id="a", mag="1", updated="2018-02-01T02:00:00.000Z")
     newer = line(id="a", mag="2", updated="2018-02-05T02:00:00.000Z")
     other = line(id="b", mag="3", time="2018-02-01T05:00:00.000Z")
     for rows in ([older, newer, other], [other, newer, older], [newer, other, older, older]):
-        assert cleaning.newest(table(*rows)).to_pydict()["mag"] == [2, 3]
+        assert newest(*rows).to_pydict()["mag"] == [2, 3]
 
 
 def test_records_updated_at_the_same_instant_are_told_apart_by_their_content():
     rows = [line(mag=mag, place=place) for mag in ("1", "2", "") for place in ("x", "y", "")]
-    chosen = cleaning.newest(table(*rows)).to_pylist()
+    chosen = newest(*rows).to_pylist()
     assert len(chosen) == 1
-    assert cleaning.newest(table(*reversed(rows))).to_pylist() == chosen
+    assert newest(*reversed(rows)).to_pylist() == chosen
 
 
 def test_events_come_in_the_order_of_time():
     rows = [line(id=f"i{h}", time=f"2018-02-01T{h:02d}:00:00.000Z") for h in (5, 3, 23, 0, 11)]
-    assert cleaning.newest(table(*rows)).to_pydict()["id"] == ["i0", "i3", "i5", "i11", "i23"]
+    assert newest(*rows).to_pydict()["id"] == ["i0", "i3", "i5", "i11", "i23"]
 
 
 def test_what_is_no_earthquake_is_set_apart():
@@ -271,3 +276,10 @@ def test_the_written_schema_carries_types_units_and_meanings():
         field = written.schema.field(column.name)
         assert field.metadata == {b"unit": column.unit.encode(), b"description": column.meaning.encode()}
         assert field.nullable == column.nullable
+
+
+@pytest.mark.parametrize("size", [1, 100, 250])
+def test_a_line_break_in_the_last_column_at_the_end_of_a_piece(size):
+    rows, rejects = conform(line(id="a", magSource="x\ny"), line(id="b"), size=size)
+    assert [(row["id"], row["magSource"]) for row in rows] == [("a", "x\ny"), ("b", None)]
+    assert rejects == []

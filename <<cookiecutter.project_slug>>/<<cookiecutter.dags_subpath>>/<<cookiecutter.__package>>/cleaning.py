@@ -110,20 +110,19 @@ def _excerpt(value: pa.Scalar) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def newest(events: pa.Table) -> pa.Table:
-    """One row per id: the one with the newest `updated`; rows in the order of time and id.
+def newest(events: pa.Table) -> np.ndarray:
+    """A mask of the rows to keep: of each id the one with the newest `updated`.
 
     Records of an id that were updated at the same instant are told apart by their other columns, so that the
     result does not depend on the order in which they came.
     """
     codes = events["id"].combine_chunks().dictionary_encode().indices.to_numpy()
-    repeated = np.bincount(codes, minlength=1)[codes] > 1 if len(codes) else np.zeros(0, dtype=bool)
+    repeated = np.bincount(codes, minlength=1)[codes] > 1
+    keep = ~repeated
     if repeated.any():
         rows = np.flatnonzero(repeated)
-        keep = ~repeated
-        keep[rows[last_of_each_id(events.take(rows))]] = True
-        events = events.filter(pa.array(keep))
-    return in_order(events)
+        keep[rows[last_of_each_id(events.take(pa.array(rows)))]] = True
+    return keep
 
 
 def last_of_each_id(events: pa.Table) -> np.ndarray:
@@ -138,9 +137,9 @@ def last_of_each_id(events: pa.Table) -> np.ndarray:
 
 
 def in_order(events: pa.Table) -> pa.Table:
-    """Sorted by time, then id; a catalogue that comes in this order is not touched."""
+    """The events in the order of time; a catalogue that comes in this order is not touched."""
     times = events["time"].combine_chunks().cast(pa.int64()).to_numpy()
-    if len(times) < 2 or (times[1:] > times[:-1]).all():
+    if (times[1:] >= times[:-1]).all():
         return events
     return events.take(pc.sort_indices(events, sort_keys=[("time", "ascending"), ("id", "ascending")]))
 

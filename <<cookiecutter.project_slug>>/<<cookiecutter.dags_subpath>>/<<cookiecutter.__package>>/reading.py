@@ -87,7 +87,10 @@ def pieces(file, size: int = PIECE) -> Iterator[Piece]:
 
 def _whole_lines(content: bytes, header: list[str], line: int) -> Piece | None:
     """The piece when each of its lines is one record of the right shape, else None."""
-    if content.count(b"\r") != content.count(b"\r\n"):
+    if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+        return None
+    last_line = content.rfind(b"\n", 0, -1) + 1
+    if _end_of_record(content, last_line)[0] < 0:  # the piece ends inside quotes
         return None
     try:
         table = _parse(content, header)
@@ -189,7 +192,7 @@ def _parse(content: bytes, header: list[str], one_block: bool = False) -> pa.Tab
         read_options=arrow_csv.ReadOptions(
             column_names=header, block_size=len(content) + 64 if one_block else 2**20
         ),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=one_block),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()),
             include_columns=list(COLUMN_NAMES),

@@ -1,8 +1,9 @@
 """The steps of transform. What a step returns goes through Airflow to the next one: small, JSON-ready."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from << cookiecutter.__package >>.datasets import clean, raw
 from << cookiecutter.__package >>.errors import NoSuchDay, Permanent, Superseded
@@ -13,7 +14,7 @@ from << cookiecutter.__package >>.settings import Settings
 log = logging.getLogger(__name__)
 
 COUNTS = ("read", "clean", "duplicates", "set_apart", "rejected")
-ROW_GROUP = 128 * 1024  # rows that are derived and written at once
+ROW_GROUP = 128 * 1024  # rows that are derived and written at once, less the duplicates
 
 
 def plan(settings: Settings, day: str, run_id: str) -> list[dict]:
@@ -37,26 +38,39 @@ def clean_slice(settings: Settings, day: str, source: dict, run_id: str) -> dict
     started = time.monotonic()
     partition = clean(settings, day)
     stem = source["name"].rpartition("-")[0]
-    files = []
-    with partition.staging(run_id, "rejected", stem, ".jsonl") as staged:
-        events, read, rejects = _conforming(raw(settings, day), day, source, staged.sink)
+    with partition.staging(run_id, "rejected", stem, ".jsonl") as rejected:
+        events, read, rejects = _conforming(raw(settings, day), day, source, rejected.sink)
         if not rejects.rows:
-            staged.drop()
-    if rejects.rows:
-        files.append({**staged.entry, "rows": rejects.rows})
+            rejected.drop()
     valid = events.num_rows
-    events = cleaning.newest(events)
-    duplicates = valid - events.num_rows
-    earthquakes, others = cleaning.split(events)
-    del events
-    for folder, table in (("clean", earthquakes), ("set_apart", others)):
-        if folder == "clean" or table.num_rows:
-            with partition.staging(run_id, folder, stem, ".parquet") as staged:
-                write(_derived(table, settings.timezone), staged.sink)
-            files.append({**staged.entry, "rows": table.num_rows})
-    counts = dict(
-        zip(COUNTS, (read, earthquakes.num_rows, duplicates, others.num_rows, rejects.rows), strict=True)
-    )
+    with (
+        partition.staging(run_id, "clean", stem, ".parquet") as earthquakes,
+        partition.staging(run_id, "set_apart", stem, ".parquet") as others,
+        writer(earthquakes.sink) as write_earthquakes,
+        writer(others.sink) as write_others,
+    ):
+        clean_rows = set_apart_rows = 0
+        for batch in _newest(events):
+            kept, apart = cleaning.split(batch)
+            clean_rows += kept.num_rows
+            set_apart_rows += apart.num_rows
+            write_earthquakes(_derived(kept, settings.timezone))
+            if apart.num_rows:
+                write_others(_derived(apart, settings.timezone))
+        if not set_apart_rows:
+            others.drop()
+    counts = {
+        "read": read,
+        "clean": clean_rows,
+        "duplicates": valid - clean_rows - set_apart_rows,
+        "set_apart": set_apart_rows,
+        "rejected": rejects.rows,
+    }
+    files = [
+        {**staged.entry, "rows": counts[staged.entry["folder"]]}
+        for staged in (earthquakes, others, rejected)
+        if not staged.sink.dropped
+    ]
     log_line(log, "cleaned", day=day, file=source["name"], **counts, started=started)
     return {"counts": counts, "files": files, "rules": rejects.rules}
 
@@ -86,27 +100,36 @@ def _open(partition: Partition, source: dict):
         raise Superseded(f"{partition.day} was extracted anew: the run for that takes over.") from None
 
 
-def _derived(events, timezone: str) -> Iterable:
-    """Tables of ROW_GROUP rows with the derived columns; at least one, however empty."""
+def _newest(events) -> Iterable:
+    """The newest records in the order of time, in tables of up to ROW_GROUP rows; at least one."""
+    import pyarrow as pa
+
     from << cookiecutter.__package >> import cleaning
 
+    events = cleaning.in_order(events)
+    keep = cleaning.newest(events)
     for start in range(0, max(events.num_rows, 1), ROW_GROUP):
-        frame = cleaning.to_frame(events.slice(start, ROW_GROUP))
-        yield cleaning.to_table(cleaning.derive(frame, timezone))
+        yield events.slice(start, ROW_GROUP).filter(pa.array(keep[start : start + ROW_GROUP]))
 
 
-def write(tables: Iterable, sink) -> int:
-    """Write tables as the row groups of one Parquet file; the number of rows."""
+def _derived(events, timezone: str):
+    """The table that is written: with the derived columns."""
+    from << cookiecutter.__package >> import cleaning
+
+    return cleaning.to_table(cleaning.derive(cleaning.to_frame(events), timezone))
+
+
+@contextlib.contextmanager
+def writer(sink) -> Iterator:
+    """A function that writes a table to the Parquet file `sink` as one row group."""
     import pyarrow.parquet as pq
 
     from << cookiecutter.__package >>.cleaning import SCHEMA
 
-    rows = 0
-    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
-        for table in tables:
-            rows += table.num_rows
-            writer.write_table(table)
-    return rows
+    # A dictionary helps where values repeat: in text, but not in ids, numbers or times.
+    repeating = [field.name for field in SCHEMA if field.type == "string" and field.name != "id"]
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd", use_dictionary=repeating) as file:
+        yield file.write_table
 
 
 def check(settings: Settings, day: str, parts: list[dict], run_id: str) -> dict:
@@ -148,8 +171,15 @@ def _newest_of_all_slices(partition: Partition, run_id: str, files: list[dict], 
     for entry, older in zip(events, across.older_records([opener(entry) for entry in events]), strict=True):
         if len(older):
             stem, folder = entry["name"].rpartition("-")[0], entry["folder"]
-            with opener(entry)() as file, partition.staging(run_id, folder, stem, ".parquet") as staged:
-                rows = write(across.without(file, older), staged.sink)
+            rows = 0
+            with (
+                opener(entry)() as file,
+                partition.staging(run_id, folder, stem, ".parquet") as staged,
+                writer(staged.sink) as write,
+            ):
+                for table in across.without(file, older):
+                    rows += table.num_rows
+                    write(table)
             entry = {**staged.entry, "rows": rows}
             counts[folder] -= len(older)
             counts["duplicates"] += len(older)
