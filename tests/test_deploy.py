@@ -60,8 +60,20 @@ class Cluster:
         return [call[1:] for call in map(json.loads, lines) if call[0] == tool]
 
 
+@pytest.fixture(scope="module")
+def project(bake, tmp_path_factory):
+    """A project that no test changes."""
+    return shutil.copytree(bake(**ANSWERS), tmp_path_factory.mktemp("deploy") / "quakes")
+
+
 @pytest.fixture
-def cluster(bake_fresh, tmp_path, real_tools):
+def cluster(project, tmp_path, real_tools):
+    return Cluster(project, tmp_path, real_tools / "helm")
+
+
+@pytest.fixture
+def own_cluster(bake_fresh, tmp_path, real_tools):
+    """A cluster beside a project of the test's own, to change."""
     return Cluster(bake_fresh(**ANSWERS), tmp_path, real_tools / "helm")
 
 
@@ -130,15 +142,17 @@ def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
     assert "Run make rollback, or" in cluster.make("deploy", expect=2)
 
 
-def test_deploy_turns_storage_env_into_the_secret_that_values_name(cluster):
-    (cluster.project / "secrets" / "storage.env").write_text("# mine\nAWS_ACCESS_KEY_ID=a=b\n\nAWS_REGION=eu-1\n")
-    printed = cluster.make("deploy")
-    secrets = [item for call in cluster.calls("kubectl") if call[0] == "apply" for item in yaml.safe_load_all(call[-1])]
+def test_deploy_turns_storage_env_into_the_secret_that_values_name(own_cluster):
+    (own_cluster.project / "secrets" / "storage.env").write_text("# mine\nAWS_ACCESS_KEY_ID=a=b\n\nAWS_REGION=eu-1\n")
+    printed = own_cluster.make("deploy")
+    secrets = [
+        item for call in own_cluster.calls("kubectl") if call[0] == "apply" for item in yaml.safe_load_all(call[-1])
+    ]
     (storage,) = [item for item in secrets if item["metadata"]["name"] == "quakes-storage"]
     assert storage["data"] == {"AWS_ACCESS_KEY_ID": "YT1i", "AWS_REGION": "ZXUtMQ=="}
     assert "a=b" not in printed
-    (cluster.project / "secrets" / "storage.env").write_text("export A=1\n")
-    assert "secrets/storage.env:1 is not of the form NAME=value" in cluster.make("deploy", expect=2)
+    (own_cluster.project / "secrets" / "storage.env").write_text("export A=1\n")
+    assert "secrets/storage.env:1 is not of the form NAME=value" in own_cluster.make("deploy", expect=2)
 
 
 @pytest.mark.parametrize(
@@ -232,26 +246,26 @@ def small_chart(tmp_path):
     return chart
 
 
-def test_diff_shows_what_would_change_and_changes_nothing(cluster, small_chart, real_tools):
+def test_diff_shows_what_would_change_and_changes_nothing(own_cluster, small_chart, real_tools):
     environment = {"CHART": str(small_chart)}
-    assert "yet: all would be new" in cluster.make("diff", **environment)
-    cluster["releases.json"] = [{"name": "airflow"}]
-    values = cluster.project / "helm" / "values.yaml"
+    assert "yet: all would be new" in own_cluster.make("diff", **environment)
+    own_cluster["releases.json"] = [{"name": "airflow"}]
+    values = own_cluster.project / "helm" / "values.yaml"
     command = [real_tools / "helm", "template", "airflow", small_chart, f"--values={values}", "--namespace=etl"]
-    cluster["manifest.yaml"] = run(command, cwd=cluster.project)
-    assert cluster.make("diff", **environment).splitlines() == ["Nothing would change."]
+    own_cluster["manifest.yaml"] = run(command, cwd=own_cluster.project)
+    assert own_cluster.make("diff", **environment).splitlines() == ["Nothing would change."]
     values.write_text(values.read_text().replace("executor: CeleryExecutor", "executor: LocalExecutor"))
-    printed = cluster.make("diff", **environment)
+    printed = own_cluster.make("diff", **environment)
     assert "ConfigMap/airflow-config: changed" in printed
     assert "    -  executor: CeleryExecutor" in printed
     assert "    +  executor: LocalExecutor" in printed
     assert "tag" not in [line.strip("+- ") for line in printed.splitlines() if line.strip().startswith(("+", "-"))]
-    cluster["manifest.yaml"] = "---\nkind: Service\nmetadata:\n  name: old\n"
-    printed = cluster.make("diff", **environment)
+    own_cluster["manifest.yaml"] = "---\nkind: Service\nmetadata:\n  name: old\n"
+    printed = own_cluster.make("diff", **environment)
     assert "Service/old: gone" in printed
     assert "ConfigMap/airflow-config: new" in printed
-    assert {call[0] for call in cluster.calls("helm")} == {"version", "list", "get", "template"}
-    assert {call[0] for call in cluster.calls("kubectl")} == {"auth"}
+    assert {call[0] for call in own_cluster.calls("helm")} == {"version", "list", "get", "template"}
+    assert {call[0] for call in own_cluster.calls("kubectl")} == {"auth"}
 
 
 def test_status_shows_release_pods_and_claims(cluster):
@@ -334,18 +348,18 @@ def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, 
         assert "0 chart(s) failed" in run([real_tools / "helm", "lint", chart, *more], cwd=tmp_path)
 
 
-def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(cluster, real_tools):
-    secrets = cluster.project / "secrets"
+def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(own_cluster, real_tools):
+    secrets = own_cluster.project / "secrets"
     for name in ("users.txt", "pgbouncer.ini"):
         (secrets / name).write_text("text\n")
     (secrets / "database.env").write_text("connection=postgresql://a:b@c/d\npgbouncer-stats=postgresql://a:b@e/f\n")
-    text = (cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8")
+    text = (own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8")
     comments = "\n".join(line[1:].strip() for line in text.splitlines() if line.startswith("#")).replace("\\\n", "")
     commands = [line for line in comments.splitlines() if line.startswith("kubectl ")]
     made = {}
     for command in commands:
         words = [real_tools / "kubectl", *command.split()[1:], "--dry-run=client", "--output=yaml"]
-        secret = yaml.safe_load(run(words, cwd=cluster.project, KUBECONFIG="/dev/null"))
+        secret = yaml.safe_load(run(words, cwd=own_cluster.project, KUBECONFIG="/dev/null"))
         assert secret["metadata"]["namespace"] == "etl"
         made[secret["metadata"]["name"]] = {
             key: base64.b64decode(value).decode() for key, value in secret["data"].items()
