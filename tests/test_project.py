@@ -51,6 +51,18 @@ def test_one_day(installed):
     assert "2018-02-02" not in printed
 
 
+def test_run_ends_with_a_chart_of_the_day(installed):
+    project = installed()
+    printed = run(["make", "run", "DATE=2018-02-06"], cwd=project)
+    names = printed.splitlines()[-1].removeprefix("The chart of 2018-02-06: ").split(", ")
+    png, page = ((project / name).read_bytes() for name in names)
+    assert png.startswith(b"\x89PNG")
+    assert page.count(b"<tr><td>") == 10
+    assert b"Hualian, Taiwan" in page
+    assert b"<svg" in page
+    assert "\033" not in printed, "progress is for terminals only"
+
+
 @pytest.mark.parametrize(
     ("date", "said"), [("2018-02-30", "2018-02-30"), ("yesterday", "yesterday"), ("1999-01-01", "sample")]
 )

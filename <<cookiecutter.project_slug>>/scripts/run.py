@@ -1,12 +1,13 @@
 """make run: extract and transform, in this one process, without a scheduler.
 
-Prints a table and where the data lies. What Airflow logs goes to .airflow/run.log.
+Prints a table, and where the data and a chart of the last day lie. What Airflow logs is in .airflow/run.log.
 """
 
 import argparse
 import contextlib
 import gc
 import importlib.metadata
+import importlib.util
 import os
 import sqlite3
 import sys
@@ -33,6 +34,7 @@ def main() -> int:
     set_environment()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
+    charts = []
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
     gc.disable()
     try:
@@ -43,6 +45,7 @@ def main() -> int:
                 run_one(arguments.dag, days, say)
             else:
                 run_both(days, say)
+                charts = chart_of(days[-1])
     except Failed as problem:
         print(f"make run: {problem}", file=sys.stderr)
         if LOG.exists():
@@ -52,6 +55,8 @@ def main() -> int:
         f"{len(days)} partition{'s' if len(days) > 1 else ''} in {time.monotonic() - started:.1f} s. "
         f"The data lies in {os.environ['ETL_DATA_ROOT']}"
     )
+    if charts:
+        print(f"The chart of {days[-1]}: {', '.join(charts)}")
     return 0
 
 
@@ -128,7 +133,7 @@ def run_both(days: list[str], say) -> None:
     print_row(say, COLUMNS)
     rows = []
     for day in days:
-        rows.append(run_day(extract, transform, day))
+        rows.append(run_day(extract, transform, day, say))
         print_row(say, rows[-1])
         gc.freeze()
         gc.enable()
@@ -146,11 +151,13 @@ def run_one(name: str, days: list[str], say) -> None:
             print(f"{day}  {task.task_id}: {value}", file=say, flush=True)
 
 
-def run_day(extract, transform, day: str) -> tuple:
+def run_day(extract, transform, day: str, say) -> tuple:
     """Run both DAGs for the day; a row of the table."""
     started = time.monotonic()
     # One process works on one slice after the other: more of them would only take longer.
+    show_progress(say, f"{day}: extract ...")
     run(extract, day, slices=1)
+    show_progress(say, f"{day}: transform ...")
     facts = run(transform, day).get_task_instance("publish").xcom_pull(task_ids="publish")
     return (
         day,
@@ -174,7 +181,26 @@ def run(dag, day: str, **params):
     return result
 
 
+def chart_of(day: str) -> list[str]:
+    """Draw the day; the files' names. None where matplotlib, a development dependency, is missing."""
+    if not importlib.util.find_spec("matplotlib"):
+        return []
+    import chart
+
+    from << cookiecutter.__package >> import datasets, settings
+
+    files = chart.write(datasets.events(settings.load(), day), day, REPOSITORY / ".airflow" / "charts")
+    return [os.path.relpath(file) for file in files]
+
+
+def show_progress(say, text: str) -> None:
+    """What is being done, in a line that the next one takes the place of; nothing where nobody watches."""
+    if say.isatty():
+        print(f"\r\033[K{text}", end="", file=say, flush=True)
+
+
 def print_row(say, row: tuple) -> None:
+    show_progress(say, "")
     print(f"{row[0]:12}" + "".join(f"{cell:>11}" for cell in row[1:]), file=say, flush=True)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from tests.conftest import TEMPLATE, bake_into, run
 from tests.e2e.event_service import EventService
 from tests.e2e.git_server import GitServer
 from tests.e2e.git_sync import GitSync
-from tests.e2e.installation import Installation
+from tests.e2e.installation import IMAGE, Installation
 from tests.e2e.processes import Servers
 
 OUTPUT = TEMPLATE / "build" / "e2e"
@@ -57,6 +56,17 @@ def servers(request, workspace):
     servers = Servers(logs)
     yield servers
     servers.stop_all()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a function: Installation → Page, logged in; pictures are kept in build/e2e/pictures."""
+    # Here, and not above: what needs no browser runs without playwright, too.
+    from tests.e2e.browser import Browser
+
+    browser = Browser(OUTPUT / "pictures")
+    yield browser
+    browser.close()
 
 
 class PushedProject:
@@ -165,13 +175,11 @@ print(json.dumps({"rows": len(events), "ids": sorted(events["id"]), "columns": l
 """
 
 
-def read_clean(installation, dags, day):
-    """Return what a person reads of a day, by the project's own function: rows, ids, columns, days."""
-    environment = installation.environment | {"PYTHONPATH": str(dags)}
+def in_project(installation, dags, script, *arguments, **environment):
+    """Run Python with the project's package as a pod would, and return the JSON that it prints last."""
     done = subprocess.run(
-        ["python", "-c", READ, day],
-        env=environment,
-        executable=f"{environment['PATH'].split(os.pathsep)[0]}/python",
+        [IMAGE / "bin" / "python", "-c", script, *arguments],
+        env=installation.environment | {"PYTHONPATH": str(dags)} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -180,12 +188,28 @@ def read_clean(installation, dags, day):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def leftovers(folder):
-    """Return the files under a data root that no manifest names: drafts, staged files, replaced ones."""
-    named = set()
-    for manifest in folder.rglob("_manifest.json"):
-        named.add(manifest)
-        dataset_day = manifest.parent.relative_to(folder).parts[1:]
-        for entry in json.loads(manifest.read_text())["files"]:
-            named.add(folder.joinpath(entry["folder"], *dataset_day, entry["name"]))
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path not in named)
+def read_clean(installation, dags, day):
+    """Return what a person reads of a day, by the project's own function: rows, ids, columns, days."""
+    return in_project(installation, dags, READ, day)
+
+
+LEFTOVERS = """
+import json
+from quakes import settings
+from quakes.store import Store
+store = Store(settings.load().data_root)
+files, named = store.files(""), set()
+for path in files:
+    if path.endswith("/_manifest.json"):
+        named.add(path)
+        _, dataset, day, _ = path.split("/")
+        for entry in json.loads(store.read(path))["files"]:
+            named.add("/".join((entry["folder"], dataset, day, entry["name"])))
+assert named
+print(json.dumps(sorted({path for path in files if not path.startswith("logs/")} ^ named)))
+"""
+
+
+def leftovers(installation, dags):
+    """Return files under data_root that no manifest names, and named ones that are missing."""
+    return in_project(installation, dags, LEFTOVERS)

@@ -172,6 +172,15 @@ class Installation:
             self.servers.wait_until(f"{dag_id} appears", lambda dag_id=dag_id: self.dag(dag_id), 120)
             self.ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
+    def first_run_ended(self):
+        """Wait until the runs that the schedule began when the DAGs were switched on have ended."""
+
+        def idle():
+            runs = self.runs("extract"), self.runs("transform")
+            return all(runs) and all(run["state"] in DONE for run in (*runs[0], *runs[1]))
+
+        self.servers.wait_until("the first scheduled run ends", idle, 240)
+
     def trigger(self, dag_id, **params):
         """Start a run by hand and return its id."""
         return self.ask("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"]

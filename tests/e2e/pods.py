@@ -84,7 +84,16 @@ class Pods:
     def airflow(self):
         """Return the environment of Airflow's containers, airflow.cfg as AIRFLOW__… included."""
         environment = self.airflow_by_chart() if chart_at_hand() else self.airflow_by_rules()
+        environment |= self.storage()
         return {name: self.moved(value) for name, value in environment.items()}
+
+    def storage(self):
+        """Return what `make deploy` puts into the Secret that extraEnvFrom names, made of secrets/storage.env."""
+        file = self.project / "secrets" / "storage.env"
+        if not file.exists():
+            return {}
+        assert f"name: {self.project.name}-storage" in self.values["extraEnvFrom"]
+        return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
     def first_user(self):
         """Return the command and the environment of the job that makes the first user."""

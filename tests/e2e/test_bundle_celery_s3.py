@@ -1,0 +1,186 @@
+"""The other way through: GitDagBundle, Redis and two Celery workers, data in S3; a worker that is killed at work."""
+
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import run
+from tests.e2e.conftest import expected_counts, leftovers, read_clean
+from tests.e2e.installation import IMAGE
+from tests.e2e.object_store import ObjectStore
+
+pytestmark = pytest.mark.e2e
+DAY, OTHER_DAY = "2018-02-02", "2018-02-04"
+# Reads a day until standard input ends, and prints the numbers of rows that it saw.
+READER = """
+import json, select, sys
+from quakes import datasets, settings
+seen, reads = set(), 0
+print("reading", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    seen.add(len(datasets.events(settings.load(), sys.argv[1])))
+    reads += 1
+print(json.dumps({"seen": sorted(seen), "reads": reads}))
+"""
+
+
+@pytest.fixture(scope="module")
+def store(workspace, servers):
+    return ObjectStore(workspace / "s3", servers).start("quakes")
+
+
+@pytest.fixture(scope="module")
+def project(push_project):
+    return push_project(
+        executor="CeleryExecutor",
+        git_access="ssh-deploy-key",
+        dag_delivery="git-dag-bundle",
+        data_root="s3://quakes/etl",
+    )
+
+
+@pytest.fixture(scope="module")
+def events(project, event_service):
+    return event_service(project.folder)
+
+
+@pytest.fixture(scope="module")
+def release(project, store, events, install, measured):
+    variables = "".join(f"{name}={value}\n" for name, value in store.environment.items())
+    (project.folder / "secrets" / "storage.env").write_text(variables)
+    release = install(
+        project.folder,
+        ETL_SOURCE=events.url,
+        # A dead worker's tasks are given up after 300 s otherwise, and the retry comes a minute later.
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="20",
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL="5",
+        AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC="5",
+    )
+    release.start(workers=2)
+    measured("PostgreSQL, Redis and Airflow with two Celery workers healthy", release.timings["healthy after"])
+    release.unpause("extract", "transform")
+    # The schedule's newest day first: the tests count who is at work.
+    release.first_run_ended()
+    return release
+
+
+@pytest.fixture(scope="module")
+def dags(project):
+    return project.folder / "dags"
+
+
+def test_mapped_slices_run_on_both_workers(project, release, events, dags):
+    """While the service keeps everybody waiting, eight slices fill both workers, four processes each."""
+    events.gate.clear()
+    try:
+        run_id = release.trigger("extract", partition=DAY, slices=8)
+        for number in range(8):
+            found = release.servers.wait_until(
+                f"slice {number + 1} is being fetched", lambda: events.waiting.acquire(blocking=False), 120
+            )
+            assert found
+        for worker in ("worker-1", "worker-2"):
+            log = (release.servers.folder / f"{worker}.log").read_text()
+            taken = re.findall(rf"Executing workload .*run_id={re.escape(run_id)}/task_id=fetch/map_index=(\d+)", log)
+            assert len(taken) == 4, f"{worker} took {taken}"
+    finally:
+        events.gate.set()
+    assert release.finished("extract", run_id)["state"] == "success"
+    transform = release.run_for("transform", DAY)
+    assert transform["state"] == "success"
+    expected = expected_counts(project.folder, DAY)
+    assert release.result("transform", transform["dag_run_id"])["clean"] == expected["clean"]
+    assert read_clean(release, dags, DAY)["rows"] == expected["clean"]
+    assert leftovers(release, dags) == []
+
+
+def test_readers_see_the_whole_day_while_it_is_replaced(project, release, dags):
+    """Reruns with other slices replace every file in the bucket; a reader never sees less than the day, nor more."""
+    environment = release.environment | {"PYTHONPATH": str(dags)}
+    reader = subprocess.Popen(
+        [IMAGE / "bin" / "python", "-c", READER, DAY],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdout.readline() == "reading\n"
+    try:
+        for slices in (3, 5):
+            known = [run["dag_run_id"] for run in release.runs("transform")]
+            run_id = release.trigger("extract", partition=DAY, slices=slices)
+            assert release.finished("extract", run_id)["state"] == "success"
+            assert release.run_for("transform", DAY, after=known)["state"] == "success"
+    finally:
+        said, _ = reader.communicate("stop\n", timeout=60)
+    assert reader.returncode == 0
+    numbers = json.loads(said.splitlines()[-1])
+    assert numbers["seen"] == [expected_counts(project.folder, DAY)["clean"]]
+    assert numbers["reads"] > 10
+    assert leftovers(release, dags) == []
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(project, release, events, dags):
+    """A worker dies in the middle of its slices; the others' slices stay, its own are fetched again by who is left."""
+    events.gate.clear()
+    try:
+        run_id = release.trigger("extract", partition=OTHER_DAY, slices=8)
+        for _ in range(8):
+            release.servers.wait_until("slices are fetched", lambda: events.waiting.acquire(blocking=False), 120)
+        release.servers.kill("worker-1")
+    finally:
+        events.gate.set()
+    assert release.finished("extract", run_id, 400)["state"] == "success"
+    tries = [task["try_number"] for task in release.tasks("extract", run_id) if task["task_id"] == "fetch"]
+    assert sorted(tries) == [1, 1, 1, 1, 2, 2, 2, 2]
+    assert release.run_for("transform", OTHER_DAY)["state"] == "success"
+    expected = expected_counts(project.folder, OTHER_DAY)
+    assert release.result("extract", run_id)["rows"] == expected["rows"]
+    clean = read_clean(release, dags, OTHER_DAY)
+    assert clean["rows"] == len(set(clean["ids"])) == expected["clean"]
+    assert leftovers(release, dags) == []
+
+
+def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release, events, measured):
+    first = project.git("rev-parse", "HEAD").strip()
+    events.gate.clear()
+    try:
+        in_flight = release.trigger("extract", partition=DAY, slices=2)
+        release.servers.wait_until("a slice is fetched", lambda: events.waiting.acquire(blocking=False), 120)
+        project.edit("dags/extract.py", '"slices": Param(4,', '"slices": Param(6,')
+        pushed = project.push("Six slices a day")
+        second = project.git("rev-parse", "HEAD").strip()
+
+        def six():
+            return release.dag("extract")["params"]["slices"]["value"] == 6
+
+        release.servers.wait_until("the new version is visible", six, 180)
+        measured("from git push to the changed DAG in the API (GitDagBundle)", time.monotonic() - pushed)
+    finally:
+        events.gate.set()
+    assert release.finished("extract", in_flight)["bundle_version"] == first
+    following = release.trigger("extract", partition=DAY)
+    ended = release.finished("extract", following)
+    assert (ended["state"], ended["bundle_version"]) == ("success", second)
+    assert len([task for task in release.tasks("extract", following) if task["task_id"] == "fetch"]) == 6
+
+
+def test_wrong_credentials_are_one_clear_line(project, release, store):
+    """`make run` on the bucket, with another secret key."""
+    environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
+    home = {"AIRFLOW_HOME": str(release.root / "home"), "ETL_SOURCE": "sample"}
+    command = [IMAGE / "bin" / "python", "scripts/run.py", "--date", DAY]
+    said = run(command, cwd=project.folder, expect=1, **environment, **home)
+    (line,) = [line for line in said.splitlines() if line.startswith("make run:")]
+    assert "s3://quakes/etl refuses access" in line
+    assert "signature" in line
+    assert "Traceback" not in said
+
+
+def test_logs_of_tasks_are_in_the_bucket(release):
+    """As the values say; the API reads them from there."""
+    run_id = next(run["dag_run_id"] for run in release.runs("extract") if run["state"] == "success")
+    assert "published raw" in release.log("extract", run_id, "publish")
