@@ -361,6 +361,16 @@ def test_scan_finds_a_file_moved_into_secrets_on_another_branch(unguarded):
     assert "secrets/note.txt: secrets/ must not be in git" in unguarded.scan().stdout
 
 
+def test_scan_looks_from_the_project_when_it_is_a_folder_of_a_larger_repository(bake_fresh, environment):
+    project = bake_fresh()
+    shutil.rmtree(project / ".git", ignore_errors=True)
+    larger = Repository(project.parent, environment)
+    larger.run("git", "init", "--quiet", "--initial-branch=main")
+    larger.write(f"{project.name}/secrets/note", "an innocent word", "--force")
+    larger.commit()
+    assert " secrets/note: secrets/ must not be in git" in Repository(project, environment).scan().stdout
+
+
 def test_scan_does_not_call_a_shallow_clone_clean(unguarded, tmp_path):
     unguarded.write("note.txt", "a second commit\n")
     unguarded.commit("--no-verify")

@@ -104,10 +104,11 @@ def check_history() -> list[str]:
     if git("rev-parse", "--is-shallow-repository").strip() == "true":
         raise ValueError("this clone is shallow and lacks most commits: run git fetch --unshallow first.")
     own = own_secrets()
-    changes = ("--all", "--full-history", "-m", "--no-renames", "--diff-filter=d", "--name-only")
+    everything = ("--all", "--full-history", "-m", "--no-renames", "--diff-filter=d")
+    lines = ("--format=commit %h", "--name-only", "--relative")
     found = []
     commit = ""
-    for line in git("log", *changes, "--format=commit %h", "--", f":(icase){FOLDER}").splitlines():
+    for line in git("log", *everything, *lines, "--", f":(icase){FOLDER}").splitlines():
         if line.startswith("commit "):
             commit = line.removeprefix("commit ")
         elif is_secret_path(line):
