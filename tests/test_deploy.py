@@ -235,13 +235,15 @@ def test_microk8s_is_the_default_where_it_was_chosen(bake):
 
 @pytest.fixture
 def small_chart(tmp_path):
-    """A chart of one object, which the real helm renders: what make diff shows does not depend on the chart."""
+    """A chart of two objects, which the real helm renders: what make diff shows does not depend on the chart."""
     chart = tmp_path / "airflow"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text("apiVersion: v2\nname: airflow\nversion: 0.1.0\n")
     (chart / "templates" / "map.yaml").write_text(
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {a: b}\n  name: airflow-config\n"
         "data:\n  executor: {{ .Values.executor }}\n  tag: {{ .Values.defaultAirflowTag | quote }}\n"
+        "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: airflow-scheduler\n"
+        "  annotations:\n    checksum/config: {{ .Values.executor | sha256sum }}\n"
     )
     return chart
 
@@ -256,7 +258,8 @@ def test_diff_shows_what_would_change_and_changes_nothing(own_cluster, small_cha
     assert own_cluster.make("diff", **environment).splitlines() == ["Nothing would change."]
     values.write_text(values.read_text().replace("executor: CeleryExecutor", "executor: LocalExecutor"))
     printed = own_cluster.make("diff", **environment)
-    assert "ConfigMap/airflow-config: changed" in printed
+    assert "ConfigMap/airflow-config: changes" in printed
+    assert "Pod/airflow-scheduler: restarts, because its configuration or Secrets change" in printed.splitlines()
     assert "    -  executor: CeleryExecutor" in printed
     assert "    +  executor: LocalExecutor" in printed
     assert "tag" not in [line.strip("+- ") for line in printed.splitlines() if line.strip().startswith(("+", "-"))]

@@ -181,15 +181,22 @@ def diff() -> None:
     old = by_object(helm("get", "manifest", project.RELEASE))
     new = by_object(helm("template", *chart(), "--is-upgrade", "--no-hooks", timeout=120))
     for name in sorted(old.keys() | new.keys()):
-        if old.get(name) == new.get(name):
-            continue
-        what = "new" if name not in old else "gone" if name not in new else "changed"
-        print(f"{name}: {what}")
-        if what == "changed":
-            lines = difflib.unified_diff(old[name], new[name], n=2, lineterm="")
-            print(*(f"    {line}" for line in lines if not line.startswith(("---", "+++", "@@"))), sep="\n")
+        if name not in old or name not in new:
+            print(f"{name}: {'new' if name in new else 'gone'}")
+        elif old[name] != new[name]:
+            print_difference(name, old[name], new[name])
     if old == new:
         print("Nothing would change.")
+
+
+def print_difference(name: str, old: list[str], new: list[str]) -> None:
+    lines = list(difflib.unified_diff(old, new, n=2, lineterm=""))[2:]
+    changed = [line for line in lines if line.startswith(("-", "+"))]
+    if all("checksum/" in line for line in changed):
+        print(f"{name}: restarts, because its configuration or Secrets change")
+        return
+    print(f"{name}: changes")
+    print(*(f"    {line}" for line in lines if not line.startswith("@@")), sep="\n")
 
 
 def by_object(rendered: str) -> dict[str, list[str]]:
