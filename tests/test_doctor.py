@@ -437,6 +437,7 @@ def test_commits_that_are_not_pushed_are_named(project, server):
 
 def test_code_that_no_pod_can_import_is_named(project):
     (project / "shared_code").mkdir()
+    (project / "shared_code/sql.py").touch()
     (project / "dags/one.py").write_text("import shared_code.sql\nfrom scripts import keys\nimport my_etl\n")
     (project / "dags/two.py").write_text("def broken(:\n")
     found = broken(doctor(project, expect=1))
@@ -520,6 +521,9 @@ def test_values_are_checked_against_the_chart(project, chart):
     report = doctor(project, **helm)
     assert "✓ helm v" in report
     assert "✓ helm/values.yaml fits the chart, and the chart renders" in report
+    replace(project, "helm/values.yaml", "executor:", "scheduller:\n  replicas: 2\nexecutor:")
+    found = broken(doctor(project, expect=1, **helm))
+    assert any("the chart has no value scheduller (line " in what for what in found), found
     replace(project, "helm/values.yaml", "depth: 1", "depht: 1")
     found = broken(doctor(project, expect=1, **helm))
     assert any("does not fit the chart: at '/dags/gitSync'" in what and "depht" in what for what in found), found

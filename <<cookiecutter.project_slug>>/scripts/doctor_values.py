@@ -1,5 +1,6 @@
 """The tools, and whether helm/values.yaml brings the DAGs of this repository into the pods, and no secret."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -82,13 +83,13 @@ def values(offline: bool) -> Iterator[Finding]:
         return
     text = VALUES.read_text(encoding="utf-8")
     found = read_values(text)
-    problems = [*old_values(found), *checkout(found), *secrets_in(text, found)]
+    problems = [*old_values(found), *checkout(found), *secrets_in(found)]
     if SSH:
         problems += known_hosts_in(text)
     good = "helm/values.yaml: repository, branch and subPath as in scripts/project.py, and no secret"
     yield from problems or [fine(good)]
     if not offline:
-        yield rendered()
+        yield rendered(found)
 
 
 def old_values(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
@@ -131,13 +132,15 @@ def sidecar(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
         yield broken(what, f"write sshKeySecret: {project.SLUG}-git-ssh")
 
 
-def secrets_in(text: str, found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
+def secrets_in(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
     for path in SECRET_VALUES:
         value, line = found.get(path, ("", 0))
         if value and value not in ("{}", "~", "null"):
             yield broken(f"helm/values.yaml:{line}: {path} holds a secret in the clear", TAKE_OUT)
-    for line, what in check_secrets.problems(text.encode(), check_secrets.own_secrets()):
-        yield broken(f"helm/values.yaml:{line}: holds {what}", TAKE_OUT)
+    own = check_secrets.own_secrets()
+    for path in sorted(VALUES.parent.glob("*.yaml")):
+        for line, what in check_secrets.problems(path.read_bytes(), own):
+            yield broken(f"helm/{path.name}:{line}: holds {what}", TAKE_OUT)
 
 
 def known_hosts_in(text: str) -> Iterator[Finding]:
@@ -151,7 +154,7 @@ def known_hosts_in(text: str) -> Iterator[Finding]:
         yield broken("helm/values.yaml: knownHosts differs from helm/known_hosts", "make known-hosts")
 
 
-def rendered() -> Finding:
+def rendered(found: dict[str, tuple[str, int]]) -> Finding:
     """Have Helm check the values against the chart's schema, if Helm and the chart are at hand."""
     helm = cluster.helm_command()
     not_checked = "helm/values.yaml against the chart's schema: "
@@ -168,7 +171,7 @@ def rendered() -> Finding:
     except subprocess.TimeoutExpired:
         return unknown(f"{not_checked}the chart's server does not answer")
     if done.returncode == 0:
-        return fine("helm/values.yaml fits the chart, and the chart renders")
+        return names_known_to(found, [*helm, "show", "values", *chart()[1:]], patience)
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["helm template failed"]
     if "specifications of the schema" in done.stderr:
         wrong = [line.lstrip("- ") for line in said if line.startswith("- ")] or said[-1:]
@@ -176,3 +179,20 @@ def rendered() -> Finding:
     if "helm/values.yaml" in done.stderr or "execution error" in done.stderr:
         return broken(f"helm/values.yaml does not render: {said[-1]}", "correct it there")
     return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")
+
+
+def names_known_to(found: dict[str, tuple[str, int]], show: list[str], patience: float) -> Finding:
+    """Compare the top-level names with the chart's own: others pass the schema and do nothing."""
+    command = [word for word in show if not word.startswith("--values=")]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
+        known = read_values(shown.stdout)
+        unheard = [
+            f"{name} (line {line})"
+            for name, (_, line) in found.items()
+            if "." not in name and name not in known
+        ]
+        if known and unheard:
+            what = f"helm/values.yaml: the chart has no value {', '.join(unheard)}, and ignores it"
+            return broken(what, "correct the name; helm show values lists them")
+    return fine("helm/values.yaml fits the chart, and the chart renders")
