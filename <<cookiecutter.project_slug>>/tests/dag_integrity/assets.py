@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from dag_integrity.findings import Finding, some
 from dag_integrity.policy import Policy
+from dag_integrity.source import Outline
 
 
-def asset_facts(dag, source) -> dict:
+def asset_facts(dag, outline: Outline) -> dict:
     """Schedule, consumed and produced assets of a parsed DAG, as plain values."""
     from dag_integrity.dag_rules import is_partitioned
 
@@ -23,7 +24,7 @@ def asset_facts(dag, source) -> dict:
         "produces": produced,
         "partitioned": partitioned,
         # Tasks can publish partitions of a run that has none itself
-        "adds_partitions": "add_partitions" in source.text,
+        "adds_partitions": outline.adds_partitions,
         "plain_asset_schedule": condition is not None and not partitioned,
     }
 

@@ -30,6 +30,7 @@ class Report:
     dags: list[dict] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     parsed: int = 0
+    parsed_twice: int = 0
 
 
 class Check:
@@ -53,7 +54,7 @@ class Check:
         for path, made_from, entry in self._check(changed, helpers):
             entries[path] = self.cache.put(path, made_from, entry)
         report = self._report(folder, entries)
-        report.parsed = len(changed)
+        report.parsed, report.parsed_twice = len(changed), self.parses.twice
         for path, entry in entries.items():
             if NOT_KEPT.intersection(finding["rule"] for finding in entry["findings"]):
                 self.cache.drop(path)
@@ -62,7 +63,7 @@ class Check:
 
     def _check(self, changed: list[Path], helpers: list[Path]):
         """Check these files; yields each with what its findings depend on and its cache entry."""
-        parses = Parses(self.root, self.dags, self.policy)
+        parses = self.parses = Parses(self.root, self.dags, self.policy)
         if changed:
             # The files are read while Airflow is imported.
             aside = ReadAside(changed, helpers, self.root, self.dags, self.policy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import jinja2
@@ -16,7 +16,7 @@ from croniter import CroniterBadDateError, croniter
 
 from dag_integrity.findings import Finding, some
 from dag_integrity.policy import Policy
-from dag_integrity.source import Source
+from dag_integrity.source import Outline
 
 # Template variables that Airflow 2 had, and what stands for them in Airflow 3.
 REMOVED_VARIABLES = {
@@ -41,15 +41,15 @@ CHECKS: list[Callable[[Checked], Iterator[tuple]]] = []
 class Checked:
     """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
 
-    def __init__(self, dag, stated: dict[str, Any], source: Source, policy: Policy) -> None:
+    def __init__(self, dag, stated: dict[str, Any], outline: Outline, policy: Policy) -> None:
         self.dag = dag
         self.stated = stated
-        self.source = source
+        self.outline = outline
         self.policy = policy
 
     @cached_property
     def line(self) -> int:
-        return self.source.dag_line(self.dag.dag_id)
+        return self.outline.dag_line(self.dag.dag_id)
 
     @cached_property
     def working_tasks(self) -> list:
@@ -71,7 +71,7 @@ class Checked:
 
     def at(self, tasks: list) -> int:
         """The line of the first of these tasks."""
-        return self.source.task_line(tasks[0].task_id, self.dag.dag_id)
+        return self.outline.task_line(tasks[0].task_id, self.dag.dag_id)
 
 
 def is_partitioned(timetable) -> bool:
@@ -97,10 +97,10 @@ def rule(check):
 
 @rule
 def _dag_id(c: Checked) -> Iterator[tuple]:
-    pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(c.source.path.stem))
+    pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(c.outline.path.stem))
     if not re.fullmatch(pattern, c.dag.dag_id):
-        wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.source.path.name}"
-        write = f'Write dag_id="{c.source.path.stem}", or rename the file (the pattern is {pattern})'
+        wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.outline.path.name}"
+        write = f'Write dag_id="{c.outline.path.stem}", or rename the file (the pattern is {pattern})'
         yield c.line, "dag-id", wrong, write
 
 
@@ -212,17 +212,21 @@ def _max_active_runs(c: Checked) -> Iterator[tuple]:
 @rule
 def _schedule(c: Checked) -> Iterator[tuple]:
     for timetable in getattr(c.timetable, "timetables", [c.timetable]):
-        if expression := getattr(timetable, "expression", None):
-            try:
-                croniter(expression, datetime.datetime.now(datetime.timezone.utc)).get_next()
-            except CroniterBadDateError:
-                wrong = f"The schedule {expression} never fires: there is no such day"
-                yield (
-                    c.line,
-                    "schedule",
-                    wrong,
-                    "Correct day and month of the cron expression (minute hour day month weekday)",
-                )
+        expression = getattr(timetable, "expression", None)
+        if expression and not _fires(expression):
+            wrong = f"The schedule {expression} never fires: there is no such day"
+            write = "Correct day and month of the cron expression (minute hour day month weekday)"
+            yield c.line, "schedule", wrong, write
+
+
+@cache
+def _fires(expression: str) -> bool:
+    """Whether there is a time that fits this cron expression."""
+    try:
+        croniter(expression, datetime.datetime.now(datetime.timezone.utc)).get_next()
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 @rule

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dag_integrity.findings import Finding
 from dag_integrity.policy import Policy
-from dag_integrity.source import Source
+from dag_integrity.source import Outline
 
 # Exception, rule, what to write instead
 KNOWN = [
@@ -39,9 +39,9 @@ KNOWN = [
 OTHERWISE = "Correct it: Airflow shows none of the file's DAGs until then"
 
 
-def explain(text: str, name: str, root: Path, dags: Path, source: Source, policy: Policy) -> Finding:
+def explain(text: str, name: str, root: Path, dags: Path, outline: Outline, policy: Policy) -> Finding:
     """The finding for Airflow's import error `text`, a traceback or one line, of the file `name`."""
-    line = _line(text, source)
+    line = _line(text, outline)
     message = _message(text)
     if "AirflowTaskTimeout" in text:
         wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
@@ -54,12 +54,12 @@ def explain(text: str, name: str, root: Path, dags: Path, source: Source, policy
     return Finding(name, line, "import-error", message, OTHERWISE)
 
 
-def _line(text: str, source: Source) -> int:
+def _line(text: str, outline: Outline) -> int:
     """The last line of this very file in the traceback."""
-    lines = re.findall(rf'File "{re.escape(str(source.path))}", line (\d+)', text)
+    lines = re.findall(rf'File "{re.escape(str(outline.path))}", line (\d+)', text)
     if lines:
         return int(lines[-1])
-    return source.dag_calls[0].lineno if source.dag_calls else 1
+    return outline.dag_line("")
 
 
 def _message(text: str) -> str:

@@ -30,7 +30,7 @@ from dag_integrity.guard import Guard, RefusedAtImport
 from dag_integrity.import_errors import explain
 from dag_integrity.policy import Policy
 from dag_integrity.second_parse import differ
-from dag_integrity.source import Source
+from dag_integrity.source import Outline
 from dag_integrity.source_rules import MOVE_INTO_TASK, heavy_import_words, heavy_module
 
 EMPTY_DAG = 'from airflow.sdk import DAG\n\nwith DAG(dag_id="empty", schedule=None):\n    pass\n'
@@ -107,9 +107,9 @@ class Parser:
 
         DAG.__init__ = recording
 
-    def parse(self, path: Path, with_json: bool = False, count: bool = False) -> Outcome:
+    def parse(self, outline: Outline, with_json: bool = False, count: bool = False) -> Outcome:
         """Parse the file, check it, and leave this process as if it had not been."""
-        outcome = Outcome()
+        outcome, path = Outcome(), outline.path
         known = set(sys.modules)
         self.guard.refusals, self.guard.read = [], set()
         if count:
@@ -126,7 +126,7 @@ class Parser:
         if self.second:
             self._digest(dags, outcome, with_json)
         else:
-            self._check(path, dags, added, outcome, with_json)
+            self._check(outline, dags, added, outcome, with_json)
         self._forget(path)
         return outcome
 
@@ -175,26 +175,28 @@ class Parser:
                 serialized = DagSerialization.to_dict(dag)
             except Exception:
                 serialized = {}  # the first process says so
-            outcome.digests[dag.dag_id] = digest(serialized)
+            outcome.digests[dag.dag_id] = digest(json.dumps(serialized, sort_keys=True))
             if with_json:
                 outcome.serialized[dag.dag_id] = serialized
 
-    def _check(self, path: Path, dags: list, added: set[str], outcome: Outcome, with_json: bool) -> None:
-        source = Source(path)
+    def _check(
+        self, outline: Outline, dags: list, added: set[str], outcome: Outcome, with_json: bool
+    ) -> None:
+        path = outline.path
         name = path.relative_to(self.root).as_posix()
         outcome.findings += self._refusals()
         for text in self.bag.import_errors.values():
             if RefusedAtImport.__name__ not in text:
-                outcome.findings.append(explain(text, name, self.root, self.dags, source, self.policy))
+                outcome.findings.append(explain(text, name, self.root, self.dags, outline, self.policy))
         outcome.findings += self._warnings(path, name)
-        outcome.findings += self._added_modules(source, name, added)
+        outcome.findings += self._added_modules(outline, name, added)
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(Finding(name, 1, "output", wrong, "Print inside tasks only"))
-        if not dags and not outcome.findings and not source.syntax_error:
-            outcome.findings.append(self._no_dag(source, name))
+        if not dags and not outcome.findings:
+            outcome.findings.append(self._no_dag(outline, name))
         for dag in dags:
-            checked = Checked(dag, self.stated.get(id(dag), {}), source, self.policy)
+            checked = Checked(dag, self.stated.get(id(dag), {}), outline, self.policy)
             if dag.dag_id in outcome.digests:
                 wrong = f"{dag.dag_id} is the dag_id of two DAGs of this file, and Airflow keeps one of them"
                 outcome.findings.append(
@@ -204,12 +206,11 @@ class Parser:
                 )
             outcome.findings += check_dag(checked, name)
             serialized = self._serialize(dag, checked, name, outcome)
-            outcome.digests[dag.dag_id] = digest(serialized)
             if with_json:
                 outcome.serialized[dag.dag_id] = serialized
             outcome.dags.append(
                 {"dag_id": dag.dag_id, "line": checked.line, "tasks": len(dag.tasks)}
-                | asset_facts(dag, source)
+                | asset_facts(dag, outline)
             )
 
     def _serialize(self, dag, checked: Checked, name: str, outcome: Outcome) -> dict:
@@ -222,9 +223,12 @@ class Parser:
             report(
                 f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}", "Give operators plain values"
             )
-            return {}
-        text = json.dumps(serialized)
-        if match := re.search(r"[^\"]{0,40} at 0x[0-9a-f]{6,}", text):
+            serialized = {}
+        text = json.dumps(serialized, sort_keys=True)
+        outcome.digests[dag.dag_id] = digest(text)
+        if not serialized:
+            return serialized
+        if match := " at 0x" in text and re.search(r"[^\"]{0,40} at 0x[0-9a-f]{6,}", text):
             wrong = f"A value is serialized with its address in memory, another in each process: {match[0]}"
             report(wrong, "Give the operator a plain value, or define __repr__ or serialize() of that class")
         try:
@@ -260,36 +264,39 @@ class Parser:
                 found.append(Finding(name, int(match[2]), "airflow-3", _first_line(match[4]), write))
         return found
 
-    def _added_modules(self, source: Source, name: str, added: set[str]) -> list[Finding]:
+    def _added_modules(self, outline: Outline, name: str, added: set[str]) -> list[Finding]:
         """The heavy modules that came in although no import of the DAG folder names one."""
-        if any(heavy_module(module, self.policy) for module, _ in source.imports):
+        heavy = sorted(
+            {heavy_module(module, self.policy) for module in added if self._foreign(module)} - {None}
+        )
+        if not heavy or any(heavy_module(module, self.policy) for module, _ in outline.imports):
             return []
-        heavy = sorted({heavy_module(module, self.policy) for module in added} - {None})
-        if not heavy:
-            return []
-        line = next((line for module, line in source.imports if module in added), 1)
+        line = next((line for module, line in outline.imports if module in added), 1)
         return [Finding(name, line, "heavy-import", *heavy_import_words(some(heavy)))]
 
-    def _no_dag(self, source: Source, name: str) -> Finding:
-        if source.dag_calls:
-            called = getattr(source.dag_calls[0], "name", "")
+    @staticmethod
+    def _foreign(module: str) -> bool:
+        return not module.startswith("unusual_prefix_")
+
+    def _no_dag(self, outline: Outline, name: str) -> Finding:
+        if outline.dag_calls:
+            called = outline.dag_calls[0].function
             write = (
                 f"Write {called}() at the end of the file"
                 if called
                 else "Make the DAG at the top level of the file"
             )
-            return Finding(
-                name, source.dag_line(""), "no-dag", "The file defines a DAG and never makes it", write
-            )
+            wrong = "The file defines a DAG and never makes it"
+            return Finding(name, outline.dag_line(""), "no-dag", wrong, write)
         write = "Make a DAG in it, or add the file or its folder to .airflowignore"
         return Finding(
             name, 1, "no-dag", "Airflow parses this file again and again, and it has no DAG", write
         )
 
 
-def digest(serialized: dict) -> str:
-    """A short text that is equal for equal serialized DAGs."""
-    return hashlib.sha256(json.dumps(serialized, sort_keys=True).encode()).hexdigest()
+def digest(text: str) -> str:
+    """A short text that is equal for equal texts."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _differences(dag, again) -> list[str]:

@@ -28,6 +28,7 @@ class Parses:
         self.seconds: dict[Path, object] = {}
         self.again: dict[Path, dict[bool, object]] = {}
         self.late: dict[Path, list[Finding]] = {}
+        self.twice = 0
 
     def load_airflow(self, paths: list[Path], state: Path) -> None:
         """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
@@ -54,9 +55,17 @@ class Parses:
 
         self.pool = Pool(make_parser, self.policy.time_limit, size=_cores())
         alone = {path: not all(map(_loaded, read.foreign_modules)) for path, read in reads.items()}
+        self.reads, self.left_out = reads, []
+        seen_of_airflow: set[str] = set()
         for path in sorted(reads, key=lambda path: (alone[path], path)):
-            self.pool.add(Job(path, alone=alone[path]))
-            self.pool.add(Job(path, second=True, alone=alone[path]))
+            read = reads[path]
+            self.pool.add(Job(read.outline, alone=alone[path]))
+            if read.may_differ or not read.airflow_names <= seen_of_airflow:
+                self.pool.add(Job(read.outline, second=True, alone=alone[path]))
+                self.twice += 1
+                seen_of_airflow |= read.airflow_names
+            else:
+                self.left_out.append(path)
         self.pool.run(self._done)
 
     def _done(self, job: Job, answer) -> None:
@@ -71,7 +80,7 @@ class Parses:
             (self.seconds if job.second else self.firsts)[job.path] = answer
             doubtful = self.policy.import_budget * self.empty_cpu_seconds / 2
             if not job.second and not isinstance(answer, Death) and answer.cpu_seconds > doubtful:
-                self.pool.add(Job(job.path, alone=True, count=True))
+                self.pool.add(Job(job.outline, alone=True, count=True))
             if job.path in self.firsts and job.path in self.seconds:
                 self._compare(job.path)
 
@@ -81,8 +90,9 @@ class Parses:
         if isinstance(first, Death):
             return
         if isinstance(second, Death) or first.digests != second.digests:
-            self.pool.add(Job(path, alone=True, with_json=True))
-            self.pool.add(Job(path, second=True, alone=True, with_json=True))
+            outline = self.reads[path].outline
+            self.pool.add(Job(outline, alone=True, with_json=True))
+            self.pool.add(Job(outline, second=True, alone=True, with_json=True))
 
     def _compare_again(self, path: Path) -> None:
         first, second = self.again[path][False], self.again[path][True]
@@ -110,6 +120,11 @@ class Parses:
     def _unstable(self, path: Path, first, second) -> None:
         from dag_integrity.unstable import difference
 
+        if not self.reads[path].may_differ:
+            # Something of Airflow or a provider is to blame: whoever uses it must be looked at.
+            for other in self.left_out:
+                self.pool.add(Job(self.reads[other].outline, second=True))
+            self.left_out = []
         name = path.relative_to(self.root).as_posix()
         lines = {dag["dag_id"]: dag["line"] for dag in first.dags}
         known = {finding.dag_id for finding in first.findings if finding.rule == "serialization"}

@@ -14,7 +14,8 @@ def summary(report: Report, seconds: float) -> str:
     """The last line."""
     files = len({finding.file for finding in report.findings})
     found = f"{len(report.findings)} findings in {files} files" if report.findings else "no findings"
-    checked = f"{len(report.dags)} DAGs in {len(report.files)} files ({report.parsed} parsed)"
+    parsed = f"{report.parsed} parsed, {report.parsed_twice} of them twice"
+    checked = f"{len(report.dags)} DAGs in {len(report.files)} files ({parsed})"
     return f"{checked}: {found}, {seconds:.1f} s"
 
 

@@ -32,6 +32,36 @@ class Import(NamedTuple):
     line: int
 
 
+class DagCall(NamedTuple):
+    """Where a DAG is made: the line, the decorated function's name, and the texts among the arguments."""
+
+    line: int
+    function: str
+    texts: list[str]
+
+
+class Outline(NamedTuple):
+    """Where in a file its DAGs, tasks and imports stand; small enough to send to a worker."""
+
+    path: Path
+    dag_calls: list[DagCall]
+    task_lines: dict[str, int]
+    imports: list[Import]
+    adds_partitions: bool
+
+    def dag_line(self, dag_id: str) -> int:
+        """The line of the call or decorator that makes this DAG; the first such where the id is computed."""
+        for call in self.dag_calls:
+            if dag_id and (dag_id in call.texts or dag_id == call.function):
+                return call.line
+        return min((call.line for call in self.dag_calls), default=1)
+
+    def task_line(self, task_id: str, dag_id: str) -> int:
+        """The line of this task, or of its DAG where the id is computed."""
+        last = task_id.split(".")[-1]
+        return self.task_lines.get(task_id) or self.task_lines.get(last) or self.dag_line(dag_id)
+
+
 class Source:
     """One Python file of the DAG folder."""
 
@@ -46,6 +76,11 @@ class Source:
             self.tree = ast.Module(body=[], type_ignores=[])
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def at_parse(self) -> list[ast.AST]:
         """The nodes that run when the file is parsed: no task bodies, no functions that nobody calls."""
         return list(_nodes_at_parse(self.tree))
@@ -54,7 +89,7 @@ class Source:
     def names(self) -> dict[str, str]:
         """What each imported name stands for: `{"pd": "pandas", "datetime": "datetime.datetime"}`."""
         names = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     names[alias.asname or alias.name.split(".")[0]] = (
@@ -91,7 +126,7 @@ class Source:
     def dag_calls(self) -> list[ast.Call | ast.FunctionDef]:
         """Where the file makes DAGs: calls of DAG(...), functions under @dag or @asset."""
         found = []
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call) and self._is_airflow(node.func, {"DAG"}):
                 found.append(node)
             elif isinstance(node, ast.FunctionDef):
@@ -107,27 +142,11 @@ class Source:
             name.split(".")[-1] in names or ".".join(name.split(".")[-2:]) in names
         )
 
-    def dag_line(self, dag_id: str) -> int:
-        """The line of the call or decorator that makes this DAG; the first such where the id is computed."""
-        for node in self.dag_calls:
-            if any(isinstance(n, ast.Constant) and n.value == dag_id for n in self._head(node)):
-                return _line(node)
-        for node in self.dag_calls:
-            if isinstance(node, ast.FunctionDef) and node.name == dag_id:
-                return _line(node)
-        return min(map(_line, self.dag_calls), default=1)
-
-    @staticmethod
-    def _head(node: ast.Call | ast.FunctionDef) -> Iterator[ast.AST]:
-        """A DAG call without what is inside the DAG."""
-        for part in [node] if isinstance(node, ast.Call) else node.decorator_list:
-            yield from ast.walk(part)
-
     @cached_property
     def task_lines(self) -> dict[str, int]:
         """The lines of tasks whose id is in the file: `task_id="x"`, `group_id="x"`, decorated functions."""
         lines: dict[str, int] = {}
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 for keyword in node.keywords:
                     if keyword.arg in ("task_id", "group_id") and isinstance(keyword.value, ast.Constant):
@@ -136,10 +155,19 @@ class Source:
                 lines.setdefault(node.name, _line(node))
         return lines
 
-    def task_line(self, task_id: str, dag_id: str) -> int:
-        """The line of this task, or of its DAG where the id is computed."""
-        last = task_id.split(".")[-1]
-        return self.task_lines.get(task_id) or self.task_lines.get(last) or self.dag_line(dag_id)
+    @cached_property
+    def outline(self) -> Outline:
+        """What a worker needs of this file."""
+        return Outline(
+            path=self.path,
+            dag_calls=[
+                DagCall(_line(node), getattr(node, "name", ""), [_constant(n) for n in _head(node)])
+                for node in self.dag_calls
+            ],
+            task_lines=self.task_lines,
+            imports=self.imports,
+            adds_partitions="add_partitions" in self.text,
+        )
 
     @cached_property
     def exemptions(self) -> list[Comment]:
@@ -155,6 +183,16 @@ class Source:
                     Comment(token.start[0], None if alone else token.start[0], rules, match[2].strip())
                 )
         return found
+
+
+def _head(node: ast.Call | ast.FunctionDef) -> Iterator[ast.AST]:
+    """A DAG call without what is inside the DAG."""
+    for part in [node] if isinstance(node, ast.Call) else node.decorator_list:
+        yield from ast.walk(part)
+
+
+def _constant(node: ast.AST) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _line(node: ast.AST) -> int:

@@ -8,10 +8,11 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import NamedTuple
 
+from dag_integrity.determinism import may_differ, used_of_airflow
 from dag_integrity.findings import Finding
 from dag_integrity.folder import local_module
 from dag_integrity.policy import Policy
-from dag_integrity.source import Comment, Source
+from dag_integrity.source import Comment, Outline, Source
 from dag_integrity.source_rules import Ruff, check_source
 
 
@@ -24,6 +25,10 @@ class Read(NamedTuple):
     own_modules: list[str]
     foreign_modules: list[str]
     makes_dags: bool
+    outline: Outline
+    # Whether two parses may differ, and what of Airflow the file and those modules use
+    may_differ: bool
+    airflow_names: set[str]
 
 
 def read_files(
@@ -32,6 +37,7 @@ def read_files(
     """Apply the import-free rules: to DAG files all, to helper modules only what holds for any file."""
     ruff = Ruff([*dag_files, *helpers], root, policy) if dag_files or helpers else None
     sources = {path: Source(path) for path in [*dag_files, *helpers]}
+    own_names = {path.name.removesuffix(".py") for path in dags.iterdir()}
     results = {}
     for path in [*dag_files, *helpers]:
         source = sources[path]
@@ -47,8 +53,16 @@ def read_files(
                 for finding in check_source(sources[module], module_name, policy)
                 if finding.rule in ("clock-at-import", "forbidden-at-import", "heavy-import")
             ]
+        used = [source, *(sources[module] for module in own)]
         results[path] = Read(
-            findings, source.exemptions, sorted(map(str, own)), sorted(foreign), bool(source.dag_calls)
+            findings,
+            source.exemptions,
+            sorted(map(str, own)),
+            sorted(foreign),
+            bool(source.dag_calls),
+            source.outline,
+            any(may_differ(module, module is source, own_names) for module in used),
+            set().union(*map(used_of_airflow, used)),
         )
     for finding in ruff.findings() if ruff else ():
         found = results[root / finding.file].findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -14,6 +15,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dag_integrity.source import Outline
+
 # A worker gets its next job before it has answered the last, so that it never waits.
 AHEAD = 2
 # What a killed file is given beyond the time limit that Airflow itself sets.
@@ -23,11 +26,15 @@ GRACE = 5
 class Job(NamedTuple):
     """One parse of one file. `alone`: in its own process, for it imports more than Airflow has loaded."""
 
-    path: Path
+    outline: Outline
     second: bool = False
     alone: bool = False
     with_json: bool = False
     count: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.outline.path
 
 
 class Death(NamedTuple):
@@ -64,7 +71,8 @@ class Worker:
         if not self.jobs:
             self.since = time.monotonic()
         self.jobs.append(job)
-        self.connection.send(job)
+        with contextlib.suppress(BrokenPipeError):  # it has just ended, as the next answer tells
+            self.connection.send(job)
 
     def end(self) -> int:
         """Kill the process, which has nothing left to say, and return how it ended."""
@@ -80,7 +88,7 @@ def _work(connection: Connection, second: bool, make_parser: Callable[[bool], An
         parser = make_parser(second)
         while True:
             job = connection.recv()
-            outcome = parser.parse(job.path, job.with_json, job.count)
+            outcome = parser.parse(job.outline, job.with_json, job.count)
             connection.send(outcome)
             if outcome.spoilt or job.alone:
                 break
