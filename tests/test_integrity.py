@@ -56,7 +56,7 @@ def checked(installed, tmp_path_factory):
     project, dags = project_with(installed, tmp_path_factory.mktemp("integrity"), POLICY)
     shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True)
     (dags / "airflowignore").rename(dags / ".airflowignore")
-    report, printed = check(project, expect=1)
+    report, printed = check(project, "--gitlab", "build/quality.json", expect=1, GITHUB_ACTIONS="true")
     return project, report, printed
 
 
@@ -110,15 +110,13 @@ def test_a_stale_entry_of_the_policy_is_found(checked):
 
 def test_github_annotates_the_lines(checked):
     """With GITHUB_ACTIONS set each finding is also a workflow command for its file and line."""
-    project, report, _ = checked
-    _, printed = check(project, expect=1, GITHUB_ACTIONS="true")
+    _, report, printed = checked
     for finding in report["findings"]:
         assert f"::error file={finding['file']},line={finding['line']},title={finding['rule']}::" in printed
 
 
 def test_gitlab_gets_a_code_quality_report(checked):
     project, report, _ = checked
-    check(project, "--gitlab", "build/quality.json", expect=1)
     entries = json.loads((project / "build" / "quality.json").read_text())
     assert len(entries) == len(report["findings"]) == len({entry["fingerprint"] for entry in entries})
     for entry in entries:

@@ -48,6 +48,11 @@ class Checked:
         self.policy = policy
 
     @cached_property
+    def by_asset(self) -> bool:
+        """Whether @asset made the DAG, which takes no owner, start date, retries or time limit."""
+        return self.stated.get("by_asset", False)
+
+    @cached_property
     def line(self) -> int:
         return self.outline.dag_line(self.dag.dag_id)
 
@@ -117,6 +122,8 @@ def _task_id(c: Checked) -> Iterator[tuple]:
 
 @rule
 def _owner(c: Checked) -> Iterator[tuple]:
+    if c.by_asset:
+        return
     strangers: dict[str, list] = {}
     for task in c.dag.tasks:
         if task.owner not in c.policy.owners:
@@ -144,6 +151,8 @@ def _tags(c: Checked) -> Iterator[tuple]:
 
 @rule
 def _retries(c: Checked) -> Iterator[tuple]:
+    if c.by_asset:
+        return
     if few := [task for task in c.working_tasks if (task.retries or 0) < c.policy.min_retries]:
         wrong = f"{some(task.task_id for task in few)}: fewer than {c.policy.min_retries} retries"
         write = f'Write default_args={{"retries": {max(2, c.policy.min_retries)}}}'
@@ -162,6 +171,8 @@ def _delay(value) -> datetime.timedelta:
 
 @rule
 def _timeout(c: Checked) -> Iterator[tuple]:
+    if c.by_asset:
+        return
     endless = [task for task in c.working_tasks if not task.execution_timeout]
     if endless and not c.dag.dagrun_timeout:
         wrong = f"{some(task.task_id for task in endless)} may run forever, with no timeout"
@@ -178,13 +189,15 @@ def _docs(c: Checked) -> Iterator[tuple]:
             f"DAG {c.dag.dag_id} has no description",
             'Write description="One line for the list of DAGs"',
         )
-    if not c.dag.doc_md:
+    if not c.dag.doc_md and not c.by_asset:
         write = "Write doc_md=__doc__ and a docstring at the top of the file"
         yield c.line, "docs", f"DAG {c.dag.dag_id} has no doc_md", write
 
 
 @rule
 def _start_date(c: Checked) -> Iterator[tuple]:
+    if c.by_asset:
+        return
     write = 'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")'
     stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
     if stated is None:
@@ -203,6 +216,8 @@ def _catchup(c: Checked) -> Iterator[tuple]:
 
 @rule
 def _max_active_runs(c: Checked) -> Iterator[tuple]:
+    if c.by_asset:
+        return
     if "max_active_runs" not in c.stated and (c.partitioned or (c.dag.catchup and c.runs_by_time)):
         why = "has partitions" if c.partitioned else "catches up"
         wrong = f"DAG {c.dag.dag_id} {why}, and a backlog starts {c.dag.max_active_runs} runs at once"

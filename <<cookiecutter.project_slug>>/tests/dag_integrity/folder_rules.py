@@ -27,7 +27,7 @@ def check_hidden(folder: Folder, root: Path, entries: dict[Path, dict]) -> Itera
         if entries[path]["makes_dags"]:
             wrong = "Airflow skips this file: nowhere in it stand the words airflow and dag"
             yield Finding(name, 1, "hidden-dag", wrong, "Write from airflow.sdk import DAG")
-        elif path.name != "__init__.py" or path.read_text(encoding="utf-8").strip():
+        elif path.name != "__init__.py":
             wrong = "This file is no DAG file, and Airflow looks into it again and again"
             write = "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment"
             yield Finding(name, 1, "no-dag", wrong, write)

@@ -56,7 +56,7 @@ usual()
 """
 # Every so many files the garbage of parsed DAGs is collected; Python's own collector would run all the time.
 COLLECT_EVERY = 25
-MOST_OUTPUT = 50_000_000
+PLAIN_VALUES = "Give operators plain values; timetables and the like come from a plugin"
 
 
 @dataclass
@@ -102,7 +102,8 @@ class Parser:
 
         @functools.wraps(original)
         def recording(dag, *args, **kwargs):
-            self.stated[id(dag)] = kwargs
+            maker = sys._getframe(1).f_globals.get("__name__", "")
+            self.stated[id(dag)] = kwargs | {"by_asset": maker.startswith("airflow.sdk.definitions.asset")}
             return original(dag, *args, **kwargs)
 
         DAG.__init__ = recording
@@ -220,9 +221,7 @@ class Parser:
         try:
             serialized = DagSerialization.to_dict(dag)
         except Exception as error:
-            report(
-                f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}", "Give operators plain values"
-            )
+            report(f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}", PLAIN_VALUES)
             serialized = {}
         text = json.dumps(serialized, sort_keys=True)
         outcome.digests[dag.dag_id] = digest(text)
@@ -236,13 +235,11 @@ class Parser:
         except Exception as error:
             report(
                 f"DAG {dag.dag_id} cannot be deserialized: {_first_line(error)}",
-                "Give operators plain values",
+                PLAIN_VALUES,
             )
             return serialized
         if lost := _differences(dag, again):
-            report(
-                f"Serialized and read again, the DAG differs in {some(lost)}", "Give operators plain values"
-            )
+            report(f"Serialized and read again, the DAG differs in {some(lost)}", PLAIN_VALUES)
         return serialized
 
     def _refusals(self) -> list[Finding]:
@@ -282,11 +279,9 @@ class Parser:
         if outline.dag_calls:
             called = outline.dag_calls[0].function
             write = (
-                f"Write {called}() at the end of the file"
-                if called
-                else "Make the DAG at the top level of the file"
+                f"Call {called}() at the end of the file" if called else "See why that line is not reached"
             )
-            wrong = "The file defines a DAG and never makes it"
+            wrong = "The file has a DAG in it, and parsing it makes none"
             return Finding(name, outline.dag_line(""), "no-dag", wrong, write)
         write = "Make a DAG in it, or add the file or its folder to .airflowignore"
         return Finding(

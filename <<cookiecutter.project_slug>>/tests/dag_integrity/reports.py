@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 from dag_integrity.check import Report
@@ -29,19 +30,21 @@ def github_annotation(finding: Finding) -> str:
 
 def write_gitlab_report(findings: list[Finding], path: Path) -> None:
     """A code-quality report as GitLab reads it from `artifacts: reports: codequality:`."""
-    entries = [
-        {
-            "description": f"{finding.wrong}. {finding.write}.",
-            "check_name": finding.rule,
-            # Without the line, so that a finding stays the same when lines above it change
-            "fingerprint": hashlib.sha256(
-                f"{finding.file}:{finding.rule}:{finding.wrong}".encode()
-            ).hexdigest(),
-            "severity": "major",
-            "location": {"path": finding.file, "lines": {"begin": finding.line}},
-        }
-        for finding in findings
-    ]
+    entries = []
+    seen: Counter[str] = Counter()
+    for finding in findings:
+        # Without the line, so that a finding stays the same when lines above it change
+        what = f"{finding.file}:{finding.rule}:{finding.wrong}"
+        seen[what] += 1
+        entries.append(
+            {
+                "description": f"{finding.wrong}. {finding.write}.",
+                "check_name": finding.rule,
+                "fingerprint": hashlib.sha256(f"{what}:{seen[what]}".encode()).hexdigest(),
+                "severity": "major",
+                "location": {"path": finding.file, "lines": {"begin": finding.line}},
+            }
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(entries, indent=2), encoding="utf-8")
 

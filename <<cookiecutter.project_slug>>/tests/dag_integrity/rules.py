@@ -15,7 +15,7 @@ RULES = {
     "import-budget": "Parsing the file costs no more than so many times an empty DAG file.",
     "clock-at-import": "Nothing reads the clock (now, today, time) when the file is parsed.",
     "python-syntax": "The syntax is that of the image's Python version.",
-    "airflow-3": "Nothing that Airflow 3 removed, moved or deprecated (ruff's AIR rules).",
+    "airflow-3": "Nothing that Airflow 3 removed, moved or deprecated (ruff's AIR3 rules).",
     "secret": "No literal that looks like a password, key or token.",
     # What a DAG says
     "cycle": "The tasks have no cycle.",

@@ -169,7 +169,7 @@ class Ruff:
         self.process = subprocess.Popen(
             [
                 command, "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--ignore-noqa",
-                "--output-format=json", "--select=AIR",
+                "--output-format=json", "--select=AIR3",
                 f"--target-version=py{policy.python.replace('.', '')}",
                 "--", *paths,
             ],
