@@ -158,7 +158,7 @@ def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
     assert 'name="test_dag_file[dags/good_clock.py]"' in xml
     assert "dags/tags_none.py:8: tags: DAG tags_none has no tags. Write" in xml
     assert "Traceback" not in printed
-    assert "1 passed" in run(pytest_command, cwd=project, expect=0, DAG="good_clock")
+    assert "2 passed" in run(pytest_command, cwd=project, expect=0, DAG="good_clock")
     assert "1 failed" in run(pytest_command, cwd=project, expect=1, DAG="tags_none")
 
 
@@ -168,10 +168,13 @@ def test_cache(installed, tmp_path):
     shutil.copytree(EXAMPLES / "good", dags, dirs_exist_ok=True)
     shutil.copytree(EXAMPLES / "good_helpers", dags / "good_helpers")
     (dags / ".airflowignore").write_text("good_helpers/\n")
-    text = (dags / "good_clock.py").read_text().replace("good_clock", "reads")
-    (dags / "reads.py").write_text(
-        f'from pathlib import Path\n{text}\nPath(__file__).with_name("rows.csv").read_text()\n'
+    text = (
+        (dags / "good_clock.py")
+        .read_text()
+        .replace("good_clock", "reads")
+        .replace("import pendulum", "from pathlib import Path\n\nimport pendulum")
     )
+    (dags / "reads.py").write_text(f'{text}\nPath(__file__).with_name("rows.csv").read_text()\n')
     (dags / "rows.csv").write_text("1\n")
     pyproject = project / "pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace("external-assets = []", 'external-assets = ["s3://*"]'))

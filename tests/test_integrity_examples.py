@@ -44,12 +44,13 @@ EXPLAINED = {
 # What Airflow says of each DAG: the rules that it breaks, found without any code of the checks.
 ACCORDING_TO_AIRFLOW = """
 import json, sys
+from datetime import timedelta
 from pathlib import Path
 from airflow.dag_processing.dagbag import DagBag
 sys.path.append("dags")
 bag = DagBag("dags", bundle_path=Path("dags").resolve())
 assert not bag.import_errors, bag.import_errors
-broken = {}
+broken, soon = {}, timedelta(seconds=10)
 for dag in bag.dags.values():
     text = Path(dag.fileloc).read_text()
     of_asset = any(type(task).__name__ == "_AssetMainOperator" for task in dag.tasks)
@@ -59,7 +60,7 @@ for dag in bag.dags.values():
         "docs": not dag.description or not (dag.doc_md or of_asset),
         "dag-id": dag.dag_id != Path(dag.fileloc).stem,
         "owner": not of_asset and bool({task.owner for task in dag.tasks} - {"data-team"}),
-        "retries": not of_asset and any(not task.retries for task in working),
+        "retries": not of_asset and any(not task.retries or task.retry_delay < soon for task in working),
         "timeout": not of_asset and not dag.dagrun_timeout and any(not task.execution_timeout for task in working),
     }
     broken[dag.dag_id] = sorted(rule for rule, is_broken in rules.items() if is_broken)

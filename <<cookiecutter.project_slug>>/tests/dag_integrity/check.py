@@ -14,7 +14,7 @@ from dag_integrity.findings import Finding
 from dag_integrity.folder import Folder, list_folder
 from dag_integrity.folder_rules import check_dag_ids, check_hidden
 from dag_integrity.parses import Parses
-from dag_integrity.policy import Policy, read_policy
+from dag_integrity.policy import Policy, PolicyError, read_policy
 from dag_integrity.static import Read, ReadAside, read_files
 from dag_integrity.workers import Death
 
@@ -40,6 +40,10 @@ class Check:
         self.root = root.resolve()
         self.policy: Policy = read_policy(self.root / "pyproject.toml")
         self.dags = self.root / self.policy.dags_folder
+        if not self.dags.is_dir():
+            raise PolicyError(
+                f"[tool.dag-integrity] dags-folder: there is no folder {self.policy.dags_folder}."
+            )
         self.state = self.root / ".airflow" / "integrity"
         self.cache = Cache(self.state / "cache.json", self.root, f"{self.policy}")
         if not use_cache:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -56,6 +57,8 @@ usual()
 """
 # Every so many files the garbage of parsed DAGs is collected; Python's own collector would run all the time.
 COLLECT_EVERY = 25
+# A file that prints without end must not fill the disk before its time is up.
+MOST_OUTPUT = 50_000_000
 PLAIN_VALUES = "Give operators plain values; timetables and the like come from a plugin"
 
 
@@ -339,6 +342,7 @@ def _take_over(dags: Path) -> None:
         sys.path.append(str(dags))
     sys.dont_write_bytecode = True
     os.chdir(tempfile.gettempdir())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
     gc.disable()
     warnings.simplefilter("always")
     warnings.showwarning = lambda *_, **__: None

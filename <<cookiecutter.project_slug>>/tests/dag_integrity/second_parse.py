@@ -11,10 +11,10 @@ from __future__ import annotations
 import ast
 import builtins
 import datetime
-import glob
 import importlib.machinery
 import os
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -138,8 +138,12 @@ def _reverse_listings() -> None:
 
     os.listdir = lambda *args: listdir(*args)[::-1]
     os.scandir = Backward
-    # Modules that keep the function under a name of their own
-    for owner in (glob, Path):
+    # pathlib and glob keep the function under names of their own, which differ from Python to Python.
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("glob", "pathlib")]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    for owner in [*modules, *classes]:
         for name, value in list(vars(owner).items()):
-            if value is scandir:
+            if getattr(value, "__func__", value) is scandir:
                 setattr(owner, name, Backward)
+            elif getattr(value, "__func__", value) is listdir:
+                setattr(owner, name, staticmethod(os.listdir))

@@ -161,7 +161,11 @@ class Source:
         return Outline(
             path=self.path,
             dag_calls=[
-                DagCall(_line(node), getattr(node, "name", ""), [_constant(n) for n in _head(node)])
+                DagCall(
+                    _line(node),
+                    getattr(node, "name", ""),
+                    [text for n in _head(node) if (text := _constant(n))],
+                )
                 for node in self.dag_calls
             ],
             task_lines=self.task_lines,
