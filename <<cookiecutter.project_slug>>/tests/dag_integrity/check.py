@@ -78,11 +78,11 @@ class Check:
             reads = read_files([], helpers, self.root, self.dags, self.policy)
         for path in helpers:
             yield path, [], pack(reads[path], reads[path].findings)
-        data = parses.data_read()
+        shared = parses.read_by_modules()
         for path in changed:
             read, first = reads[path], parses.firsts[path]
-            # A helper module's data is read in one file's parse, though all that import it depend on it.
-            made_from = [*read.own_modules, *(data if read.own_modules else first.read)]
+            # A shared module reads its data in one file's parse, though all that import it depend on it.
+            made_from = [*read.own_modules, *first.read, *(shared if read.own_modules else ())]
             late = parses.late.get(path, [])
             if isinstance(first, Death):
                 findings = [*read.findings, parses.death(path, first), *late]

@@ -61,7 +61,9 @@ class Guard:
         self.dags = f"{dags}{os.sep}"
         self.armed = ""
         self.refusals: list[Refusal] = []
+        # What of the DAG folder, other than modules, was read or listed: by the file, by modules it imports
         self.read: set[str] = set()
+        self.read_by_modules: set[str] = set()
 
     def watch(self) -> None:
         """Start watching. There is no way back for this process, so do it in a worker."""
@@ -77,13 +79,27 @@ class Guard:
                 return
             if flags & WRITING and path != os.devnull:
                 self._refuse(f"writes the file {os.fsdecode(path)}")
-            elif os.fsdecode(path).startswith(self.dags):
-                self.read.add(os.fsdecode(path))
+            else:
+                self._note(os.fsdecode(path))
         elif event in ("os.listdir", "os.scandir"):
-            if str(arguments[0] or "").startswith(self.dags[:-1]):
-                self.read.add(os.fsdecode(arguments[0]))
+            if not isinstance(arguments[0], (int, type(None))):
+                self._note(os.fsdecode(arguments[0]))
         elif event in EVENTS:
             self._refuse(EVENTS[event])
+
+    def _note(self, path: str) -> None:
+        """Note what is read of the DAG folder; a shared module reads only in the first file's parse."""
+        if path.startswith(self.dags[:-1]) and not path.endswith((".py", ".pyc")):
+            frame = sys._getframe(2)
+            while frame is not None:
+                code = frame.f_code
+                if code.co_name == "<module>" and code.co_filename.startswith(self.dags):
+                    if code.co_filename != self.armed:
+                        self.read_by_modules.add(path)
+                        return
+                    break
+                frame = frame.f_back
+            self.read.add(path)
 
     def _refuse(self, what: str) -> None:
         armed, self.armed = self.armed, ""

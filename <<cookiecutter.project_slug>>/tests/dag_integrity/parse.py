@@ -71,8 +71,9 @@ class Outcome:
     dags: list[dict] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     serialized: dict[str, dict] = field(default_factory=dict)
-    # Files of the DAG folder, other than modules, that were read or listed
+    # Files of the DAG folder, other than modules, that the file, or a module that it imports, read or listed
     read: list[str] = field(default_factory=list)
+    read_by_modules: list[str] = field(default_factory=list)
     milliseconds: float = 0
     cpu_seconds: float = 0
     # Python function calls: the file's, and an empty DAG file's
@@ -115,7 +116,7 @@ class Parser:
         """Parse the file, check it, and leave this process as if it had not been."""
         outcome, path = Outcome(), outline.path
         known = set(sys.modules)
-        self.guard.refusals, self.guard.read = [], set()
+        self.guard.refusals, self.guard.read, self.guard.read_by_modules = [], set(), set()
         if count:
             outcome.calls = (self._calls(path), self._calls(_scratch_dag(EMPTY_DAG)))
             return outcome
@@ -125,7 +126,7 @@ class Parser:
         outcome.milliseconds = (time.perf_counter() - started) * 1000
         outcome.cpu_seconds = time.process_time() - started_cpu
         added = set(sys.modules) - known
-        outcome.read = sorted(read for read in self.guard.read if not read.endswith((".py", ".pyc")))
+        outcome.read, outcome.read_by_modules = sorted(self.guard.read), sorted(self.guard.read_by_modules)
         outcome.spoilt = any(not self._harmless(module) for module in added)
         if self.second:
             self._digest(dags, outcome, with_json)

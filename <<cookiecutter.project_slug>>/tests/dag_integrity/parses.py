@@ -135,9 +135,9 @@ class Parses:
                 line = lines.get(dag_id, 1)
                 self.late.setdefault(path, []).append(Finding(name, line, "unstable", wrong, write, dag_id))
 
-    def data_read(self) -> list[str]:
-        """The files of the DAG folder, other than modules, that any parse read."""
-        return sorted({path for first in self.firsts.values() for path in first.read})
+    def read_by_modules(self) -> list[str]:
+        """What modules of the DAG folder read of it when they were imported."""
+        return sorted({path for first in self.firsts.values() for path in first.read_by_modules})
 
     def death(self, path: Path, death: Death) -> Finding:
         name = path.relative_to(self.root).as_posix()

@@ -44,6 +44,7 @@ class Death(NamedTuple):
     timed_out: bool
     dags: tuple = ()
     read: tuple = ()
+    read_by_modules: tuple = ()
     milliseconds: float = 0
 
 
