@@ -1,11 +1,18 @@
 """Baked projects as their users have them: installed from their own lock, run and tested by their own commands."""
 
+import json
+import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
 from tests.conftest import TEMPLATE, clean_environment, run
+from tests.e2e.event_service import EventService
+from tests.e2e.processes import free_port, listening
 
 pytestmark = pytest.mark.airflow
 
@@ -49,6 +56,58 @@ def test_one_day(installed):
     printed = run(["make", "run", "DATE=2018-02-01"], cwd=installed())
     assert "2018-02-01" in printed
     assert "2018-02-02" not in printed
+
+
+def test_a_day_from_a_service(installed):
+    """What ETL_SOURCE=usgs does, with a service on this machine in place of the live one."""
+    project = installed()
+    service = EventService(next(project.glob("dags/*/sample")))
+    try:
+        run(["make", "run", f"ETL_SOURCE={service.url}", "DATE=2018-02-03"], cwd=project)
+    finally:
+        service.close()
+    manifest = next(project.glob(".airflow/data/raw/earthquakes/partition_date=2018-02-03/_manifest.json"))
+    lines = next(project.glob("dags/*/sample/2018-02-03.csv")).read_text().splitlines()
+    assert json.loads(manifest.read_text())["rows"] == len(lines) - 1
+
+
+def test_ui_shows_both_dags_and_ends_with_ctrl_c(installed):
+    port = free_port()
+    ui = subprocess.Popen(
+        ["make", "ui"],
+        cwd=installed(),
+        env=clean_environment() | {"AIRFLOW__API__PORT": str(port)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said = ""
+        while "Ctrl-C stops everything" not in said:
+            line = ui.stdout.readline()
+            assert line, f"make ui ended:\n{said}"
+            said += line
+        login = {name: re.search(rf"{name} +(\S+)", said)[1] for name in ("user", "password")}
+        assert f"http://localhost:{port}" in said
+        token = ask(port, "/auth/token", {"username": login["user"], "password": login["password"]})["access_token"]
+        found = ask(port, "/api/v2/dags", token=token)["dags"]
+        assert {dag["dag_id"] for dag in found} == {"extract", "transform"}
+    finally:
+        # As a terminal does: to make and to all that it started, but for Airflow, which has a session of its own.
+        os.killpg(ui.pid, signal.SIGINT)
+        rest, _ = ui.communicate(timeout=120)
+    assert "Stopping Airflow" in rest
+    assert not listening(port)
+
+
+def ask(port, path, body=None, token=None):
+    """Return what Airflow's API answers, as JSON."""
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    content = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(urllib.request.Request(f"http://localhost:{port}{path}", content, headers)) as answer:
+        return json.load(answer)
 
 
 def test_run_ends_with_a_chart_of_the_day(installed):
