@@ -57,12 +57,18 @@ lint: .venv/.installed ## Check the style of the template's own code
 .PHONY: lock
 lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project's dependencies again
 	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --group dev pyproject.toml -o requirements.lock
+	  $(UPGRADE) --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory .venv/.installed
-	@$(BIN)/python scripts/lock_projects.py
+	@$(BIN)/python scripts/lock_projects.py $(UPGRADE)
 	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --constraint "<<cookiecutter.project_slug>>/<% if cookiecutter.__storage == 's3' %>requirements.lock<% endif %>" \
-	  --group image pyproject.toml -o tests/e2e/requirements.lock
+	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
+
+.PHONY: bump
+bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest release, lock again, test
+	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/bump.py
+	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
+	@$(MAKE) --no-print-directory test
 
 .PHONY: bench
 bench: .venv/.installed ## Measure what the README quotes
