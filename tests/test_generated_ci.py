@@ -1,7 +1,9 @@
 """The CI files of a baked project: read, held against the Makefile, and run for real, green and red."""
 
 import json
+import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from tests import helm_chart
 from tests.conftest import QUESTIONS, run
 
 BIN = Path(sys.executable).parent
@@ -76,7 +79,10 @@ def lines_of(job):
 
 def test_gitlab_runs_targets_of_the_makefile_only(bake):
     project = bake(ci="gitlab")
-    lines = {line for job in gitlab_jobs(project).values() for line in lines_of(job)}
+    jobs = gitlab_jobs(project)
+    # Brings a tool; the jobs that check something run the Makefile's own commands.
+    del jobs["helm"]
+    lines = {line for job in jobs.values() for line in lines_of(job)}
     assert {"make install", "make lint", "make secret-scan", "make doctor OFFLINE=1", "make test"} <= lines
     assert {line.removeprefix("make ").split()[0] for line in lines} <= targets(project)
 
@@ -117,7 +123,8 @@ def test_renovate_sees_every_pin(bake):
             "airflow": {QUESTIONS["_chart_version"]},
             "uv": {QUESTIONS["_uv_version"]},
         }
-        assert ("github-actions" in configuration["enabledManagers"]) == (ci == "github")
+        reads_ci = {"github": {"github-actions"}, "gitlab": {"gitlabci"}, "none": set()}[ci]
+        assert set(configuration["enabledManagers"]) == {"custom.regex", "pip-compile", "pre-commit"} | reads_ci
 
 
 @pytest.fixture
@@ -216,14 +223,21 @@ def test_github_workflow_is_red_for_each_fault(faulty, act):
 
 def run_gitlab_job(project, name, folder, expect):
     """Run a job's lines in a fresh clone, as GitLab's runner does; return the output and the clone."""
-    pipeline, job = load(project, GITLAB), gitlab_jobs(project)[name]
-    clone = folder / name
+    pipeline, jobs = load(project, GITLAB), gitlab_jobs(project)
+    job, clone = jobs[name], folder / name
     run(["git", "clone", "--quiet", project, clone], cwd=folder)
+    for needed in job.get("needs", []):
+        for path in jobs[needed]["artifacts"]["paths"]:
+            (clone / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / needed / path, clone / path)
     variables = {**pipeline["variables"], **job.get("variables", {}), "CI": "true", "GITLAB_CI": "true"}
     # The cache that uv has already serves as GitLab's.
     del variables["UV_CACHE_DIR"]
     script = "\n".join(["set -eo pipefail", *lines_of(job)])
     environment = {key: str(value) for key, value in variables.items()}
+    if "helm" in job.get("image", {}).get("name", ""):
+        # What that image brings.
+        environment["PATH"] = f"{helm_chart.tools()}:{os.environ['PATH']}"
     output = run(["bash", "-c", script], cwd=clone, expect=expect, CI_PROJECT_DIR=str(clone), **environment)
     return output, clone
 
@@ -247,11 +261,13 @@ def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
                 assert int(ElementTree.parse(clone / report).getroot().find("testsuite").get("tests")) > 0
             else:
                 assert json.loads((clone / report).read_text()) == []
+    assert "v4" in run([gitlab_jobs(project)["tests"]["variables"]["HELM"], "version"], cwd=tmp_path / "tests")
 
 
 @pytest.mark.airflow
 def test_gitlab_jobs_are_red_for_each_fault(faulty, tmp_path):
     project = faulty(ci="gitlab")
+    run_gitlab_job(project, "helm", tmp_path, expect=0)
     output, clone = run_gitlab_job(project, "tests", tmp_path, expect=2)
     assert "dags/broken.py:1: import-error" in output
     suite = ElementTree.parse(clone / "build/junit.xml").getroot().find("testsuite")
