@@ -13,6 +13,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Asset, CronPartitionTimetable, Param, dag, get_current_context, task
 
+from << cookiecutter.__package >> import notify
 from << cookiecutter.__package >>.settings import load
 
 SETTINGS = load()
@@ -31,7 +32,9 @@ RAW = Asset("earthquakes_raw")
         "owner": << cookiecutter.owner | tojson >>,
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
+        "on_failure_callback": notify.on_failure(SETTINGS),
     },
+    deadline=notify.deadline(SETTINGS, "extract"),
     params={
         "partition": Param(
             None if SETTINGS.service else "2018-02-01",

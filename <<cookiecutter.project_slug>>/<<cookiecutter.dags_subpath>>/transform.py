@@ -11,6 +11,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Asset, Param, PartitionedAssetTimetable, dag, get_current_context, task
 
+from << cookiecutter.__package >> import notify
 from << cookiecutter.__package >>.settings import load
 
 SETTINGS = load()
@@ -29,7 +30,9 @@ CLEAN = Asset("earthquakes_clean")
         "owner": << cookiecutter.owner | tojson >>,
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
+        "on_failure_callback": notify.on_failure(SETTINGS),
     },
+    deadline=notify.deadline(SETTINGS, "transform"),
     params={
         "partition": Param(
             None if SETTINGS.service else "2018-02-01",

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
 
 from << cookiecutter.__package >> import datasets, sample
 from << cookiecutter.__package >>.settings import load
 
+DAGS = Path(__file__).resolve().parent.parent / "<< cookiecutter.dags_subpath >>"
 DAY = "2018-02-01"
 # What the bundled file of the day holds, counted with grep.
 EVENTS, EARTHQUAKES = 231, 224
@@ -41,7 +43,7 @@ def a_day(dags):
 
 
 def test_every_dag_file_imports():
-    bag = DagBag()
+    bag = DagBag(str(DAGS))
     assert bag.import_errors == {}
     assert {"extract", "transform"} <= set(bag.dags)
 
@@ -114,6 +116,17 @@ def test_the_first_click_in_the_ui_works(dags):
     for name in ("extract", "transform"):
         dag = dags[name]
         assert run(dag, dict(dag.params)).state == "success"
+
+
+def test_notifications_are_on_by_one_setting(monkeypatch):
+    monkeypatch.setenv("ETL_NOTIFY", "someone@example.com")
+    bag = DagBag(str(DAGS))
+    assert bag.import_errors == {}
+    for name in ("extract", "transform"):
+        (mail,) = bag.dags[name].task_dict["publish"].on_failure_callback
+        assert mail.to == "someone@example.com"
+        assert bag.dags[name].deadline
+        assert DagSerialization.to_dict(bag.dags[name])
 
 
 def test_what_publish_returns_is_json(a_day):

@@ -251,3 +251,22 @@ def test_a_target_that_cannot_be_written_says_so(settings, tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="data"):
         extracting.plan(settings, DAY, 4, "run")
+
+
+def test_the_summary_lies_next_to_the_day(settings):
+    lines = sample_lines()
+    place = '<script>alert("1")</script>'
+    put_raw(settings, "\n".join([lines[0], changed(lines[1], mag="9.9", place=place), *lines[2:], ""]))
+    transform(settings)
+    partition = datasets.clean(settings, DAY)
+    found = {
+        entry["name"].rpartition(".")[2]: partition.store.read(partition.path(entry)).decode()
+        for entry in partition.manifest()["files"]
+        if entry["folder"] == "summary"
+    }
+    summary = json.loads(found["json"])
+    assert summary["counts"]["clean"] == sum(n for _, n in summary["magnitudes"]) == 224
+    assert sum(n for *_, n in summary["map"]) == sum(summary["depth_class"].values()) == 224
+    assert (summary["largest"][0]["mag"], summary["largest"][0]["place"]) == (9.9, place)
+    assert found["html"].count("<circle") == len(summary["map"])
+    assert "<script" not in found["html"]

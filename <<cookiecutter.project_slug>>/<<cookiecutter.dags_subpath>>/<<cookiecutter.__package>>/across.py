@@ -49,6 +49,12 @@ def without(file, rows: np.ndarray) -> Iterable[pa.Table]:
         yield table.filter(pa.array(keep))
 
 
+def batches(file, columns: list[str]) -> Iterable[pa.Table]:
+    """These columns of a Parquet file, in tables of at most BATCH rows."""
+    for batch in pq.ParquetFile(file).iter_batches(BATCH, columns=columns):
+        yield pa.Table.from_batches([batch])
+
+
 def changes(before: list, after: list) -> dict[str, int]:
     """How many events are new, changed (another `updated`) and gone between two versions of a day.
 

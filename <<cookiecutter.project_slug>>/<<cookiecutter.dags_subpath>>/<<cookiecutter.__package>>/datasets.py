@@ -15,8 +15,9 @@ def raw(settings: Settings, day: str) -> Partition:
 
 
 def clean(settings: Settings, day: str) -> Partition:
-    """clean/ and set_apart/: Parquet; rejected/: JSON lines with file, line, reason and the row as it was."""
-    return Partition(Store(settings.data_root), DATASET, day, ("clean", "set_apart", "rejected"))
+    """clean/ and set_apart/: Parquet; rejected/: JSON lines with file, line, reason and the row as it was;
+    summary/: the day at a glance, as JSON and as a page."""
+    return Partition(Store(settings.data_root), DATASET, day, ("clean", "set_apart", "rejected", "summary"))
 
 
 def events(settings: Settings, day: str, folder: str = "clean"):

@@ -16,12 +16,14 @@ class Settings:
         (ETL_SOURCE: `sample`, `usgs`, or the URL of another service).
     timezone: whose calendar the column local_day follows (ETL_TIMEZONE, an IANA name).
     max_rejected_share: above this share of rejected rows a day is not published (ETL_MAX_REJECTED_SHARE).
+    notify: the address that gets a mail when something fails or takes too long, or None (ETL_NOTIFY).
     """
 
     data_root: str
     service: str | None
     timezone: str
     max_rejected_share: float
+    notify: str | None
 
 
 def load(environ=os.environ) -> Settings:
@@ -40,4 +42,5 @@ def load(environ=os.environ) -> Settings:
         service=service,
         timezone=environ.get("ETL_TIMEZONE", "America/Los_Angeles"),
         max_rejected_share=max_rejected_share,
+        notify=environ.get("ETL_NOTIFY") or None,
     )

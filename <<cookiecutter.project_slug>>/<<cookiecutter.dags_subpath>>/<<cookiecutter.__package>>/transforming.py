@@ -155,8 +155,28 @@ def check(settings: Settings, day: str, parts: list[dict], run_id: str) -> dict:
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good partition stays. "
             + in_words(merge_rules(rule for part in parts for rule in part["rules"]))
         )
+    files += _summary(clean(settings, day), run_id, files, counts)
     log_line(log, "checked", day=day, **counts, started=started)
     return {"counts": counts, "files": files}
+
+
+def _summary(partition: Partition, run_id: str, files: list[dict], counts: dict) -> list[dict]:
+    """Entries of the staged summary.json and summary.html of the day."""
+    from << cookiecutter.__package >> import across, summary
+
+    def events():
+        for entry in files:
+            if entry["folder"] == "clean":
+                with partition.open_staged(run_id, entry) as file:
+                    yield from across.batches(file, summary.COLUMNS)
+
+    found = summary.summarize(partition.day, counts, events())
+    entries = []
+    for suffix, content in ((".json", summary.to_json(found)), (".html", summary.to_html(found))):
+        with partition.staging(run_id, "summary", "summary", suffix) as staged:
+            staged.sink.write(content)
+        entries.append({**staged.entry, "rows": 0})
+    return entries
 
 
 def _newest_of_all_slices(partition: Partition, run_id: str, files: list[dict], counts: dict) -> list[dict]:
