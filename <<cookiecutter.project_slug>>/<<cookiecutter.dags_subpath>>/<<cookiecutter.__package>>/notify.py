@@ -36,7 +36,7 @@ def deadline(settings: Settings, dag_id: str):
     mail = {
         "to": settings.notify,
         "subject": f"A run of {dag_id} takes too long",
-        "html_content": f"It is not over after {LONGEST_RUN} (hours:minutes:seconds). See the runs in Airflow.",
+        "html_content": f"It is not over after {LONGEST_RUN} hours. See its page in Airflow.",
     }
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
