@@ -49,13 +49,13 @@ def test_the_newest_release_of_an_action_by_its_commit(tmp_path):
 
 
 def test_the_newest_chart(tmp_path):
-    versions = [{"version": version} for version in ("1.9.0", "1.22.0-rc1", "1.21.3", "1.5.0")]
+    versions = [{"version": version} for version in ("7.9.3", "7.11.0-rc1", "7.10.0", "1.5.0")]
     (tmp_path / "index.yaml").write_text(yaml.safe_dump({"entries": {"airflow": versions}}))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        assert bump.newest_chart(f"http://127.0.0.1:{server.server_port}/index.yaml") == "1.21.3"
+        assert bump.newest_chart(f"http://127.0.0.1:{server.server_port}/index.yaml") == "7.10.0"
         with pytest.raises(bump.Unreachable, match="404"):
             bump.newest_chart(f"http://127.0.0.1:{server.server_port}/other.yaml")
     finally:
