@@ -56,7 +56,7 @@ class GitServer:
         # By its full path: sshd insists on that.
         program = shutil.which("sshd") or "/usr/sbin/sshd"
         self.servers.start("sshd", [program, "-D", "-e", "-f", configuration])
-        self.servers.wait_until("sshd answers", lambda: listening(self.port), 20)
+        self.servers.wait_until("sshd answers", lambda: listening(self.port))
         return self
 
     def new_key(self, name):

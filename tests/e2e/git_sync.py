@@ -37,7 +37,7 @@ class GitSync:
             # The name of the user is looked up in /etc/passwd, which the container may add to; the tests must not.
             unset = {"GITSYNC_ADD_USER": "false", "GIT_SYNC_ADD_USER": "false", "GITSYNC_HTTP_BIND": ""}
             self.servers.start("git-sync", ["git-sync"], env=os.environ | self.environment | unset)
-            self.servers.wait_until("git-sync's first checkout", self.link.exists, 60)
+            self.servers.wait_until("git-sync's first checkout", self.link.exists)
         else:
             self.sync()
             self._thread.start()

@@ -80,7 +80,7 @@ class Installation:
         if self.executor == "CeleryExecutor":
             for number in range(1, workers + 1):
                 self.start_worker(f"worker-{number}")
-        self.servers.wait_until("Airflow is healthy", self.healthy, 240)
+        self.servers.wait_until("Airflow is healthy", self.healthy)
         self.timings["healthy after"] = time.monotonic() - started
         return self
 
@@ -119,7 +119,7 @@ class Installation:
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         # SIGINT: it closes connections rather than waiting for them to go.
         self.servers.start("postgres", [programs / "postgres", "-D", data, *words], stop=signal.SIGINT, **options)
-        self.servers.wait_until("PostgreSQL answers", lambda: listening(self.postgres_port), 30)
+        self.servers.wait_until("PostgreSQL answers", lambda: listening(self.postgres_port))
 
     def start_redis(self):
         """Start Redis with the password of the Secret."""
@@ -130,7 +130,7 @@ class Installation:
             f'port {self.redis_port}\nbind 127.0.0.1\nrequirepass {password}\nsave ""\ndir {self.root}\n'
         )
         self.servers.start("redis", ["redis-server", configuration])
-        self.servers.wait_until("Redis answers", lambda: listening(self.redis_port), 30)
+        self.servers.wait_until("Redis answers", lambda: listening(self.redis_port))
 
     def healthy(self):
         """Tell whether the API answers and scheduler and DAG processor are at work."""
@@ -172,7 +172,7 @@ class Installation:
     def unpause(self, *dag_ids):
         """Wait until the DAGs are there and switch them on."""
         for dag_id in dag_ids:
-            self.servers.wait_until(f"{dag_id} appears", lambda dag_id=dag_id: self.dag(dag_id), 120)
+            self.servers.wait_until(f"{dag_id} appears", lambda dag_id=dag_id: self.dag(dag_id))
             self.ask("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
     def first_run_ended(self):
@@ -182,7 +182,7 @@ class Installation:
             runs = self.runs("extract"), self.runs("transform")
             return all(runs) and all(run["state"] in DONE for run in (*runs[0], *runs[1]))
 
-        self.servers.wait_until("the first scheduled run ends", idle, 240)
+        self.servers.wait_until("the first scheduled run ends", idle)
 
     def trigger(self, dag_id, **params):
         """Start a run by hand and return its id."""
@@ -192,7 +192,7 @@ class Installation:
         """Return the runs of a DAG, the newest first."""
         return self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns", limit=100, order_by="-id")["dag_runs"]
 
-    def finished(self, dag_id, run_id, seconds=240):
+    def finished(self, dag_id, run_id, seconds=400):
         """Wait until a run has ended and return it."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}"
 
@@ -212,7 +212,7 @@ class Installation:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task_id}/xcomEntries"
         return self.ask("GET", f"{path}/return_value", deserialize="true")["value"]
 
-    def run_for(self, dag_id, day, after=(), seconds=240):
+    def run_for(self, dag_id, day, after=(), seconds=400):
         """Wait for a finished run of a DAG for a partition, other than the runs `after`; return it."""
 
         def there():

@@ -36,7 +36,7 @@ class ObjectStore:
         s3 = ["-s3", f"-s3.port={self.port}", f"-s3.config={self.folder}/s3.json", "-s3.port.iceberg=0"]
         command = [IMAGE / "bin" / "weed", "server", f"-dir={self.folder}", *address, *ports, *s3]
         self.servers.start("s3", [*command, "-master.volumeSizeLimitMB=64", "-volume.max=20"], cwd=self.folder)
-        self.servers.wait_until("S3 answers", lambda: listening(self.port), 60)
+        self.servers.wait_until("S3 answers", lambda: listening(self.port))
         python = [IMAGE / "bin" / "python", "-c", MAKE_BUCKET, bucket]
         self.servers.run("s3-bucket", python, env=self.environment)
         return self

@@ -79,7 +79,7 @@ class Servers:
             process.wait()
         self._running.clear()
 
-    def wait_until(self, what, condition, seconds=120, every=0.5):
+    def wait_until(self, what, condition, seconds=300, every=0.5):
         """Return what `condition` returns as soon as that is true; when it never is, show every log's end."""
         end = time.monotonic() + seconds
         while not (result := condition()):

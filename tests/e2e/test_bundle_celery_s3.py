@@ -79,7 +79,7 @@ def test_mapped_slices_run_on_both_workers(project, release, events, dags):
         run_id = release.trigger("extract", partition=DAY, slices=8)
         for number in range(8):
             found = release.servers.wait_until(
-                f"slice {number + 1} is being fetched", lambda: events.waiting.acquire(blocking=False), 120
+                f"slice {number + 1} is being fetched", lambda: events.waiting.acquire(blocking=False)
             )
             assert found
         for worker in ("worker-1", "worker-2"):
@@ -129,7 +129,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(project, release, events, dag
     try:
         run_id = release.trigger("extract", partition=OTHER_DAY, slices=8)
         for _ in range(8):
-            release.servers.wait_until("slices are fetched", lambda: events.waiting.acquire(blocking=False), 120)
+            release.servers.wait_until("slices are fetched", lambda: events.waiting.acquire(blocking=False))
         release.servers.kill("worker-1")
     finally:
         events.gate.set()
@@ -149,7 +149,7 @@ def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release,
     events.gate.clear()
     try:
         in_flight = release.trigger("extract", partition=DAY, slices=2)
-        release.servers.wait_until("a slice is fetched", lambda: events.waiting.acquire(blocking=False), 120)
+        release.servers.wait_until("a slice is fetched", lambda: events.waiting.acquire(blocking=False))
         project.edit("dags/extract.py", '"slices": Param(4,', '"slices": Param(6,')
         pushed = project.push("Six slices a day")
         second = project.git("rev-parse", "HEAD").strip()
@@ -157,7 +157,7 @@ def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release,
         def six():
             return release.dag("extract")["params"]["slices"]["value"] == 6
 
-        release.servers.wait_until("the new version is visible", six, 180)
+        release.servers.wait_until("the new version is visible", six)
         measured("from git push to the changed DAG in the API (GitDagBundle)", time.monotonic() - pushed)
     finally:
         events.gate.set()

@@ -125,9 +125,9 @@ def test_pushed_changes_become_visible_and_are_used(project, release, measured):
     def five():
         return release.dag("extract")["params"]["slices"]["value"] == 5
 
-    release.servers.wait_until("the change is visible", five, 180)
+    release.servers.wait_until("the change is visible", five)
     changed = time.monotonic() - pushed
-    release.servers.wait_until("the new DAG is visible", lambda: release.dag("orders"), 180)
+    release.servers.wait_until("the new DAG is visible", lambda: release.dag("orders"))
     added = time.monotonic() - pushed
     measured(f"from git push to the changed DAG in the API (sync period {release.sync.period:.0f} s)", changed)
     measured(f"from git push to the new DAG in the API (sync period {release.sync.period:.0f} s)", added)
@@ -150,7 +150,7 @@ def test_a_broken_dag_leaves_the_others_running(project, release):
     def errors():
         return release.ask("GET", "/api/v2/importErrors")["import_errors"]
 
-    (error,) = release.servers.wait_until("the import error is shown", errors, 180)
+    (error,) = release.servers.wait_until("the import error is shown", errors)
     assert error["filename"].endswith("transform.py")
     assert "SyntaxError" in error["stack_trace"]
     run_id = release.trigger("extract", partition=DAY)
@@ -158,7 +158,7 @@ def test_a_broken_dag_leaves_the_others_running(project, release):
 
     path.write_text(whole)
     project.push("Mend transform")
-    release.servers.wait_until("the import error is gone", lambda: not errors(), 180)
+    release.servers.wait_until("the import error is gone", lambda: not errors())
     run_id = release.trigger("transform", partition=DAY)
     assert release.finished("transform", run_id)["state"] == "success"
 
