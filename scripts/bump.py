@@ -108,6 +108,7 @@ def newest(old):
     for pin, (package, python_version) in FOR_OLD_PYTHON.items():
         ask(lambda: {pin: newest_packages([package], python_version)[package]})  # noqa: B023
     ask(lambda: {"_chart_version": newest_chart()})
+    ask(lambda: {"_helm_version": newest_action("helm/helm").rpartition("v")[2]})
     for pin, value in old.items():
         if pin.startswith("_action_"):
             ask(lambda: {pin: newest_action(value)})  # noqa: B023

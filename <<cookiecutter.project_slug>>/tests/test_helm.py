@@ -65,7 +65,7 @@ def test_no_key_of_an_older_chart(script, values):
 def test_no_secret(script, text):
     """Neither under a key that is meant for one, nor anything that looks like one."""
     doctor = script("doctor_values")
-    assert not list(doctor.secrets_in(text, doctor.read_values(text)))
+    assert not list(doctor.secrets_in(doctor.read_values(text)))
 
 
 def made_secrets(script, folder, monkeypatch):
@@ -128,7 +128,7 @@ def test_the_image_is_the_airflow_of_the_lock(values):
 def test_the_overlay_names_no_secret_in_the_clear(script):
     doctor = script("doctor_values")
     overlay = OVERLAY.read_text(encoding="utf-8")
-    assert not list(doctor.secrets_in(overlay, doctor.read_values(overlay)))
+    assert not list(doctor.secrets_in(doctor.read_values(overlay)))
 
 
 @pytest.mark.parametrize("files", ["helm/values.yaml", "helm/values.yaml helm/values.production.yaml"])
