@@ -186,6 +186,15 @@ def test_cache(installed, tmp_path):
 
     everything = len(list(dags.glob("*.py")))
     assert parsed() == everything
+    # The tests know what the command remembers, whatever the environment says of Airflow and the data.
+    cache = project / ".airflow" / "integrity" / "cache.json"
+    remembered = cache.read_text()
+    run(
+        [".venv/bin/python", "-m", "pytest", "-q", "tests/test_dag_integrity.py"],
+        cwd=project,
+        ETL_DATA_ROOT="file:///x",
+    )
+    assert cache.read_text() == remembered
     assert parsed() == 0
     (dags / "good_clock.py").write_text((dags / "good_clock.py").read_text() + "# changed\n")
     assert parsed() == 1

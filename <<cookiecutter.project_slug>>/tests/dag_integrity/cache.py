@@ -70,11 +70,10 @@ class Cache:
 
 
 def _surroundings(policy_text: str) -> str:
-    """A hash of what all findings depend on: policy, these checks, Python, packages, Airflow's settings."""
+    """A hash of what all findings depend on: the policy, these checks, Python, the packages."""
     site = Path(sysconfig.get_path("purelib"))
     parts = [policy_text, platform.python_version(), platform.platform()]
     parts += sorted(name for name in os.listdir(site) if name.endswith(".dist-info"))
-    parts += sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(("AIRFLOW__", "ETL_")))
     parts += [path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

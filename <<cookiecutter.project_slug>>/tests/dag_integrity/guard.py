@@ -82,7 +82,9 @@ class Guard:
             else:
                 self._note(os.fsdecode(path))
         elif event in ("os.listdir", "os.scandir"):
-            if not isinstance(arguments[0], (int, type(None))):
+            # Looking for a module lists folders too, but what comes of it is known from the imports.
+            importing = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")
+            if not importing and not isinstance(arguments[0], (int, type(None))):
                 self._note(os.fsdecode(arguments[0]))
         elif event in EVENTS:
             self._refuse(EVENTS[event])

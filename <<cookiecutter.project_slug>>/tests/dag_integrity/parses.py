@@ -162,6 +162,9 @@ def _loaded(module: str) -> bool:
 def _set_up_airflow(state: Path, dags: Path, policy: Policy) -> None:
     """The settings under which DAG files are parsed: a pod's, without a database and without log lines."""
     state.mkdir(parents=True, exist_ok=True)
+    # What is set in the shell of the person who calls must not make the findings differ.
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
+        del os.environ[name]
     os.environ.update(
         AIRFLOW_HOME=str(state),
         AIRFLOW__CORE__DAGS_FOLDER=str(dags),
@@ -174,6 +177,3 @@ def _set_up_airflow(state: Path, dags: Path, policy: Policy) -> None:
         OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",
         no_proxy="*",
     )
-    # Whatever is set in the shell of the person who calls must not make the findings differ.
-    for name in [name for name in os.environ if name.startswith(("AIRFLOW_CONN_", "AIRFLOW_VAR_"))]:
-        del os.environ[name]
