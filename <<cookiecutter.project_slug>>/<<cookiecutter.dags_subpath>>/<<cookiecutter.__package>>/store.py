@@ -42,6 +42,9 @@ class Store:
         return file if self.on_disk else io.BufferedReader(file)
 
     def read(self, path: str) -> bytes:
+        """The whole file, in one request: between two of them it may be replaced."""
+        if not self.on_disk:
+            return self.fs.cat_file(self.full(path))
         with self.open(path) as file:
             return file.read()
 
