@@ -12,6 +12,8 @@ UV_VERSION = $(shell sed -n 's/.*"_uv_version": "\(.*\)".*/\1/p' cookiecutter.js
 SLUG ?= my-etl
 # The baked projects install with the same uv.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
+# Some containers set it; Airflow, started again and again, would be compiled again and again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## This list

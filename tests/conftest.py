@@ -123,5 +123,5 @@ def run(command, cwd, expect=0, **environment_variables):
 
 def clean_environment():
     """Return this process's environment without what pytest, make, CI and a virtual environment put there."""
-    ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHONPATH", "AIRFLOW", "ETL_", "GITHUB_", "GITLAB_", "COV_")
+    ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "AIRFLOW", "ETL_", "GITHUB_", "GITLAB_", "COV_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
