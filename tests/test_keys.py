@@ -201,7 +201,7 @@ def test_the_manifests_hold_the_files_byte_for_byte(project):
         "my-etl-admin": {"password": content["admin_password"]},
         "my-etl-postgres": {"postgres-password": content["postgres_password"]},
         "my-etl-metadata": {
-            "connection": f"postgresql://postgres:{postgres}@airflow-postgresql.airflow:5432/postgres".encode()
+            "connection": f"postgresql+psycopg2://postgres:{postgres}@airflow-postgresql.airflow:5432/postgres".encode()
         },
         "my-etl-redis": {"password": content["redis_password"]},
         "my-etl-broker": {"connection": f"redis://:{redis}@airflow-redis:6379/0".encode()},
@@ -214,7 +214,9 @@ def test_the_manifests_hold_the_files_byte_for_byte(project):
 def test_a_password_of_ones_own_is_escaped_in_the_database_url(project):
     (project / "secrets/postgres_password").write_text("p@ss/w:rd%")
     run_keys(project)
-    assert manifest(project)["my-etl-metadata"]["connection"].startswith(b"postgresql://postgres:p%40ss%2Fw%3Ard%25@")
+    assert manifest(project)["my-etl-metadata"]["connection"].startswith(
+        b"postgresql+psycopg2://postgres:p%40ss%2Fw%3Ard%25@"
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"secret\n", b"two words", b"\xff\xfe"])

@@ -48,8 +48,9 @@ def secret_data() -> dict[str, dict[str, bytes]]:
     postgres = text("postgres_password")
     host = f"{release}-postgresql.{project.NAMESPACE}"
     data[f"{slug}-postgres"] = {"postgres-password": postgres.encode()}
+    # The driver is named: SQLAlchemy 2.1 would take psycopg 3, with which Airflow's asset graph fails.
     data[f"{slug}-metadata"] = {
-        "connection": f"postgresql://postgres:{in_url(postgres)}@{host}:5432/postgres".encode()
+        "connection": f"postgresql+psycopg2://postgres:{in_url(postgres)}@{host}:5432/postgres".encode()
     }
     if project.EXECUTOR == "CeleryExecutor":
         redis = text("redis_password")

@@ -40,9 +40,6 @@ class Installation:
         environment = self.pods.airflow()
         for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_AIRFLOW_DB"):
             environment[name] = with_address(environment[name], self.postgres_port)
-        # SQLAlchemy 2.1 takes plain postgresql:// for psycopg 3, with which Airflow's asset graph is an error 500.
-        connection = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-        environment[connection] = environment[connection].replace("postgresql://", "postgresql+psycopg2://")
         if "AIRFLOW__CELERY__BROKER_URL" in environment:
             environment["AIRFLOW__CELERY__BROKER_URL"] = with_address(
                 environment["AIRFLOW__CELERY__BROKER_URL"], self.redis_port
