@@ -28,6 +28,8 @@ def _apart(tmp_path_factory):
     patch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
     patch.setenv("COOKIECUTTER_CONFIG", str(config))
     patch.setenv("TMPDIR", str(temporary))
+    # uv, which the Makefile brings where there is none.
+    patch.setenv("PATH", f"{os.environ['PATH']}:{TEMPLATE}/.tools/bin")
     patch.setattr("tempfile.tempdir", str(temporary))
     cache = tmp_path_factory.mktemp("jinja")
 

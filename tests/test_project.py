@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.conftest import TEMPLATE, clean_environment, run
+from tests.conftest import TEMPLATE, run
 from tests.e2e.event_service import EventService
 from tests.e2e.processes import free_port, listening
 
@@ -138,7 +138,6 @@ def test_lock_fits_every_supported_python(installed, python, tmp_path):
     run(
         [*command.split(), "--python-version", python, "--target", str(tmp_path), "-r", "requirements.lock"],
         cwd=project,
-        PATH=f"{TEMPLATE}/.tools/bin:{clean_environment()['PATH']}",
     )
 
 
