@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from tests.conftest import TEMPLATE, run
+from tests.conftest import TEMPLATE, clean_environment, run
 from tests.e2e.event_service import EventService
 from tests.e2e.processes import free_port, listening
 
