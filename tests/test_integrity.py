@@ -21,7 +21,7 @@ POLICY = {
     "exempt": '[{ rule = "owner", dag = "nobody*", reason = "stale in the policy" }]',
 }
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("integrity")]
 
 
 def project_with(installed, folder, policy, **answers):

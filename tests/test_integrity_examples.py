@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import run
 from tests.test_integrity import check, project_with
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("integrity-examples")]
 
 NO_PRODUCER = "its own name says that it is never scheduled, or its asset is made by no example"
 PLUGIN = "its class comes from a plugin, which is not installed here any more than in a pod without it"
