@@ -96,12 +96,25 @@ def test_ui_shows_both_dags_and_ends_with_ctrl_c(installed):
         token = ask(port, "/auth/token", {"username": login["user"], "password": login["password"]})["access_token"]
         found = ask(port, "/api/v2/dags", token=token)["dags"]
         assert {dag["dag_id"] for dag in found} == {"extract", "transform"}
+        started = run_block(installed(), "TOKEN=", port, login["password"])
+        assert json.loads(started[started.index("{") :])["partition_key"] == "2018-02-01"
+        run_block(installed(), "airflow backfill create", port, login["password"])
+        keys = [day["partition_key"] for day in ask(port, "/api/v2/dags/extract/dagRuns", token=token)["dag_runs"]]
+        assert {f"2018-02-0{day}" for day in (1, 2, 3, 4, 5, 6)} <= set(keys)
     finally:
         # As a terminal does: to make and to all that it started, but for Airflow, which has a session of its own.
         os.killpg(ui.pid, signal.SIGINT)
         rest, _ = ui.communicate(timeout=120)
     assert "Stopping Airflow" in rest
     assert not listening(port)
+
+
+def run_block(project, words, port, password):
+    """Run the README's bash block that holds these words, against this port and with this password."""
+    readme = (project / "README.md").read_text()
+    block = next(block for block in re.findall(r"^```bash\n(.*?)^```", readme, re.M | re.S) if words in block)
+    block = block.replace("localhost:8080", f"localhost:{port}").replace("…", password).replace("curl ", "curl -sS ")
+    return run(["bash", "-euo", "pipefail", "-c", block], cwd=project)
 
 
 def ask(port, path, body=None, token=None):

@@ -19,6 +19,18 @@ ANSWERS = [
     {"git_access": "public", "git_repo": REPOSITORY, "kubernetes": "microk8s", "executor": "KubernetesExecutor"},
 ]
 
+LOGIN = (
+    """TOKEN=$(curl -s http://localhost:8080/auth/token --json '{"username": "admin", "password": "…"}' | """
+    """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
+)
+START_A_DAY = (
+    """curl http://localhost:8080/api/v2/dags/extract/dagRuns -H "Authorization: Bearer $TOKEN" """
+    """--json '{"logical_date": null, "partition_key": "2018-02-01"}'"""
+)
+BACKFILL = (
+    "AIRFLOW_HOME=$PWD/.airflow .venv/bin/airflow backfill create --dag-id extract "
+    "--from-date 2018-02-01 --to-date 2018-02-06"
+)
 # Command → file, test or fixture in it, and words by which one sees that it runs the command.
 RUN_BY = {
     "cookiecutter gh:org/airflow-etl-template": (
@@ -53,6 +65,10 @@ RUN_BY = {
     "make secrets": ("test_secrets.py", "", '"secrets"'),
     "make test": ("test_project.py", "test_own_tests_pass", '["make", "test"]'),
     "make test DAG=orders": ("test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"test", "DAG=orders"'),
+    # Three lines of the README that the test takes from there, with another port and the real password.
+    BACKFILL: ("test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "airflow backfill create"),
+    LOGIN: ("test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
+    START_A_DAY: ("test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
     "make ui": ("test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", '"ui"'),
     "make ui-forward": ("test_deploy.py", "test_the_real_tools_without_a_cluster_get_one_line", '"ui-forward"'),
     "pipx install 'cookiecutter>=2.7.1'": (
@@ -69,7 +85,7 @@ def commands(text):
     """Return the commands of a README's bash blocks, without their comments."""
     found = []
     for block in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        lines = block.replace("\\\n", " ").splitlines()
+        lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
         found += [" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines]
     return [command for command in found if command]
 
