@@ -23,9 +23,11 @@ each_combination = pytest.mark.parametrize("answers", COMBINATIONS, ids=readable
 
 
 def files_of(project):
-    """Return the project's files as paths from its root, without git's own and the secrets."""
+    """Return the project's files as paths from its root, without git's own, the secrets and compiled bytecode."""
     paths = (path.relative_to(project) for path in project.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if path.parts[0] not in (".git", "secrets")}
+    # Other tests run the scripts of the same baked project.
+    kept = (path for path in paths if path.parts[0] not in (".git", "secrets") and "__pycache__" not in path.parts)
+    return {path.as_posix() for path in kept}
 
 
 def test_combinations_cover_every_pair():
@@ -169,7 +171,7 @@ def test_modes(bake):
     """A file is executable exactly when its first line says with what."""
     project = bake()
     for path in project.rglob("*"):
-        if path.is_file() and ".git" not in path.relative_to(project).parts:
+        if path.is_file() and not {".git", "__pycache__"} & set(path.relative_to(project).parts):
             executable = bool(path.stat().st_mode & stat.S_IXUSR)
             assert executable == path.read_bytes().startswith(b"#!"), (
                 f"{path.relative_to(project)}: mode and first line differ"
