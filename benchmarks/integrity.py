@@ -179,7 +179,8 @@ class Project:
         self.path = path
         self.dags = path / "dags"
         self.python = path / ".venv" / "bin" / "python"
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "PYTEST", "CI"))}
+        others = ("AIRFLOW", "PYTEST", "CI", "PYTHON")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         self.environment |= {"AIRFLOW_HOME": str(path / ".airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
     def seconds(self, *arguments, memory=None):

@@ -4,10 +4,12 @@ The checks (dag_integrity/) run once, in a process of their own that has on its 
 file is a test, so that JUnit reports name it. With DAG=orders in the environment only that DAG is checked.
 """
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,24 @@ from dag_integrity.policy import read_policy
 ROOT = Path(__file__).resolve().parent.parent
 POLICY = read_policy(ROOT / "pyproject.toml")
 DAG = os.environ.get("DAG", "")
+FOLDER = tempfile.TemporaryDirectory(prefix="dag-integrity-")
+REPORT = Path(FOLDER.name) / "report.json"
+
+
+def start_checks():
+    """Start one run over the DAG folder, which writes REPORT."""
+    command = [sys.executable, Path(__file__).with_name("dag_integrity"), "--json", REPORT]
+    if DAG:
+        command += ["--dag", DAG]
+    if os.environ.get("GITLAB_CI"):
+        command += ["--gitlab", ROOT / "build" / "gl-code-quality-report.json"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+# Most of its time goes into importing Airflow: pytest collects the tests meanwhile.
+CHECKS = start_checks()
+atexit.register(CHECKS.kill)
+
 DAG_FILES = [
     path.relative_to(ROOT).as_posix()
     for path in list_folder(ROOT / POLICY.dags_folder).dag_files
@@ -25,18 +45,12 @@ DAG_FILES = [
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory):
-    """The report of one run over the DAG folder."""
-    path = tmp_path_factory.mktemp("integrity") / "report.json"
-    command = [sys.executable, Path(__file__).with_name("dag_integrity"), "--json", path]
-    if DAG:
-        command += ["--dag", DAG]
-    if os.environ.get("GITLAB_CI"):
-        command += ["--gitlab", ROOT / "build" / "gl-code-quality-report.json"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if run.returncode > 1 or not path.exists():
-        pytest.fail(f"The checks could not run:\n{run.stdout}{run.stderr}", pytrace=False)
-    return json.loads(path.read_text(encoding="utf-8")) | {"output": run.stdout}
+def report():
+    """The report of that run, and what it printed."""
+    output, _ = CHECKS.communicate()
+    if CHECKS.returncode > 1 or not REPORT.exists():
+        pytest.fail(f"The checks could not run:\n{output}", pytrace=False)
+    return json.loads(REPORT.read_text(encoding="utf-8")) | {"output": output}
 
 
 @pytest.mark.parametrize("file", DAG_FILES)

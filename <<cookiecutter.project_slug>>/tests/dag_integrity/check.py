@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from dataclasses import dataclass, field
 from itertools import chain
@@ -69,6 +70,8 @@ class Check:
         """Check these files; yields each with what its findings depend on and its cache entry."""
         parses = self.parses = Parses(self.root, self.dags, self.policy)
         if changed:
+            # Airflow and syntax trees are no garbage; the collector would look through them all the time.
+            gc.disable()
             # The files are read while Airflow is imported.
             aside = ReadAside(changed, helpers, self.root, self.dags, self.policy)
             parses.load_airflow(changed, self.state)

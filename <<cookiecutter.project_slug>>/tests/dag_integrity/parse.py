@@ -92,9 +92,11 @@ class Parser:
         self.stated: dict[int, dict] = {}
         self.bag = DagBag(os.devnull, collect_dags=False, bundle_path=dags, bundle_name="dags-folder")
         _take_over(dags)
+        self.known = set(sys.modules)
         self.output = _redirect_output()
         self._record_arguments()
         _validate_once()
+        _read_locale_once()
         if second:
             differ(dags)
             DagSerialization.validate_schema = classmethod(lambda *_: None)  # the first process does it
@@ -115,7 +117,6 @@ class Parser:
     def parse(self, outline: Outline, with_json: bool = False, count: bool = False) -> Outcome:
         """Parse the file, check it, and leave this process as if it had not been."""
         outcome, path = Outcome(), outline.path
-        known = set(sys.modules)
         self.guard.refusals, self.guard.read, self.guard.read_by_modules = [], set(), set()
         if count:
             outcome.calls = (self._calls(path), self._calls(_scratch_dag(EMPTY_DAG)))
@@ -125,7 +126,7 @@ class Parser:
         dags = self._process(path)
         outcome.milliseconds = (time.perf_counter() - started) * 1000
         outcome.cpu_seconds = time.process_time() - started_cpu
-        added = set(sys.modules) - known
+        added = sys.modules.keys() - self.known
         outcome.read, outcome.read_by_modules = sorted(self.guard.read), sorted(self.guard.read_by_modules)
         outcome.spoilt = any(not self._harmless(module) for module in added)
         if self.second:
@@ -160,8 +161,11 @@ class Parser:
         self.bag.import_errors.clear()
         self.bag.captured_warnings.clear()
         self.stated.clear()
-        for name in [name for name in sys.modules if name.startswith("unusual_prefix_")]:
-            del sys.modules[name]
+        for name in sys.modules.keys() - self.known:
+            if name.startswith("unusual_prefix_"):
+                del sys.modules[name]
+            else:
+                self.known.add(name)
         self.parsed += 1
         if self.parsed % COLLECT_EVERY == 0:
             gc.collect()
@@ -373,6 +377,13 @@ def _validate_once() -> None:
             sound.add(key)
 
     jsonschema.validate = validate
+
+
+def _read_locale_once() -> None:
+    """What puts cron expressions into words reads its translations for each of them; once will do."""
+    module = sys.modules.get("cron_descriptor.ExpressionDescriptor")
+    if hasattr(module, "GetText"):
+        module.GetText = functools.cache(module.GetText)
 
 
 @functools.cache
