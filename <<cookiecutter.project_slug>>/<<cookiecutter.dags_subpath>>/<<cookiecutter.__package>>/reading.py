@@ -189,8 +189,9 @@ def _parse(content: bytes, header: list[str], one_block: bool = False) -> pa.Tab
     """The contract's columns as text, null where empty."""
     return arrow_csv.read_csv(
         pa.BufferReader(content),
+        # One thread: a task is given one core, and threads cost more than they bring.
         read_options=arrow_csv.ReadOptions(
-            column_names=header, block_size=len(content) + 64 if one_block else 2**20
+            use_threads=False, column_names=header, block_size=len(content) + 64 if one_block else 2**20
         ),
         parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
         convert_options=arrow_csv.ConvertOptions(
