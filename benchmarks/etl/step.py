@@ -3,6 +3,8 @@
 Run by a baked project's Python, DAG folder on the path:  python step.py PACKAGE DATA_ROOT STEP [ARGUMENTS]
     generate ROWS SLICES   a raw day in the form of the service: real events under new ids and times, 2 % repeated
     clean NUMBER [NUMBER]  the transform of these slices
+    again NUMBER [NUMBER]  the same, when the first of them has been done once before
+    begin                  a new run of the day's transform
     finish RESULTS.json    check and publish of what the clean steps returned
     fetch URL              one slice from a service
 """
@@ -56,6 +58,10 @@ def generate(rows, slices):
             csv.write_csv(table, staged.sink, csv.WriteOptions(quoting_style="needed", quoting_header="none"))
         entries.append({**staged.entry, "rows": int(count)})
     raw.publish(RUN, entries, {})
+    begin()
+
+
+def begin():
     module("datasets").clean(SETTINGS, DAY).begin(RUN)
 
 
@@ -102,11 +108,13 @@ def main():
         importlib.import_module("requests")
     else:
         importlib.import_module("pyarrow.parquet")
-    begin, processor = time.perf_counter(), time.process_time()
-    result = {"generate": generate, "clean": clean, "finish": finish, "fetch": fetch}[STEP](
-        *(int(a) if STEP == "generate" else a for a in ARGUMENTS)
-    )
-    seconds, processor = time.perf_counter() - begin, time.process_time() - processor
+    module("datasets").raw(SETTINGS, DAY).manifest()  # connects to what the data lies on
+    if STEP == "again":
+        clean(ARGUMENTS[0])
+    steps = {"generate": generate, "begin": begin, "clean": clean, "again": clean, "finish": finish, "fetch": fetch}
+    wall, processor = time.perf_counter(), time.process_time()
+    result = steps[STEP](*(int(a) if STEP == "generate" else a for a in ARGUMENTS))
+    seconds, processor = time.perf_counter() - wall, time.process_time() - processor
     peak = peak_mb()
     print(json.dumps({"seconds": seconds, "processor": processor, "peak_mb": peak, "result": result}))
 

@@ -72,9 +72,11 @@ class Partition:
         except FileNotFoundError:
             self._require_ownership(run_id)  # else another run has dropped the folder meanwhile
             raise
-        if not self._owned_by(run_id):
+        try:
+            self._require_ownership(run_id)
+        except Superseded:
             self.store.remove(path)
-        self._require_ownership(run_id)
+            raise
 
     def open_staged(self, run_id: str, entry: dict):
         """A staged file for reading, also when a publish() that crashed has put it in place already."""

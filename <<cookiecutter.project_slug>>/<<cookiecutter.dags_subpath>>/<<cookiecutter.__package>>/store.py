@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+ONE_REQUEST = 16 * 2**20  # bytes; up to here an object is fetched as a whole, not range by range
+
 
 class Store:
     """The folder that `url` points at; every path is relative to it."""
@@ -38,8 +40,13 @@ class Store:
     def open(self, path: str):
         """A binary, seekable file; FileNotFoundError when there is none."""
         file = self.fs.open(self.full(path), "rb")
+        if self.on_disk:
+            return file
+        if file.size <= ONE_REQUEST:
+            with file:
+                return io.BytesIO(file.read())
         # What an object store's file system gives lacks a part of Python's files: readline(size).
-        return file if self.on_disk else io.BufferedReader(file)
+        return io.BufferedReader(file)
 
     def read(self, path: str) -> bytes:
         """The whole file, in one request: between two of them it may be replaced."""
@@ -67,7 +74,8 @@ class Store:
                 sink = Sink(file, path)
                 yield sink
                 file.flush()
-                os.fsync(file.fileno())
+                if self.on_disk:
+                    os.fsync(file.fileno())
             if sink.dropped:
                 return
             if self.on_disk:
