@@ -66,6 +66,10 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}/query"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def secure(self, tls):
+        """Speak TLS from now on."""
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+
     def close(self):
         self._server.shutdown()
         self._server.server_close()

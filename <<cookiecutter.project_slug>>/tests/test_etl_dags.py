@@ -1,13 +1,17 @@
 """Both DAGs, end to end, in a real Airflow: dag.test() runs every task against a migrated database."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
 from << cookiecutter.__package >> import datasets, sample
+from << cookiecutter.__package >>.days import slices
 from << cookiecutter.__package >>.settings import load
 
 DAGS = Path(__file__).resolve().parent.parent / "<< cookiecutter.dags_subpath >>"
@@ -116,6 +120,23 @@ def test_the_first_click_in_the_ui_works(dags):
     for name in ("extract", "transform"):
         dag = dags[name]
         assert run(dag, dict(dag.params)).state == "success"
+
+
+@pytest.mark.parametrize("change", ["2018-03-11", "2018-11-04"])
+def test_days_across_a_change_of_daylight_saving(dags, change):
+    """A partition is a day in UTC: one key each, of 24 hours, whatever the clocks on the wall do."""
+    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dags["extract"])).timetable
+    middle = pendulum.parse(change)
+    days = [middle.add(days=n).to_date_string() for n in (-1, 0, 1)]
+    restriction = TimeRestriction(earliest=middle, latest=None, catchup=True)
+    info, keys = None, []
+    for _ in days:
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+        keys.append(info.partition_key)
+    assert keys == days
+    parts = slices(change, 24)
+    lengths = {datetime.fromisoformat(part["end"]) - datetime.fromisoformat(part["start"]) for part in parts}
+    assert (len(parts), lengths) == (24, {timedelta(hours=1)})
 
 
 def test_notifications_are_on_by_one_setting(monkeypatch):

@@ -1,8 +1,10 @@
 """A day's files: whole or absent, whoever writes, crashes, or does it twice."""
 
+import contextlib
 import csv
 import dataclasses
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,36 @@ def test_a_target_that_cannot_be_written_says_so(settings, tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="data"):
         extracting.plan(settings, DAY, 4, "run")
+
+
+def test_a_disk_that_is_full_leaves_the_old_day_and_no_scraps(settings, room_for):
+    """The next run, when there is room again, is as if nothing had been."""
+    put_raw(settings, "\n".join([*sample_lines(), ""]))
+    transform(settings)
+    before = files(settings)
+    for size in (10, 1_000, 20_000):  # in the mark of ownership, in the summary, in the Parquet
+        with room_for(size), pytest.raises(OSError, match="File too large"):
+            transform(settings, run="unlucky")
+        assert not [name for name in files(settings) if name.endswith(".part")]
+        assert len(datasets.events(settings, DAY)) == 224
+    transform(settings, run="lucky")
+    assert files(settings) == before
+
+
+@pytest.fixture
+def room_for():
+    """Return a function: with room_for(n), no file grows beyond n bytes; the system itself refuses."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextlib.contextmanager
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+    return limit
 
 
 def test_the_summary_lies_next_to_the_day(settings):

@@ -1,12 +1,17 @@
 """The client of the event service against a real HTTP server that behaves badly."""
 
 import gzip
+import ssl
 import time
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from << cookiecutter.__package >> import service
 from << cookiecutter.__package >>.contract import COLUMN_NAMES
@@ -201,6 +206,33 @@ def test_a_refusal_fails_at_once_with_the_servers_words(fetch, server, status):
     with pytest.raises(Permanent, match=f"{status}.*Bad starttime value"):
         fetch(answer(b"Error: Bad starttime value", status), GOOD)
     assert len(server.requests) == 1
+
+
+def test_a_certificate_that_nobody_signed_is_refused_at_once(fetch, server, tmp_path):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(own_certificate(tmp_path / "server.pem"))
+    server.secure(tls)
+    with pytest.raises(Permanent, match="certificate is not accepted"):
+        fetch(GOOD, url=server.url.replace("http:", "https:"))
+    assert server.requests == []
+
+
+def own_certificate(path):
+    """A key and a certificate for 127.0.0.1 that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
 
 
 def test_a_redirect_loop_fails_at_once(fetch, server):
