@@ -31,7 +31,8 @@ def smtp(tmp_path):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             break
         except OSError:
-            assert server.poll() is None and time.monotonic() < end, "the SMTP server did not start"
+            if server.poll() is not None or time.monotonic() > end:
+                pytest.fail("the SMTP server did not start")
             time.sleep(0.1)
     yield port, tmp_path / "mail"
     server.terminate()

@@ -81,6 +81,18 @@ class Page:
             self.page.screenshot(path=self.folder / "failed.png")
             raise
 
+    def clear_run(self):
+        """On the page of a run: run all of it again."""
+        self.page.get_by_role("button", name="shift+c to clear").first.click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_text("Clear existing tasks").click()
+        try:
+            dialog.get_by_role("button", name="Confirm").click()
+            expect(dialog).to_be_hidden(timeout=PATIENCE)
+        except AssertionError:
+            self.page.screenshot(path=self.folder / "failed.png")
+            raise
+
     def picture(self, name):
         """Keep what is to be seen as a PNG."""
         self.page.wait_for_load_state("networkidle")

@@ -193,6 +193,20 @@ def read_clean(installation, dags, day):
     return in_project(installation, dags, READ, day)
 
 
+FILES = """
+import json, sys
+from quakes import datasets, settings
+partitions = [dataset(settings.load(), sys.argv[1]) for dataset in (datasets.raw, datasets.clean)]
+print(json.dumps({partition.path(entry): entry["sha256"] for partition in partitions
+                  for entry in partition.manifest()["files"]}))
+"""
+
+
+def files_of(installation, dags, day):
+    """Return the raw and clean files of a day with their hashes."""
+    return in_project(installation, dags, FILES, day)
+
+
 LEFTOVERS = """
 import json
 from quakes import settings

@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 from tests.conftest import run
-from tests.e2e.conftest import expected_counts, following, leftovers, read_clean, ssh_command
+from tests.e2e.conftest import expected_counts, files_of, following, leftovers, read_clean, ssh_command
 from tests.e2e.pods import chart_at_hand
 
 pytestmark = pytest.mark.e2e
@@ -96,23 +96,83 @@ def test_by_rest_with_params_and_transform_follows(project, release, dags):
     assert leftovers(release, dags) == []
 
 
-def test_backfill_of_three_days(project, release, dags):
-    days = ["2018-02-03", "2018-02-04", "2018-02-05"]
+def test_backfill_of_a_month(project, release, dags):
+    """28 days in February: those that the service has events of, and empty ones."""
+    days = [f"2018-02-{number:02}" for number in range(1, 29)]
     release.ask(
         "POST",
         "/api/v2/backfills",
-        {"dag_id": "extract", "from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[-1]}T00:00:00Z"},
+        {
+            "dag_id": "extract",
+            "from_date": f"{days[0]}T00:00:00Z",
+            "to_date": f"{days[-1]}T00:00:00Z",
+            "dag_run_conf": {"slices": 1},
+        },
     )
     for day in days:
-        assert release.run_for("extract", day)["run_type"] == "backfill"
+        assert release.run_for("extract", day, seconds=900)["run_type"] == "backfill"
         assert release.run_for("transform", day)["state"] == "success"
-    for day in days:
+    for day in days[:6]:
         events = read_clean(release, dags, day)
         assert events["rows"] == expected_counts(project.folder, day)["clean"]
         assert events["days"] == [day]
+    assert read_clean(release, dags, days[-1])["rows"] == 0
     backfilled = {run["partition_key"] for run in release.runs("extract") if run["run_type"] == "backfill"}
     assert backfilled == set(days)
     assert leftovers(release, dags) == []
+
+
+def test_the_same_bytes_however_a_run_is_started(release, dags, browser):
+    """A day by backfill, by hand with a param, by hand with a partition key, and run again in the UI."""
+    day = "2018-02-03"
+    backfilled = release.run_for("extract", day)["dag_run_id"]
+    files = files_of(release, dags, day)
+
+    def again(start):
+        known = [run["dag_run_id"] for run in release.runs("transform")]
+        start()
+        run = release.run_for("transform", day, after=known)
+        assert (run["state"], run["run_type"]) == ("success", "asset_triggered")
+        assert files_of(release, dags, day) == files
+
+    def in_the_ui():
+        page = browser(release)
+        page.goto(f"/dags/extract/runs/{urllib.parse.quote(backfilled)}")
+        page.clear_run()
+
+    path = "/api/v2/dags/extract/dagRuns"
+    again(lambda: release.trigger("extract", partition=day, slices=1))
+    by_key = {"logical_date": None, "partition_key": day, "conf": {"slices": 1}}
+    again(lambda: release.ask("POST", path, by_key))
+    again(in_the_ui)
+    assert leftovers(release, dags) == []
+
+
+def test_catch_up(project, release, dags):
+    """A DAG that makes up for the days since its start: the same partition keys, the same bytes."""
+    days = ["2018-02-04", "2018-02-05"]
+    before = [files_of(release, dags, day) for day in days]
+    text = (project.folder / "dags" / "extract.py").read_text()
+    for old, new in (
+        ("extract():", "catch_up():"),
+        ("extract()\n", "catch_up()\n"),
+        ('"extract"', '"catch_up"'),
+        ("catchup=False", "catchup=True"),
+        ("datetime(2018, 1, 1", "datetime(2018, 2, 5"),
+        ("max_active_runs=4", "max_active_runs=1, end_date=pendulum.datetime(2018, 2, 6, tz='UTC')"),
+        ('"slices": Param(4,', '"slices": Param(1,'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (project.folder / "dags" / "catch_up.py").write_text(text)
+    project.push("A DAG that catches up")
+    known = [run["dag_run_id"] for run in release.runs("transform")]
+    release.unpause("catch_up")
+    for day in days:
+        assert release.run_for("catch_up", day)["run_type"] == "scheduled"
+        assert release.run_for("transform", day, after=known)["state"] == "success"
+    assert [files_of(release, dags, day) for day in days] == before
+    assert len(release.runs("catch_up")) == len(days)
 
 
 def test_pushed_changes_become_visible_and_are_used(project, release, measured):
