@@ -170,14 +170,9 @@ class Bench:
             curl = ["curl", "-sS", "-o", root / "curl.csv", address]
             curls.append(self.timed(curl))
             durable.append({"seconds": curls[-1]["seconds"] + self.timed(["sync", root / "curl.csv"])["seconds"]})
-            # None is to pay for what another one has left to be written, or overwrite it.
-            os.sync()
+            size = self.forget(root / "curl.csv")
             fetches.append(self.step(root, "fetch", address))
-            size = (root / "curl.csv").stat().st_size
-            assert size == (root / "fetched.csv").stat().st_size
-            (root / "curl.csv").unlink()
-            (root / "fetched.csv").unlink()
-            os.sync()
+            assert size == self.forget(root / "fetched.csv")
         server.shutdown()
         print(f"A body of {size / 1e9:.1f} GB, median of {runs}")
         for name, results in (("curl -o", curls), ("curl -o, sync", durable), ("extract", fetches)):
@@ -186,6 +181,14 @@ class Bench:
         print(f"  extract, which hashes and syncs, has {ratio(curls, fetches, 'seconds'):.2f} of the speed of curl, ")
         print(f"  {ratio(durable, fetches, 'seconds'):.2f} of the speed of curl and sync,", end="")
         print(f" peak memory {median(fetches, 'peak_mb'):.0f} MB")
+
+    @staticmethod
+    def forget(file):
+        """Remove a file, so that nobody else pays for writing it to the disk; its size."""
+        size = file.stat().st_size
+        file.unlink()
+        os.sync()
+        return size
 
     def timed(self, words):
         begin = time.perf_counter()
