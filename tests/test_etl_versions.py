@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("versions")]
 
 ETL = TEMPLATE / "tests" / "etl"
 OLD = ["pandas==2.1.4", "pyarrow==16.1.0", "numpy<2"]
-NEEDED = ["fsspec", "requests", "pytest", "hypothesis"]
+NEEDED = ["fsspec", "requests", "cryptography", "pytest", "hypothesis"]
 
 
 @pytest.fixture(scope="module")
