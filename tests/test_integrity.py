@@ -7,6 +7,7 @@ The examples are the DAG files in integrity/. `# expect: rule` at the end of a l
 import json
 import re
 import shutil
+import zipfile
 
 import pytest
 
@@ -56,6 +57,8 @@ def checked(installed, tmp_path_factory):
     project, dags = project_with(installed, tmp_path_factory.mktemp("integrity"), POLICY)
     shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True)
     (dags / "airflowignore").rename(dags / ".airflowignore")
+    with zipfile.ZipFile(dags / "packed.zip", "w") as archive:
+        archive.write(EXAMPLES / "good" / "good_retries.py", "packed.py")
     report, printed = check(project, "--gitlab", "build/quality.json", expect=1, GITHUB_ACTIONS="true")
     return project, report, printed
 
@@ -99,6 +102,11 @@ def test_both_files_of_a_duplicate_are_named(checked):
     _, report, _ = checked
     lines = [f["text"] for f in report["findings"] if f["rule"] == "duplicate-dag-id"]
     assert any("broken/duplicate_dag_id.py" in line and "twice/duplicate_dag_id.py" in line for line in lines)
+
+
+def test_an_archive_that_airflow_would_parse_is_found(checked):
+    _, report, _ = checked
+    assert found(report, "packed.zip") == {(1, "hidden-dag")}
 
 
 def test_a_stale_entry_of_the_policy_is_found(checked):

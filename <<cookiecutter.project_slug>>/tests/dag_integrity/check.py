@@ -53,7 +53,8 @@ class Check:
     def run(self) -> Report:
         """Check every file that changed and report on all."""
         folder = list_folder(self.dags)
-        entries = {path: self.cache.get(path) for path in chain(*folder)}
+        python = chain(folder.dag_files, folder.skipped, folder.ignored)
+        entries = {path: self.cache.get(path) for path in python}
         changed = [path for path in folder.dag_files if entries[path] is None]
         helpers = [path for path in (*folder.skipped, *folder.ignored) if entries[path] is None]
         for path, made_from, entry in self._check(changed, helpers):

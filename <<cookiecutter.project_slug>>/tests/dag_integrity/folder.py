@@ -10,16 +10,18 @@ from typing import NamedTuple
 
 
 class Folder(NamedTuple):
-    """The Python files of a DAG folder: what Airflow parses, what it skips, what .airflowignore hides."""
+    """A DAG folder: files that Airflow parses, that it skips, that .airflowignore hides; zip archives."""
 
     dag_files: list[Path]
     skipped: list[Path]
     ignored: list[Path]
+    archives: list[Path]
 
 
 def list_folder(dags: Path) -> Folder:
     """The files of the folder as Airflow sees them: .airflowignore, then its search for two words."""
-    visible = sorted(Path(path) for path in _find_paths(dags) if path.endswith(".py"))
+    found = sorted(map(Path, _find_paths(dags)))
+    visible = [path for path in found if path.suffix == ".py"]
     dag_files = [path for path in visible if _might_contain_dag(path)]
     everything = (
         Path(folder, name)
@@ -31,6 +33,7 @@ def list_folder(dags: Path) -> Folder:
         dag_files,
         skipped=sorted(set(visible) - set(dag_files)),
         ignored=sorted(set(everything) - set(visible)),
+        archives=[path for path in found if path.suffix == ".zip"],
     )
 
 

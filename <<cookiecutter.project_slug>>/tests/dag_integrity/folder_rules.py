@@ -21,7 +21,11 @@ def check_dag_ids(dags: list[dict]) -> Iterator[Finding]:
 
 
 def check_hidden(folder: Folder, root: Path, entries: dict[Path, dict]) -> Iterator[Finding]:
-    """The rules no-dag and hidden-dag for the files that Airflow does not parse."""
+    """The rules no-dag and hidden-dag for the files that Airflow does not parse, or these checks cannot."""
+    for path in folder.archives:
+        wrong = "Airflow looks for DAGs in this archive, and these checks cannot"
+        write = "Put the archive's files into the folder, or list it in .airflowignore"
+        yield Finding(path.relative_to(root).as_posix(), 1, "hidden-dag", wrong, write)
     for path in folder.skipped:
         name = path.relative_to(root).as_posix()
         if entries[path]["makes_dags"]:

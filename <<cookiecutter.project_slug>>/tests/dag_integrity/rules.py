@@ -9,7 +9,7 @@ RULES = {
     "process-death": "Importing the file does not end the process (sys.exit, os._exit, a crash).",
     "output": "The file prints next to nothing at import: the DAG processor imports it again and again.",
     "no-dag": "Every file that Airflow parses has a DAG; helper modules are listed in .airflowignore.",
-    "hidden-dag": "No DAG file is hidden from Airflow by .airflowignore or by its name-based heuristic.",
+    "hidden-dag": "No DAG file is hidden from Airflow by .airflowignore or its heuristic, or in a zip.",
     "forbidden-at-import": "No Variable, Connection, hook, database, network, process or file writing.",
     "heavy-import": "No heavy module is imported when the file is parsed; import it inside the task.",
     "import-budget": "Parsing the file costs no more than so many times an empty DAG file.",
