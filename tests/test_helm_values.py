@@ -507,6 +507,10 @@ def test_the_production_overlay_renders_what_it_says(production, executor, data_
         if entry["name"] in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_AIRFLOW_DB")
     }
     assert database == {f"{SLUG}-database"}
+    for scaled in [item for item in objects if item["kind"] == "ScaledObject"]:
+        assert [trigger["metadata"]["connectionFromEnv"] for trigger in scaled["spec"]["triggers"]] == ["KEDA_DB_CONN"]
+        (own,) = [entry for entry in pods["worker"]["containers"][0]["env"] if entry["name"] == "KEDA_DB_CONN"]
+        assert own["valueFrom"]["secretKeyRef"] == {"name": f"{SLUG}-database", "key": "kedaConnection"}
     config = configparser.ConfigParser(interpolation=None)
     config.read_string(helm_chart.config_map(objects, "airflow.cfg"))
     assert config.getboolean("logging", "remote_logging")
