@@ -355,9 +355,12 @@ def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(own_cl
     secrets = own_cluster.project / "secrets"
     for name in ("users.txt", "pgbouncer.ini"):
         (secrets / name).write_text("text\n")
-    (secrets / "database.env").write_text(
-        "connection=postgresql+psycopg2://a:b@c/d\nkedaConnection=postgresql://a:b@e/f\n"
-    )
+    urls = {
+        "connection": "postgresql+psycopg2://a:b@c/d",
+        "kedaConnection": "postgresql://a:b@e/f",
+        "pgbouncer-stats": "postgresql://a:b@g/h",
+    }
+    (secrets / "database.env").write_text("".join(f"{name}={url}\n" for name, url in urls.items()))
     text = (own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8")
     comments = "\n".join(line[1:].strip() for line in text.splitlines() if line.startswith("#")).replace("\\\n", "")
     commands = [line for line in comments.splitlines() if line.startswith("kubectl ")]
@@ -370,7 +373,7 @@ def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(own_cl
             key: base64.b64decode(value).decode() for key, value in secret["data"].items()
         }
     assert made == {
-        "quakes-database": {"connection": "postgresql+psycopg2://a:b@c/d", "kedaConnection": "postgresql://a:b@e/f"},
+        "quakes-database": urls,
         "quakes-pgbouncer": {"pgbouncer.ini": "text\n", "users.txt": "text\n"},
     }
     values = yaml.safe_load(text)
