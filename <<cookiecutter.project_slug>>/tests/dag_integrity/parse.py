@@ -133,7 +133,7 @@ class Parser:
             self._digest(dags, outcome, with_json)
         else:
             self._check(outline, dags, added, outcome, with_json)
-        self._forget(path)
+        self._forget()
         return outcome
 
     def _process(self, path: Path) -> list:
@@ -153,10 +153,10 @@ class Parser:
             self._process(path)
         finally:
             profiler.disable()
-        self._forget(path)
+        self._forget()
         return sum(entry.callcount for entry in profiler.getstats())
 
-    def _forget(self, path: Path) -> None:
+    def _forget(self) -> None:
         self.bag.dags.clear()
         self.bag.import_errors.clear()
         self.bag.captured_warnings.clear()
