@@ -4,12 +4,13 @@ import getpass
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 # Like a git host: whatever the key asks for, it gets this repository, and no way to write.
 FORCED_COMMAND = """#!/bin/sh
@@ -95,12 +96,6 @@ class GitSshServer:
     def stop(self):
         self.process.terminate()
         self.process.wait()
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def openssh_version():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.git_ssh_server import free_port
+from tests.ports import free_port
 
 
 class PostgresServer:

@@ -3,7 +3,6 @@
 import json
 import mailbox
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ import time
 import pytest
 
 from tests.conftest import TEMPLATE, run
-from tests.s3_server import free_port
+from tests.ports import free_port, listening
 
 pytestmark = [pytest.mark.airflow, pytest.mark.servers]
 
@@ -26,14 +25,10 @@ def smtp(tmp_path):
     command += ["-c", "aiosmtpd.handlers.Mailbox", str(tmp_path / "mail")]
     server = subprocess.Popen(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "smtp")})
     end = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            if server.poll() is not None or time.monotonic() > end:
-                pytest.fail("the SMTP server did not start")
-            time.sleep(0.1)
+    while not listening(port):
+        if server.poll() is not None or time.monotonic() > end:
+            pytest.fail("the SMTP server did not start")
+        time.sleep(0.1)
     yield port, tmp_path / "mail"
     server.terminate()
     server.wait(30)

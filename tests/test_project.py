@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import TEMPLATE, clean_environment, run
 from tests.e2e.event_service import EventService
-from tests.e2e.processes import free_port, listening
+from tests.ports import free_port, listening
 
 pytestmark = pytest.mark.airflow
 
@@ -52,6 +52,10 @@ def test_demo_runs_the_sample_and_says_where_the_data_lies(tmp_path):
     assert str(data) in printed
     assert list(data.glob("clean/earthquakes/partition_date=*/*.parquet"))
     assert list(data.glob("raw/earthquakes/partition_date=*/*.csv*"))
+    header = next(line for line in printed.splitlines() if line.startswith("day "))
+    rows = [line for line in printed.splitlines() if line.startswith(("2018-02-0", "total "))]
+    assert len(rows) == 7
+    assert [line for line in rows if not re.search(r" \d+\.\d$", line) or len(line) != len(header)] == []
 
 
 def test_one_day(installed):

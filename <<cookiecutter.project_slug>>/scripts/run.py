@@ -138,7 +138,8 @@ def run_both(days: list[str], say) -> None:
         gc.freeze()
         gc.enable()
     if len(rows) > 1:
-        totals = [sum(row[i] for row in rows) for i in range(1, len(COLUMNS))]
+        # Rounded: tenths of a second do not add up to tenths.
+        totals = [round(sum(row[i] for row in rows), 1) for i in range(1, len(COLUMNS))]
         print_row(say, ("total", *totals))
 
 
