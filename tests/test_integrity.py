@@ -46,7 +46,7 @@ def project_with(installed, folder, policy, **answers):
 def check(project, *options, expect=None, **environment):
     """Run the checks of a project; return the report and what was printed."""
     report = project / "report.json"
-    command = [".venv/bin/python", "tests/dag_integrity", "--json", report, *options]
+    command = [".venv/bin/python", "-m", "tools.dag_integrity", "--json", report, *options]
     printed = run(command, cwd=project, expect=expect, **environment)
     return json.loads(report.read_text()), printed
 
@@ -83,7 +83,7 @@ def test_example(checked, file):
 
 
 def test_every_rule_has_a_broken_and_a_good_example(installed):
-    listed = run([".venv/bin/python", "tests/dag_integrity", "--rules"], cwd=installed())
+    listed = run([".venv/bin/python", "-m", "tools.dag_integrity", "--rules"], cwd=installed())
     rules = {line.split()[0] for line in listed.splitlines()}
     broken = {rule for file in FILES for _, rule in expected(file)}
     assert broken == rules
@@ -137,7 +137,7 @@ def test_static_rules_alone_import_nothing(checked):
     project, _, _ = checked
     (project / "no_airflow" / "airflow").mkdir(parents=True)
     (project / "no_airflow" / "airflow" / "__init__.py").write_text("raise SystemExit('Airflow was imported')\n")
-    command = [".venv/bin/python", "tests/dag_integrity", "--static"]
+    command = [".venv/bin/python", "-m", "tools.dag_integrity", "--static"]
     for file, rule in (
         ("heavy_import", "heavy-import"),
         ("clock_today", "clock-at-import"),
@@ -234,7 +234,7 @@ def test_the_policy_is_checked(installed, tmp_path):
             "[tool.dag-integrity]", f"[tool.dag-integrity]\n{line}"
         )
         pyproject.write_text(changed)
-        printed = run([".venv/bin/python", "tests/dag_integrity"], cwd=project, expect=2)
+        printed = run([".venv/bin/python", "-m", "tools.dag_integrity"], cwd=project, expect=2)
         assert said in printed
         assert "Traceback" not in printed
 
@@ -246,8 +246,8 @@ def test_files_are_listed_as_airflow_lists_them(checked):
 import sys
 from pathlib import Path
 from airflow.dag_processing.importers import get_importer_registry
-sys.path.insert(0, "tests")
-from dag_integrity.folder import list_folder
+sys.path.insert(0, ".")
+from tools.dag_integrity.folder import list_folder
 dags = Path("dags").resolve()
 airflow = sorted(file for file in get_importer_registry().list_dag_files(dags) if file.endswith(".py"))
 assert airflow == [str(path) for path in list_folder(dags).dag_files], airflow

@@ -51,7 +51,7 @@ def test_what_is_written_is_in_style(bake_fresh, answers, name):
         assert not re.search(rb"\$|cookiecutter", after[path])
     run([BIN / "ruff", "check", "--no-cache", "."], cwd=project)
     run([BIN / "ruff", "format", "--no-cache", "--check", "."], cwd=project)
-    run([sys.executable, "tests/dag_integrity", "--static", *written], cwd=project)
+    run([sys.executable, "-m", "tools.dag_integrity", "--static", *written], cwd=project)
 
 
 REFUSED = {

@@ -1,6 +1,6 @@
 """No DAG file breaks, slows down or surprises the scheduler; policy: [tool.dag-integrity] in pyproject.toml.
 
-The checks (dag_integrity/) run once, in a process of their own that has on its path what a pod has. Each DAG
+The checks (tools/dag_integrity/) run once, in a process of their own that has on its path what a pod has. Each DAG
 file is a test, so that JUnit reports name it. With DAG=orders in the environment only that DAG is checked.
 """
 
@@ -13,10 +13,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from dag_integrity.folder import list_folder
-from dag_integrity.policy import read_policy
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from tools.dag_integrity.folder import list_folder  # noqa: E402
+from tools.dag_integrity.policy import read_policy  # noqa: E402
+
 POLICY = read_policy(ROOT / "pyproject.toml")
 DAG = os.environ.get("DAG", "")
 FOLDER = tempfile.TemporaryDirectory(prefix="dag-integrity-")
@@ -25,7 +28,7 @@ REPORT = Path(FOLDER.name) / "report.json"
 
 def start_checks():
     """Start one run over the DAG folder, which writes REPORT."""
-    command = [sys.executable, Path(__file__).with_name("dag_integrity"), "--json", REPORT]
+    command = [sys.executable, "-m", "tools.dag_integrity", "--json", REPORT]
     if DAG:
         command += ["--dag", DAG]
     if os.environ.get("GITLAB_CI"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 
-from dag_integrity.findings import Finding
-from dag_integrity.policy import Exemption, Policy
-from dag_integrity.rules import RULES
-from dag_integrity.source import Comment
+from .findings import Finding
+from .policy import Exemption, Policy
+from .rules import RULES
+from .source import Comment
 
 HOW = "Write # dag-integrity: ignore[rule] and the reason"
 
@@ -79,4 +79,4 @@ def _faults(file: str, comment: Comment, used: set[tuple], complete: bool) -> li
 
 
 def _rules() -> str:
-    return "Use an id that `python tests/dag_integrity --rules` lists"
+    return "Use an id that `python -m tools.dag_integrity --rules` lists"

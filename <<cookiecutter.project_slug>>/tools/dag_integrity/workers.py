@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dag_integrity.source import Outline
+from .source import Outline
 
 # A worker gets its next job before it has answered the last, so that it never waits.
 AHEAD = 2

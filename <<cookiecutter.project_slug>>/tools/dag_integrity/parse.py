@@ -24,15 +24,15 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from dag_integrity.assets import asset_facts
-from dag_integrity.dag_rules import Checked, check_dag
-from dag_integrity.findings import Finding, some
-from dag_integrity.guard import Guard, RefusedAtImport
-from dag_integrity.import_errors import explain
-from dag_integrity.policy import Policy
-from dag_integrity.second_parse import differ
-from dag_integrity.source import Outline
-from dag_integrity.source_rules import MOVE_INTO_TASK, heavy_import_words, heavy_module
+from .assets import asset_facts
+from .dag_rules import Checked, check_dag
+from .findings import Finding, some
+from .guard import Guard, RefusedAtImport
+from .import_errors import explain
+from .policy import Policy
+from .second_parse import differ
+from .source import Outline
+from .source_rules import MOVE_INTO_TASK, heavy_import_words, heavy_module
 
 EMPTY_DAG = 'from airflow.sdk import DAG\n\nwith DAG(dag_id="empty", schedule=None):\n    pass\n'
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
@@ -341,7 +341,7 @@ def _first_line(error: object) -> str:
 
 def _take_over(dags: Path) -> None:
     """Make this process like a pod: the DAG folder on the path, nothing else of the repository."""
-    checks = str(Path(__file__).resolve().parent.parent)
+    checks = str(Path(__file__).resolve().parent.parent.parent)
     sys.path[:] = [entry for entry in sys.path if entry not in ("", checks)]
     if str(dags) not in sys.path:
         sys.path.append(str(dags))

@@ -9,9 +9,9 @@ import platform
 import sysconfig
 from pathlib import Path
 
-from dag_integrity.findings import Finding
-from dag_integrity.source import Comment
-from dag_integrity.static import Read
+from .findings import Finding
+from .source import Comment
+from .static import Read
 
 
 class Cache:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dag_integrity.findings import Finding
-from dag_integrity.policy import Policy
-from dag_integrity.source import Outline
+from .findings import Finding
+from .policy import Policy
+from .source import Outline
 
 # Exception, rule, what to write instead
 KNOWN = [

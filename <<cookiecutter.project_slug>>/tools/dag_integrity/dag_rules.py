@@ -14,9 +14,9 @@ from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 from airflow.sdk.definitions.param import Param
 from croniter import CroniterBadDateError, croniter
 
-from dag_integrity.findings import Finding, some
-from dag_integrity.policy import Policy
-from dag_integrity.source import Outline
+from .findings import Finding, some
+from .policy import Policy
+from .source import Outline
 
 # Template variables that Airflow 2 had, and what stands for them in Airflow 3.
 REMOVED_VARIABLES = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from dag_integrity.source import RUN_IN_TASKS, Source, decorator_name
+from .source import RUN_IN_TASKS, Source, decorator_name
 
 # Modules whose results depend on their arguments alone (of datetime and os, see below).
 SAME_EACH_TIME = {

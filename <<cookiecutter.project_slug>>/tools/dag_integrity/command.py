@@ -9,19 +9,19 @@ import sys
 import time
 from pathlib import Path
 
-from dag_integrity.exemptions import apply_exemptions
-from dag_integrity.policy import PolicyError, read_policy
-from dag_integrity.rules import RULES
-from dag_integrity.source import Source
-from dag_integrity.static import read_files
+from .exemptions import apply_exemptions
+from .policy import PolicyError, read_policy
+from .rules import RULES
+from .source import Source
+from .static import read_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 USAGE = """\
-python tests/dag_integrity                 check the DAG folder; exit 1 if anything was found
-python tests/dag_integrity --table         print the DAGs as a table, then the findings
-python tests/dag_integrity --dag orders    report only on the files of DAG orders
-python tests/dag_integrity --static FILE…  only the rules that import nothing, on these files (pre-commit)
+python -m tools.dag_integrity                 check the DAG folder; exit 1 if anything was found
+python -m tools.dag_integrity --table         print the DAGs as a table, then the findings
+python -m tools.dag_integrity --dag orders    report only on the files of DAG orders
+python -m tools.dag_integrity --static FILE…  only the rules that import nothing, on these files (pre-commit)
 """
 
 
@@ -66,8 +66,8 @@ def _static(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from dag_integrity.check import Check
-    from dag_integrity.reports import summary, table, write_gitlab_report
+    from .check import Check
+    from .reports import summary, table, write_gitlab_report
 
     started = time.perf_counter()
     report = Check(options.root, use_cache=not options.no_cache).run()
@@ -95,7 +95,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _print(findings: list) -> int:
-    from dag_integrity.reports import github_annotation
+    from .reports import github_annotation
 
     for finding in findings:
         print(finding)

@@ -10,10 +10,10 @@ import sys
 import warnings
 from pathlib import Path
 
-from dag_integrity.findings import Finding
-from dag_integrity.policy import Policy
-from dag_integrity.static import Read
-from dag_integrity.workers import Death, Job, Pool
+from .findings import Finding
+from .policy import Policy
+from .static import Read
+from .workers import Death, Job, Pool
 
 # CPU seconds that no DAG file may need, even if it spends them in C where calls are not counted.
 MOST_CPU_SECONDS = 2.0
@@ -33,7 +33,7 @@ class Parses:
     def load_airflow(self, paths: list[Path], state: Path) -> None:
         """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
         _set_up_airflow(state, self.dags, self.policy)
-        from dag_integrity import parse
+        from . import parse
 
         modules = set()
         for path in paths:
@@ -48,7 +48,7 @@ class Parses:
 
     def run(self, reads: dict[Path, Read]) -> None:
         """Parse these files, of which it is known what they import."""
-        from dag_integrity.parse import Parser
+        from .parse import Parser
 
         def make_parser(second: bool) -> Parser:
             return Parser(self.root, self.dags, self.policy, second)
@@ -118,7 +118,7 @@ class Parses:
         self.late.setdefault(path, []).append(Finding(name, 1, "import-budget", wrong, write))
 
     def _unstable(self, path: Path, first, second) -> None:
-        from dag_integrity.unstable import difference
+        from .unstable import difference
 
         if not self.reads[path].may_differ:
             # Something of Airflow or a provider is to blame: whoever uses it must be looked at.

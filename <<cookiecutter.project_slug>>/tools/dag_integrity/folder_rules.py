@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dag_integrity.findings import Finding
-from dag_integrity.folder import Folder
+from .findings import Finding
+from .folder import Folder
 
 
 def check_dag_ids(dags: list[dict]) -> Iterator[Finding]:

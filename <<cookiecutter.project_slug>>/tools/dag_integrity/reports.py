@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from dag_integrity.check import Report
-from dag_integrity.findings import Finding
+from .check import Report
+from .findings import Finding
 
 
 def summary(report: Report, seconds: float) -> str:

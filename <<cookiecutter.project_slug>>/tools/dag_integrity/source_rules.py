@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dag_integrity.findings import Finding
-from dag_integrity.policy import Policy
-from dag_integrity.source import Source
+from .findings import Finding
+from .policy import Policy
+from .source import Source
 
 CLOCKS = {
     "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow", "datetime.date.today",

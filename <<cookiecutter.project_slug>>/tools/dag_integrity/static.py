@@ -8,12 +8,12 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import NamedTuple
 
-from dag_integrity.determinism import may_differ, used_of_airflow
-from dag_integrity.findings import Finding
-from dag_integrity.folder import local_module
-from dag_integrity.policy import Policy
-from dag_integrity.source import Comment, Outline, Source
-from dag_integrity.source_rules import Ruff, check_source
+from .determinism import may_differ, used_of_airflow
+from .findings import Finding
+from .folder import local_module
+from .policy import Policy
+from .source import Comment, Outline, Source
+from .source_rules import Ruff, check_source
 
 
 class Read(NamedTuple):

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from dag_integrity.assets import check_assets
-from dag_integrity.cache import Cache, pack, unpack
-from dag_integrity.exemptions import apply_exemptions
-from dag_integrity.findings import Finding
-from dag_integrity.folder import Folder, list_folder
-from dag_integrity.folder_rules import check_dag_ids, check_hidden
-from dag_integrity.parses import Parses
-from dag_integrity.policy import Policy, PolicyError, read_policy
-from dag_integrity.static import Read, ReadAside, read_files
-from dag_integrity.workers import Death
+from .assets import check_assets
+from .cache import Cache, pack, unpack
+from .exemptions import apply_exemptions
+from .findings import Finding
+from .folder import Folder, list_folder
+from .folder_rules import check_dag_ids, check_hidden
+from .parses import Parses
+from .policy import Policy, PolicyError, read_policy
+from .static import Read, ReadAside, read_files
+from .workers import Death
 
 # A file that failed to import may succeed without a change of its own: it is tried again each time.
 NOT_KEPT = {"import-error", "time-limit", "process-death"}

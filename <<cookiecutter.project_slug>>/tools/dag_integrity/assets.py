@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterator
 
-from dag_integrity.findings import Finding, some
-from dag_integrity.policy import Policy
-from dag_integrity.source import Outline
+from .findings import Finding, some
+from .policy import Policy
+from .source import Outline
 
 
 def asset_facts(dag, outline: Outline) -> dict:
     """Schedule, consumed and produced assets of a parsed DAG, as plain values."""
-    from dag_integrity.dag_rules import is_partitioned
+    from .dag_rules import is_partitioned
 
     condition = dag.timetable.asset_condition
     consumed = list(_assets(condition)) if condition is not None else []
