@@ -1,7 +1,7 @@
 """No DAG file breaks, slows down or surprises the scheduler; policy: [tool.dag-integrity] in pyproject.toml.
 
-The checks (tools/dag_integrity/) run once, in a process of their own that has on its path what a pod has. Each
-DAG file is a test, so that JUnit reports name it. With DAG=orders in the environment only that DAG is checked.
+The checks (tools/dag_integrity/) run once, in a process that has on its path what a pod has. Each
+DAG file is a test, so that JUnit reports name it. With DAG=orders in the environment, only that DAG is.
 """
 
 import atexit
