@@ -21,7 +21,7 @@ from pathlib import Path
 TEMPLATE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TEMPLATE))
 
-from tests.s3_server import connection, make_bucket_script, s3_server  # noqa: E402
+from tests.servers.s3_server import connection, make_bucket_script, s3_server  # noqa: E402
 
 HERE = TEMPLATE / "benchmarks" / "etl"
 TOOLS = ("pandas", "polars", "duckdb")

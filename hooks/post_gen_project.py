@@ -51,15 +51,15 @@ def begin_repository(branch):
 
 
 def make_keys():
-    """Run the project's own scripts/keys.py, which prints what it made; return whether all keys are there."""
+    """Run the project's own tools/secrets/keys.py, which prints what it made; return whether all keys are there."""
     sys.dont_write_bytecode = True  # no __pycache__ in a new project
-    sys.path.insert(0, "scripts")
+    sys.path.insert(0, ".")
     try:
-        import keys
+        from tools.secrets import keys
 
         return keys.main() == 0
     except (OSError, ImportError) as error:
-        print(f"Warning: scripts/keys.py: {error}")
+        print(f"Warning: tools/secrets/keys.py: {error}")
         return False
 
 

@@ -63,7 +63,7 @@ TAKEN_MODULES = frozenset(
     """.split()  # noqa: SIM905 (two hundred quoted names would be no easier to read)
 )
 # What the project keeps at its root, besides the DAGs.
-TAKEN_FOLDERS = frozenset(["tests", "helm", "scripts", "secrets", "notebooks", "build"])
+TAKEN_FOLDERS = frozenset(["tests", "helm", "tools", "secrets", "notebooks", "build"])
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"

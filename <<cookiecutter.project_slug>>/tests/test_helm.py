@@ -1,4 +1,4 @@
-"""helm/values.yaml: nothing that the chart would ignore, no secret, and only Secrets that the scripts make.
+"""helm/values.yaml: nothing that the chart would ignore, no secret, and only Secrets that the tools make.
 
 With Helm on PATH the pinned chart is rendered too, which checks every key against the chart's own schema.
 """
@@ -30,10 +30,10 @@ KEYS = {
 
 
 @pytest.fixture
-def script(monkeypatch):
-    """Return a function: name → that script; the scripts are no package that the DAGs could import."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    return importlib.import_module
+def tool(monkeypatch):
+    """Return a function: name → that module of tools/, which is no package that the DAGs could import."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"tools.{name}")
 
 
 @pytest.fixture
@@ -55,28 +55,28 @@ def leaves(value, path=""):
         yield path, value
 
 
-def test_no_key_of_an_older_chart(script, values):
+def test_no_key_of_an_older_chart(tool, values):
     """At the top level they pass the chart's schema, and do nothing."""
     paths = [path for path, _ in leaves(values)]
-    old = script("doctor_values").OLD_VALUES
+    old = tool("cluster.doctor.values").OLD_VALUES
     assert not [path for path in paths for name in old if f"{path}.".startswith(f"{name}.")]
 
 
-def test_no_secret(script, text):
+def test_no_secret(tool, text):
     """Neither under a key that is meant for one, nor anything that looks like one."""
-    doctor = script("doctor_values")
+    doctor = tool("cluster.doctor.values")
     assert not list(doctor.secrets_in(doctor.read_values(text)))
 
 
-def made_secrets(script, folder, monkeypatch):
-    """Return Secret name → its keys, as the scripts make them out of placeholders."""
-    project, keys = script("project"), script("keys")
-    monkeypatch.setattr(project, "SECRETS", folder)
+def made_secrets(tool, folder, monkeypatch):
+    """Return Secret name → its keys, as the tools make them out of placeholders."""
+    answers, keys = tool("answers"), tool("secrets.keys")
+    monkeypatch.setattr(answers, "SECRETS", folder)
     for name in [*keys.text_secrets(), "deploy_key"]:
         (folder / name).write_text("placeholder")
-    made = {name: set(data) for name, data in script("manifests").secret_data().items()}
-    if project.GIT_ACCESS == "https-token":
-        token = yaml.safe_load(script("apply_secrets").token_manifest("placeholder"))
+    made = {name: set(data) for name, data in tool("secrets.manifests").secret_data().items()}
+    if answers.GIT_ACCESS == "https-token":
+        token = yaml.safe_load(tool("cluster.apply_secrets").token_manifest("placeholder"))
         made[token["metadata"]["name"]] = set(token["data"])
     return made
 
@@ -94,8 +94,8 @@ def named_secrets(values):
             yield value, {"gitSshKey", "known_hosts"}
 
 
-def test_every_secret_is_one_that_the_scripts_make(script, values, tmp_path, monkeypatch):
-    made = made_secrets(script, tmp_path, monkeypatch)
+def test_every_secret_is_one_that_the_tools_make(tool, values, tmp_path, monkeypatch):
+    made = made_secrets(tool, tmp_path, monkeypatch)
     named = list(named_secrets(values))
     assert len(named) >= 6
     # The broker's is named also where no Celery, and so no broker, is used.
@@ -104,18 +104,18 @@ def test_every_secret_is_one_that_the_scripts_make(script, values, tmp_path, mon
     assert not {name: keys for name, keys in missing.items() if keys}
 
 
-def test_the_dags_come_from_this_repository(script, values):
-    project = script("project")
+def test_the_dags_come_from_this_repository(tool, values):
+    answers = tool("answers")
     sync = values.get("dags", {}).get("gitSync")
     if sync:
         # branch and rev win over ref unless they are blank.
         where = [sync[name] for name in ("repo", "ref", "subPath", "branch", "rev")]
-        assert where == [project.GIT_REPO, project.GIT_BRANCH, project.DAGS_SUBPATH, "", ""]
+        assert where == [answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH, "", ""]
     else:
         (bundle,) = values["dagProcessor"]["dagBundleConfigList"]
         where = [bundle["kwargs"][name] for name in ("repo_url", "tracking_ref", "subdir")]
-        assert where == [project.GIT_REPO, project.GIT_BRANCH, project.DAGS_SUBPATH]
-    assert list((ROOT / project.DAGS_SUBPATH).glob("*.py"))
+        assert where == [answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH]
+    assert list((ROOT / answers.DAGS_SUBPATH).glob("*.py"))
 
 
 def test_the_image_is_the_airflow_of_the_lock(values):
@@ -125,22 +125,22 @@ def test_the_image_is_the_airflow_of_the_lock(values):
     assert values["defaultAirflowTag"].startswith(f"{version}-python")
 
 
-def test_the_overlay_names_no_secret_in_the_clear(script):
-    doctor = script("doctor_values")
+def test_the_overlay_names_no_secret_in_the_clear(tool):
+    doctor = tool("cluster.doctor.values")
     overlay = OVERLAY.read_text(encoding="utf-8")
     assert not list(doctor.secrets_in(doctor.read_values(overlay)))
 
 
 @pytest.mark.parametrize("files", ["helm/values.yaml", "helm/values.yaml helm/values.production.yaml"])
-def test_the_chart_takes_the_values(script, monkeypatch, files):
-    helm = script("cluster").helm_command()
+def test_the_chart_takes_the_values(tool, monkeypatch, files):
+    helm = tool("cluster.kubectl").helm_command()
     if not shutil.which(helm[0]):
         pytest.skip(f"{helm[0]} is not here, so the values are not tried on the chart")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     pinned = re.search(r"CHART_VERSION \?= (\S+)", makefile)[1]
     monkeypatch.setenv("CHART_VERSION", os.environ.get("CHART_VERSION", pinned))
     monkeypatch.setenv("VALUES", files)
-    render = [*helm, "template", *script("deploy").chart(), "--namespace", script("project").NAMESPACE]
+    render = [*helm, "template", *tool("cluster.deploy").chart(), "--namespace", tool("answers").NAMESPACE]
     done = subprocess.run(render, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode and "CI" not in os.environ and re.search(r"looks like|lookup|dial tcp", done.stderr):
         pytest.skip("the chart's repository is out of reach")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.ports import free_port, listening
+from tests.servers.ports import free_port, listening
 
 SCRIPT = """#!/bin/sh
 # What a key may run, whatever it asks for.

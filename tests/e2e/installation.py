@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.conftest import TEMPLATE
 from tests.e2e.pods import Pods
-from tests.ports import free_port, listening
+from tests.servers.ports import free_port, listening
 
 # Stands for the image: an environment with what apache/airflow brings and these values use.
 IMAGE = TEMPLATE / "build" / "e2e" / "image"

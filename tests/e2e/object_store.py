@@ -4,7 +4,7 @@ import json
 import secrets
 
 from tests.e2e.installation import IMAGE
-from tests.ports import free_port, listening
+from tests.servers.ports import free_port, listening
 
 MAKE_BUCKET = "import boto3, sys; boto3.client('s3').create_bucket(Bucket=sys.argv[1])"
 

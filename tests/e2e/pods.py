@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from tests import helm_chart
+from tests.cluster import helm_chart
 
 # Where the chart mounts what; each becomes a folder of the test's own.
 MOUNTS = ("/opt/airflow", "/etc/git-secret", "/etc/airflow-git")

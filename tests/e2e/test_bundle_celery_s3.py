@@ -188,7 +188,7 @@ def test_wrong_credentials_are_one_clear_line(project, release, store):
     """`make run` on the bucket, with another secret key."""
     environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
     home = {"AIRFLOW_HOME": str(release.root / "home"), "ETL_SOURCE": "sample"}
-    command = [IMAGE / "bin" / "python", "scripts/run.py", "--date", DAY]
+    command = [IMAGE / "bin" / "python", "-m", "tools.local.run", "--date", DAY]
     said = run(command, cwd=project.folder, expect=1, **environment, **home)
     (line,) = [line for line in said.splitlines() if line.startswith("make run:")]
     assert "s3://quakes/etl refuses access" in line

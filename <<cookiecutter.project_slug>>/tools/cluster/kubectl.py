@@ -1,0 +1,111 @@
+"""kubectl and helm as this project calls them, and their failures in one plain line."""
+
+import os
+import shlex
+import subprocess
+
+from tools import answers
+
+# First match wins. What people see when a laptop is not connected to the right cluster.
+FAILURES = (
+    (
+        ("current-context is not set", "localhost:8080", "no configuration has been provided"),
+        "{tool} points at no cluster. List what it knows: {tool} config get-contexts; "
+        "choose one: {tool} config use-context NAME",
+    ),
+    (
+        ("context was not found", 'context "'),
+        "{tool}'s context does not exist. List the others: {tool} config get-contexts",
+    ),
+    (
+        ("Unauthorized", "must be logged in", "getting credentials", "token has expired"),
+        "the cluster does not accept {tool}'s login. Log in again the way your cluster asks for it",
+    ),
+    (
+        ("Forbidden", "forbidden"),
+        "you may not do that in namespace {namespace}; ask whoever runs the cluster for the role ({words})",
+    ),
+    (
+        ("microk8s is not running",),
+        "microk8s is not running. Start it: microk8s start",
+    ),
+    (
+        ("Insufficient permissions to access MicroK8s", "usermod -a -G microk8s"),
+        "you may not use microk8s yet. Run: sudo usermod -aG microk8s $USER, then log in again",
+    ),
+    (
+        ("Unable to connect", "connection refused", "was refused", "no such host", "timeout", "deadline"),
+        "the cluster does not answer ({words}). Is it up, and are you on its network?",
+    ),
+)
+INSTALL = {
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
+    "helm": "https://helm.sh/docs/intro/install/",
+    "microk8s": "https://microk8s.io/docs/getting-started",
+}
+
+
+class ClusterError(Exception):
+    """What went wrong, in one line that says what to do."""
+
+
+def kubectl_command() -> list[str]:
+    return shlex.split(os.environ.get("KUBECTL") or answers.KUBECTL)
+
+
+def helm_command() -> list[str]:
+    return shlex.split(os.environ.get("HELM") or answers.HELM)
+
+
+def plain_words(tool: str, stderr: str) -> str:
+    """Return the line that a person needs instead of what the tool printed."""
+    words = (stderr.strip().splitlines() or ["no output"])[-1].removeprefix("error: ").removeprefix("Error: ")
+    for signs, advice in FAILURES:
+        if any(sign in stderr for sign in signs):
+            return advice.format(tool=tool, namespace=answers.NAMESPACE, words=words)
+    return f"{tool}: {words}"
+
+
+def run_tool(command: list[str], stdin: str | None = None, timeout: float | None = None) -> str:
+    """Run kubectl or helm and return what it prints. Raises ClusterError if it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+    except FileNotFoundError:
+        where = INSTALL.get(command[0])
+        raise ClusterError(
+            f"{command[0]} is not on PATH. Install it{f' ({where})' if where else ''}, "
+            'or say how it is called here: make … KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"no answer to {command[0]} within {timeout:.0f} s. Is the cluster up?") from None
+    if done.returncode:
+        raise ClusterError(plain_words(command[0], done.stderr or done.stdout))
+    return done.stdout
+
+
+def kubectl(*arguments: str, stdin: str | None = None, timeout: float | None = None) -> str:
+    """Run kubectl in this project's namespace and return what it prints."""
+    command = [*kubectl_command(), "--namespace", answers.NAMESPACE, *arguments]
+    return run_tool(command, stdin, timeout)
+
+
+def workloads() -> list[str]:
+    """Return what the release runs, as kubectl names it: deployment.apps/airflow-scheduler …"""
+    of_release = f"--selector=release={answers.RELEASE}"
+    return kubectl("get", "deployments,statefulsets", of_release, "--output=name").split()
+
+
+def restart(names: list[str], timeout: str = "10m") -> None:
+    """Replace the pods of these workloads one after the other and wait until the new ones are ready."""
+    for name in names:
+        kubectl("rollout", "restart", name)
+    for name in names:
+        print(f"Waiting for {name.partition('/')[2]} …", flush=True)
+        kubectl("rollout", "status", name, f"--timeout={timeout}")

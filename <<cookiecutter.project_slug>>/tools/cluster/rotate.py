@@ -1,0 +1,157 @@
+"""Replace a key or password by a new one: `make rotate-deploy-key`, `make rotate NAME=jwt_secret`.
+
+The old one stays beside it, as NAME.old, until the new one is in use. After a failure run it again: it goes
+on where it stopped.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from tools import answers
+from tools.cluster.apply_secrets import apply
+from tools.cluster.kubectl import ClusterError, kubectl, restart, workloads
+from tools.secrets.git_remote import ask_server
+from tools.secrets.git_server import where_to_register
+from tools.secrets.keys import (
+    RANDOM_TEXTS,
+    new_deploy_key,
+    open_secrets,
+    text_secrets,
+    write_manifests,
+    write_private,
+)
+from tools.secrets.manifests import kubernetes_manifests
+
+CONSEQUENCES = {
+    "api_secret_key": "Everybody who is logged in has to log in again.",
+    "jwt_secret": "Tasks that run now lose their connection to Airflow and are tried again.",
+    "postgres_password": "Airflow cannot reach its database until its pods have restarted.",
+    "redis_password": "Tasks that wait in the queue are queued again by the scheduler.",
+}
+
+
+def path(name: str) -> Path:
+    return answers.SECRETS / name
+
+
+def put_in_cluster() -> None:
+    write_manifests()
+    print(apply(kubernetes_manifests()), end="")
+
+
+def roll_out() -> None:
+    """Give the cluster the Secrets as they are now, and the pods the chance to read them."""
+    put_in_cluster()
+    restart(workloads())
+
+
+def in_pod(workload: str, script: str, stdin: str) -> str:
+    """Run a shell script in a pod; secrets go through standard input, where no process list shows them."""
+    return kubectl("exec", "--stdin", workload, "--", "sh", "-ec", script, stdin=stdin)
+
+
+def rotate_deploy_key() -> None:
+    """Make deploy_key.new; once it is registered, put it in the place of deploy_key and in the cluster."""
+    new, new_public = path("deploy_key.new"), path("deploy_key.new.pub")
+    if not new.exists() and new_public.exists():  # a run was interrupted between the two moves below
+        new_public.replace(path("deploy_key.pub"))
+        roll_out()
+        return
+    if not new.exists():
+        new_deploy_key(new)
+    remote = ask_server("ls-remote", "--heads", answers.GIT_REPO, key=new)
+    if remote.returncode:
+        raise ClusterError(
+            f"the new key does not open {answers.GIT_REPO} yet; the old one stays in use. Register\n\n"
+            f"{new_public.read_text().strip()}\n\nat {where_to_register(answers.GIT_REPO)}\n"
+            "and run make rotate-deploy-key again. "
+            f"(git says: {(remote.stderr.strip().splitlines() or ['nothing'])[-1]})"
+        )
+    print("The new key opens the repository.")
+    old_public = path("deploy_key.pub").read_text().strip() if path("deploy_key.pub").exists() else ""
+    new.replace(path("deploy_key"))
+    new_public.replace(path("deploy_key.pub"))
+    try:
+        roll_out()
+    except ClusterError as problem:
+        raise ClusterError(
+            f"{problem}\nsecrets/ holds the new key, the cluster still the old one: keep both registered, "
+            "and run make secrets as soon as the cluster answers, then restart the pods."
+        ) from None
+    if old_public:
+        print(f"Now remove the old key at {where_to_register(answers.GIT_REPO)}:\n{old_public}")
+
+
+ALTER_USER = """
+read -r old; read -r new
+# The second one works if an earlier run got this far.
+for PGPASSWORD in "$old" "$new"; do
+  export PGPASSWORD
+  echo "ALTER USER postgres PASSWORD '$new'" | psql -q -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 && exit 0
+done
+exit 1
+"""
+RESET_ADMIN = 'read -r password; airflow users reset-password --username admin --password "$password"'
+
+
+def begin(name: str) -> tuple[str, str]:
+    """Return the old and the new value, with the old one safe in NAME.old, or those of an unfinished run."""
+    current, kept, draft = path(name), path(f"{name}.old"), path(f"{name}.new")
+    old = kept.read_text() if kept.exists() else current.read_text()
+    new = draft.read_text() if draft.exists() else current.read_text().partition(",")[0]
+    if new == old:
+        new = RANDOM_TEXTS[name]()
+    if name == "postgres_password" and not kept.exists():
+        # The database first: were it out of reach, the next `make secrets` would lock everybody out.
+        write_private(draft, new.encode())
+        in_pod(f"statefulset/{answers.RELEASE}-postgresql", ALTER_USER, f"{old}\n{new}\n")
+    write_private(kept, old.encode())
+    return old, new
+
+
+def rotate_text(name: str) -> None:
+    """Replace one of the keys and passwords, here and in the cluster."""
+    if name in CONSEQUENCES:
+        print(CONSEQUENCES[name])
+    old, new = begin(name)
+    api_server = f"deployment/{answers.RELEASE}-api-server"
+    if name == "fernet_key":
+        # Airflow reads with both keys while it encrypts every connection and variable anew.
+        write_private(path(name), f"{new},{old}".encode())
+        roll_out()
+        in_pod(api_server, "airflow rotate-fernet-key", "")
+    write_private(path(name), new.encode())
+    path(f"{name}.new").unlink(missing_ok=True)
+    if name == "admin_password":
+        put_in_cluster()
+        in_pod(api_server, RESET_ADMIN, f"{new}\n")
+    else:
+        roll_out()
+    path(f"{name}.old").unlink()
+    print(f"secrets/{name} is new, here and in the cluster.")
+
+
+def main(names: list[str]) -> int:
+    choices = [*text_secrets(), *(["deploy_key"] if answers.GIT_ACCESS == "ssh-deploy-key" else [])]
+    if len(names) != 1 or names[0] not in choices:
+        print(f"Which one? make rotate NAME=… with one of: {', '.join(choices)}", file=sys.stderr)
+        return 2
+    name = names[0]
+    lock = open_secrets()
+    try:
+        if not path(name).exists():
+            raise ClusterError(f"there is no secrets/{name}: make keys")
+        rotate_deploy_key() if name == "deploy_key" else rotate_text(name)
+    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
+        print(f"make rotate: {problem}", file=sys.stderr)
+        if name != "deploy_key":
+            print(f"make rotate NAME={name} goes on where this stopped.", file=sys.stderr)
+        return 1
+    finally:
+        os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,161 @@
+"""Make every missing key and password in secrets/, and change none that is there: `make keys`.
+
+Needs Python and, for the deploy key, OpenSSH's ssh-keygen; nothing has to be installed. Prints the public
+key and where to register it, and nothing secret. Exits with 1 if something could not be made.
+"""
+
+import base64
+import fcntl
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tools import answers
+from tools.secrets.git_server import where_to_register
+from tools.secrets.manifests import kubernetes_manifests
+
+# JWTs are signed with HS512, which wants 64 bytes or more: 128 hexadecimal digits. Hexadecimal passwords
+# need no escaping in a database's URL.
+RANDOM_TEXTS: dict[str, Callable[[], str]] = {
+    "fernet_key": lambda: base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    "api_secret_key": lambda: os.urandom(32).hex(),
+    "jwt_secret": lambda: os.urandom(64).hex(),
+    "postgres_password": lambda: os.urandom(16).hex(),
+    "redis_password": lambda: os.urandom(16).hex(),
+    "admin_password": lambda: os.urandom(16).hex(),
+}
+
+
+def text_secrets() -> list[str]:
+    """Return the names of the keys and passwords this project needs, the deploy key aside."""
+    needs_redis = answers.EXECUTOR == "CeleryExecutor"
+    return [name for name in RANDOM_TEXTS if needs_redis or name != "redis_password"]
+
+
+def needs_deploy_key() -> bool:
+    return answers.GIT_ACCESS == "ssh-deploy-key"
+
+
+def temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put a file of mode 0600 in place in one step: a reader sees all of it or nothing."""
+    descriptor = os.open(temporary(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    temporary(path).replace(path)
+
+
+def open_secrets() -> int:
+    """Make secrets/ private and wait until no other run works in it; the lock ends with this process."""
+    os.umask(0o077)
+    answers.SECRETS.mkdir(exist_ok=True)
+    if answers.SECRETS.stat().st_mode & 0o7777 != 0o700:
+        answers.SECRETS.chmod(0o700)
+    lock = os.open(answers.SECRETS, os.O_RDONLY)
+    with suppress(OSError):  # some network file systems have no locks
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    for leftover in answers.SECRETS.glob(".*.tmp*"):  # of a run that was killed
+        leftover.unlink()
+    return lock
+
+
+def make_text_secrets() -> list[str]:
+    """Make the missing ones and return their names."""
+    made = [name for name in text_secrets() if not os.path.lexists(answers.SECRETS / name)]
+    for name in made:
+        write_private(answers.SECRETS / name, RANDOM_TEXTS[name]().encode())
+    return made
+
+
+def ssh_keygen(*arguments: str) -> str:
+    """Run ssh-keygen, with no terminal to ask on, and return what it prints; RuntimeError if it fails."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["ssh-keygen", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise RuntimeError(
+            "ssh-keygen is not on PATH, so there is no deploy key yet. "
+            "Install OpenSSH's client (Debian: apt-get install openssh-client), then run: make keys"
+        ) from None
+    if done.returncode:
+        raise RuntimeError(f"ssh-keygen: {done.stderr.strip() or 'failed'}")
+    return done.stdout
+
+
+def new_deploy_key(path: Path) -> None:
+    """Write a key pair without a passphrase to ``path`` and ``path``.pub; neither is there yet."""
+    draft = temporary(path)
+    kind, _, bits = answers.DEPLOY_KEY_TYPE.partition("-")
+    size = ("-b", bits) if bits else ()
+    try:
+        # The comment goes to the git host: it names the project, not who made the key on which machine.
+        ssh_keygen("-q", "-t", kind, *size, "-N", "", "-C", f"{answers.SLUG}-deploy-key", "-f", str(draft))
+        draft.replace(path)
+        Path(f"{draft}.pub").replace(f"{path}.pub")
+    finally:
+        draft.unlink(missing_ok=True)
+        Path(f"{draft}.pub").unlink(missing_ok=True)
+
+
+def make_deploy_key() -> list[str]:
+    """Make the deploy key, or just its public half, if missing; return the names of what was made."""
+    private, public = answers.SECRETS / "deploy_key", answers.SECRETS / "deploy_key.pub"
+    if not os.path.lexists(private):
+        if os.path.lexists(public):
+            raise RuntimeError(
+                "secrets/deploy_key.pub is there without secrets/deploy_key. Put the private key back "
+                "or, to make a new pair, run: rm secrets/deploy_key.pub && make keys"
+            )
+        new_deploy_key(private)
+        return ["deploy_key", "deploy_key.pub"]
+    if not os.path.lexists(public):
+        write_private(public, ssh_keygen("-y", "-P", "", "-f", str(private)).encode())
+        return ["deploy_key.pub"]
+    return []
+
+
+def write_manifests() -> bool:
+    """Write secrets/kubernetes.yaml from the files beside it; return whether anything in it is new."""
+    content = kubernetes_manifests().encode()
+    if answers.MANIFEST.exists() and answers.MANIFEST.read_bytes() == content:
+        return False
+    write_private(answers.MANIFEST, content)
+    return True
+
+
+def main() -> int:
+    lock = open_secrets()
+    warnings = []
+    made = make_text_secrets()
+    if needs_deploy_key():
+        try:
+            made += make_deploy_key()
+        except RuntimeError as problem:
+            warnings.append(str(problem))
+    try:
+        if write_manifests():
+            made.append("kubernetes.yaml")
+    except ValueError as problem:
+        warnings.append(str(problem))
+    os.close(lock)
+
+    print(f"Made in secrets/: {', '.join(made)}" if made else "secrets/: every key and password is there.")
+    public = answers.SECRETS / "deploy_key.pub"
+    if needs_deploy_key() and public.exists():
+        print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")
+        print(f"Register it at {where_to_register(answers.GIT_REPO)}")
+    for warning in warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    return 1 if warnings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,384 @@
+"""make deploy, diff, status, pod-dags, logs-sync, rollback, undeploy.
+
+With the real helm and kubectl as far as they go without a cluster, and for the calls that need one with a stand-in
+that records them (fake_cluster.py).
+"""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.cluster import helm_chart
+from tests.conftest import QUESTIONS, TEMPLATE, run
+
+ANSWERS = {"project_slug": "quakes", "namespace": "etl"}
+FAKE_CLUSTER = TEMPLATE / "tests" / "cluster" / "fake_cluster.py"
+
+
+@pytest.fixture
+def real_tools():
+    """The folder with the real helm and kubectl."""
+    return helm_chart.tools()
+
+
+class Cluster:
+    """A baked project beside a stand-in for its cluster."""
+
+    def __init__(self, project, folder, real_helm):
+        self.project, self.state = project, folder / "state"
+        self.state.mkdir()
+        tools = folder / "tools"
+        tools.mkdir()
+        for name in ("kubectl", "helm"):
+            script = tools / name
+            script.write_text(f"#!{sys.executable}\n" + FAKE_CLUSTER.read_text())
+            script.chmod(0o755)
+        self.environment = {
+            "KUBECTL": str(tools / "kubectl"),
+            "HELM": str(tools / "helm"),
+            "FAKE_CLUSTER": str(self.state),
+            "REAL_HELM": str(real_helm),
+        }
+
+    def __setitem__(self, name, content):
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.state / name).write_text(text, encoding="utf-8")
+
+    def make(self, *words, expect=0, **environment):
+        printed = run(["make", *words], cwd=self.project, expect=expect, **(self.environment | environment))
+        assert "Traceback" not in printed
+        return printed
+
+    def calls(self, tool):
+        """Return what a tool was asked, in order: its words, and last its standard input."""
+        path = self.state / "calls.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [call[1:] for call in map(json.loads, lines) if call[0] == tool]
+
+
+@pytest.fixture(scope="module")
+def project(bake, tmp_path_factory):
+    """A project that no test changes."""
+    return shutil.copytree(bake(**ANSWERS), tmp_path_factory.mktemp("deploy") / "quakes")
+
+
+@pytest.fixture
+def cluster(project, tmp_path, real_tools):
+    return Cluster(project, tmp_path, real_tools / "helm")
+
+
+@pytest.fixture
+def own_cluster(bake_fresh, tmp_path, real_tools):
+    """A cluster beside a project of the test's own, to change."""
+    return Cluster(bake_fresh(**ANSWERS), tmp_path, real_tools / "helm")
+
+
+def pod(name, *, ready=True, labels=None, **status):
+    main = [{"name": "main", "ready": ready, "started": ready, "restartCount": 0, "state": {}}]
+    status = {"phase": "Running", "containerStatuses": main} | status
+    return {"metadata": {"name": name, "labels": labels or {"release": "airflow"}}, "status": status}
+
+
+WITHOUT_IMAGE = {
+    "name": "scheduler",
+    "ready": False,
+    "state": {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "apache/airflow:9"'}},
+}
+NO_PLACE = {"type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims"}
+
+
+def test_deploy_makes_namespace_secrets_and_volume_before_the_release(cluster):
+    cluster["pods-after.json"] = [pod("airflow-scheduler-1")]
+    printed = cluster.make("deploy")
+    order = [call[:2] for call in cluster.calls("kubectl")]
+    assert order.index(["create", "namespace"]) < order.index(["apply", "--server-side"])
+    applied = [item for call in cluster.calls("kubectl") if call[0] == "apply" for item in yaml.safe_load_all(call[-1])]
+    assert {item["kind"] for item in applied} == {"Secret", "PersistentVolumeClaim"}
+    assert "quakes-git-ssh" in {item["metadata"]["name"] for item in applied}
+    (upgrade,) = [call for call in cluster.calls("helm") if call[0] == "upgrade"]
+    assert upgrade[:5] == ["upgrade", "--install", "airflow", "airflow", "--repo"]
+    assert upgrade[upgrade.index("--version") + 1] == QUESTIONS["_chart_version"]
+    assert f"--values={cluster.project / 'helm' / 'values.yaml'}" in upgrade
+    # With any of these Helm waits for pods that wait for the migration that Helm starts after them.
+    assert not [word for word in upgrade if word.startswith(("--wait", "--atomic", "--rollback-on-failure"))]
+    rollouts = [call[2] for call in cluster.calls("kubectl") if call[0] == "rollout"]
+    assert rollouts == ["deployment.apps/airflow-scheduler", "statefulset.apps/airflow-worker"]
+    assert printed.splitlines()[-1].startswith("Airflow runs.")
+    password = (cluster.project / "secrets" / "admin_password").read_text()
+    assert password not in printed
+
+
+def test_deploy_shows_what_the_pods_wait_for(cluster):
+    cluster["pods.json"] = [pod("airflow-scheduler-1", ready=False, containerStatuses=[WITHOUT_IMAGE])]
+    cluster["helm-fails"] = "Error: UPGRADE FAILED: post-upgrade hooks failed: timed out waiting for the condition"
+    printed = cluster.make("deploy", expect=2)
+    assert "helm: UPGRADE FAILED: post-upgrade hooks failed" in printed
+    assert 'airflow-scheduler-1: scheduler: ImagePullBackOff Back-off pulling image "apache/airflow:9"' in printed
+
+
+def test_deploy_gives_up_after_a_while_and_says_why(cluster):
+    cluster["helm-hangs"] = "yes"
+    cluster["pods.json"] = [
+        pod("airflow-worker-0", ready=False, phase="Pending", containerStatuses=[], conditions=[NO_PLACE]),
+        pod("some-task", ready=False, labels={"release": "airflow", "dag_id": "extract"}),
+        pod("airflow-postgresql-0", labels={"app.kubernetes.io/instance": "airflow"}),
+    ]
+    claim = {"metadata": {"name": "quakes-data"}, "spec": {"accessModes": ["ReadWriteMany"]}}
+    cluster["claims.json"] = [claim | {"status": {"phase": "Pending"}}]
+    printed = cluster.make("deploy", expect=2, TIMEOUT="0.05")
+    assert "not ready in 0.05 minutes" in printed
+    assert "airflow-worker-0: no place on a node: pod has unbound immediate PersistentVolumeClaims" in printed
+    assert "no volume for quakes-data (storage class by default, ReadWriteMany)" in printed
+    assert "some-task" not in printed
+    assert "airflow-postgresql-0:" not in printed
+
+
+def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
+    cluster["helm-fails"] = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
+    assert "Run make rollback, or" in cluster.make("deploy", expect=2)
+
+
+def test_deploy_turns_storage_env_into_the_secret_that_values_name(own_cluster):
+    (own_cluster.project / "secrets" / "storage.env").write_text("# mine\nAWS_ACCESS_KEY_ID=a=b\n\nAWS_REGION=eu-1\n")
+    printed = own_cluster.make("deploy")
+    secrets = [
+        item for call in own_cluster.calls("kubectl") if call[0] == "apply" for item in yaml.safe_load_all(call[-1])
+    ]
+    (storage,) = [item for item in secrets if item["metadata"]["name"] == "quakes-storage"]
+    assert storage["data"] == {"AWS_ACCESS_KEY_ID": "YT1i", "AWS_REGION": "ZXUtMQ=="}
+    assert "a=b" not in printed
+    (own_cluster.project / "secrets" / "storage.env").write_text("export A=1\n")
+    assert "secrets/storage.env:1 is not of the form NAME=value" in own_cluster.make("deploy", expect=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "environment", "words"),
+    [
+        ({"helm-version": "v3.18.6"}, {}, "has Helm v3.18.6, the chart needs 3.19"),
+        ({"can-i": "no"}, {}, "you may not create deployments in namespace etl"),
+        ({"unreachable": "Unable to connect to the server: dial tcp 10.0.0.1:443"}, {}, "the cluster does not answer"),
+        ({}, {"HELM": "no-such-helm"}, "no-such-helm is not on PATH"),
+        ({}, {"KUBECTL": "no-such-kubectl"}, "no-such-kubectl is not on PATH"),
+        ({}, {"VALUES": "helm/values.yaml helm/values.production.yaml"}, "values.production.yaml:"),
+        ({}, {"VALUES": "helm/none.yaml"}, "helm/none.yaml"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_deploy_refuses_in_one_line_and_changes_nothing(cluster, state, environment, words):
+    for name, content in state.items():
+        cluster[name] = content
+    printed = cluster.make("deploy", expect=2, **environment)
+    lines = [line for line in printed.splitlines() if line.startswith("make deploy:")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert not [call for call in cluster.calls("kubectl") if call[0] in ("apply", "create", "delete")]
+    assert not [call for call in cluster.calls("helm") if call[0] == "upgrade"]
+
+
+def test_the_real_tools_without_a_cluster_get_one_line(cluster, real_tools, tmp_path):
+    cluster.environment |= {name.upper(): str(real_tools / name) for name in ("kubectl", "helm")}
+    for target in (
+        "deploy",
+        "diff",
+        "status",
+        "pod-dags",
+        "ui-forward",
+        "logs-sync",
+        "rollback",
+        "undeploy",
+        "trigger",
+    ):
+        printed = cluster.make(target, expect=2, KUBECONFIG=str(tmp_path / "none"), CONFIRM="airflow", DAG="extract")
+        lines = [line for line in printed.splitlines() if "points at no cluster" in line or "was refused" in line]
+        assert len(lines) == 1, printed
+
+
+def test_the_real_tools_know_every_word_that_they_are_given(cluster, real_tools, small_chart):
+    """A stand-in takes any option. Without a cluster the real tools get as far as reading theirs."""
+    cluster["releases.json"] = [{"chart": "airflow-1", "revision": "1", "status": "deployed", "updated": "2026"}]
+    for target in ("deploy", "diff", "status", "rollback"):
+        cluster.make(target, CONFIRM="yes", CHART=str(small_chart))
+    cluster.make("undeploy", CONFIRM="airflow")
+    cluster.make("logs-sync", FOLLOW="1")
+    calls = [(tool, call) for tool in ("helm", "kubectl") for call in cluster.calls(tool)]
+    known = {call[0] for _, call in calls}
+    assert known >= {
+        "upgrade",
+        "template",
+        "list",
+        "get",
+        "history",
+        "rollback",
+        "uninstall",
+        "apply",
+        "rollout",
+        "logs",
+    }
+    for tool, (*words, given) in calls:
+        command = [real_tools / tool, "--namespace=etl", *words]
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, env={"KUBECONFIG": "/dev/null"}, cwd=cluster.project
+        )
+        assert "unknown" not in done.stderr, (words, done.stderr)
+        assert "usage" not in done.stderr.lower(), (words, done.stderr)
+
+
+def test_microk8s_is_the_default_where_it_was_chosen(bake):
+    printed = run(["make", "-n", "-p", "deploy"], cwd=bake(kubernetes="microk8s"))
+    assert "KUBECTL ?= microk8s kubectl" in printed or "KUBECTL = microk8s kubectl" in printed
+    assert "HELM ?= microk8s helm3" in printed or "HELM = microk8s helm3" in printed
+
+
+@pytest.fixture
+def small_chart(tmp_path):
+    """A chart of two objects, which the real helm renders: what make diff shows does not depend on the chart."""
+    chart = tmp_path / "airflow"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: airflow\nversion: 0.1.0\n")
+    (chart / "templates" / "map.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {a: b}\n  name: airflow-config\n"
+        "data:\n  executor: {{ .Values.executor }}\n  tag: {{ .Values.defaultAirflowTag | quote }}\n"
+        "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: airflow-scheduler\n"
+        "  annotations:\n    checksum/config: {{ .Values.executor | sha256sum }}\n"
+    )
+    return chart
+
+
+def test_diff_shows_what_would_change_and_changes_nothing(own_cluster, small_chart, real_tools):
+    environment = {"CHART": str(small_chart)}
+    assert "yet: all would be new" in own_cluster.make("diff", **environment)
+    own_cluster["releases.json"] = [{"name": "airflow"}]
+    values = own_cluster.project / "helm" / "values.yaml"
+    command = [real_tools / "helm", "template", "airflow", small_chart, f"--values={values}", "--namespace=etl"]
+    own_cluster["manifest.yaml"] = run(command, cwd=own_cluster.project)
+    assert own_cluster.make("diff", **environment).splitlines() == ["Nothing would change."]
+    values.write_text(values.read_text().replace("executor: CeleryExecutor", "executor: LocalExecutor"))
+    printed = own_cluster.make("diff", **environment)
+    assert "ConfigMap/airflow-config: changes" in printed
+    assert "Pod/airflow-scheduler: restarts, because its configuration or Secrets change" in printed.splitlines()
+    assert "    -  executor: CeleryExecutor" in printed
+    assert "    +  executor: LocalExecutor" in printed
+    assert "tag" not in [line.strip("+- ") for line in printed.splitlines() if line.strip().startswith(("+", "-"))]
+    own_cluster["manifest.yaml"] = "---\nkind: Service\nmetadata:\n  name: old\n"
+    printed = own_cluster.make("diff", **environment)
+    assert "Service/old: gone" in printed
+    assert "ConfigMap/airflow-config: new" in printed
+    assert {call[0] for call in own_cluster.calls("helm")} == {"version", "list", "get", "template"}
+    assert {call[0] for call in own_cluster.calls("kubectl")} == {"auth"}
+
+
+def test_status_shows_release_pods_and_claims(cluster):
+    assert "Run: make deploy" in cluster.make("status", expect=2)
+    cluster["releases.json"] = [
+        {"chart": "airflow-1.2", "revision": "4", "status": "deployed", "updated": "2026-11-23 10:00:00.1 +0000 UTC"}
+    ]
+    cluster["pods.json"] = [
+        pod("airflow-scheduler-1", containerStatuses=[{"name": "a", "ready": True, "restartCount": 2}]),
+        pod("airflow-worker-0", ready=False, containerStatuses=[WITHOUT_IMAGE]),
+        pod("someone-else", labels={"release": "other"}),
+    ]
+    printed = cluster.make("status").splitlines()
+    assert printed[:2] == [
+        "airflow-1.2, revision 4, deployed 2026-11-23 10:00:00",
+        "  ✓ airflow-scheduler-1: ready (2 restarts)",
+    ]
+    assert printed[2].startswith("  ✗ airflow-worker-0: scheduler: ImagePullBackOff")
+    assert printed[3].startswith("The UI: ")
+
+
+@pytest.mark.parametrize("delivery", QUESTIONS["dag_delivery"])
+def test_pod_dags_compares_the_pod_s_commit_with_this_checkout(bake_fresh, tmp_path, real_tools, delivery):
+    cluster = Cluster(bake_fresh(**ANSWERS, dag_delivery=delivery), tmp_path, real_tools / "helm")
+    git = ["git", "-C", cluster.project]
+    run([*git, "add", "."], cwd=tmp_path)
+    run([*git, "commit", "--quiet", "--no-verify", "-m", "Begin"], cwd=tmp_path)
+    head = run([*git, "rev-parse", "HEAD"], cwd=tmp_path).strip()
+    # As a pod has it, by git-sync or by a GitDagBundle.
+    worktree = tmp_path / "pod" / "dags" / ".worktrees" / head
+    bundle = tmp_path / "bundles" / "quakes" / "tracking_repo"
+    for checkout in (worktree, bundle):
+        run(["git", "clone", "--quiet", cluster.project, checkout], cwd=tmp_path)
+    (tmp_path / "pod" / "dags" / "repo").symlink_to(f".worktrees/{head}")
+    environment = {
+        "AIRFLOW_HOME": str(tmp_path / "pod"),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(tmp_path / "bundles"),
+    }
+    # The Makefile's AIRFLOW_HOME is the laptop's, so the script runs by itself.
+    command = [sys.executable, "-m", "tools.cluster.status", "pod-dags"]
+    printed = run(command, cwd=cluster.project, **cluster.environment, **environment).splitlines()
+    assert printed[:2] == [f"Commit in the pod: {head}", f"Commit here:       {head}"]
+    assert "  extract.py" in printed
+    run([*git, "commit", "--quiet", "--no-verify", "--allow-empty", "-m", "More"], cwd=tmp_path)
+    printed = run(command, cwd=cluster.project, **cluster.environment, **environment).splitlines()
+    assert printed[2].startswith("They differ.")
+    shutil.rmtree(worktree)
+    shutil.rmtree(bundle)
+    assert "make pod-dags:" in run(command, cwd=cluster.project, expect=1, **cluster.environment, **environment)
+
+
+def test_logs_sync_are_those_of_git_sync(cluster):
+    cluster.make("logs-sync", FOLLOW="1")
+    (call,) = [call for call in cluster.calls("kubectl") if call[0] == "logs"]
+    assert call[1:-1] == ["deployment/airflow-dag-processor", "--container=git-sync", "--tail=100", "--follow"]
+
+
+def test_rollback_and_undeploy_ask_first(cluster):
+    for target in ("rollback", "undeploy"):
+        assert "nothing was done" in cluster.make(target, expect=2)
+    assert {call[0] for call in cluster.calls("helm")} == {"history"}
+    cluster.make("rollback", CONFIRM="yes", REVISION="1")
+    assert [call[:3] for call in cluster.calls("helm") if call[0] == "rollback"] == [["rollback", "airflow", "1"]]
+    assert "nothing was done" in cluster.make("undeploy", expect=2, CONFIRM="yes")
+    printed = cluster.make("undeploy", CONFIRM="airflow")
+    assert [call[:2] for call in cluster.calls("helm") if call[0] == "uninstall"] == [["uninstall", "airflow"]]
+    assert "make deploy brings it back" in printed
+    assert not [call for call in cluster.calls("kubectl") if call[0] == "delete" and call[1] != "job"]
+
+
+@pytest.mark.chart
+def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, real_tools, tmp_path):
+    chart = helm_chart.copy_of_chart(tmp_path)
+    values = cluster.project / "helm" / "values.yaml"
+    for name in ("values.yaml", "values.production.yaml"):
+        more = [f"--values={values}", f"--values={values.with_name(name)}", "--namespace=etl"]
+        rendered = run([real_tools / "helm", "template", "airflow", chart, *more], cwd=tmp_path)
+        kinds = {item["kind"] for item in yaml.safe_load_all(rendered) if item}
+        assert {"Deployment", "Job", "Service"} <= kinds
+        assert "0 chart(s) failed" in run([real_tools / "helm", "lint", chart, *more], cwd=tmp_path)
+
+
+def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(own_cluster, real_tools):
+    secrets = own_cluster.project / "secrets"
+    for name in ("users.txt", "pgbouncer.ini"):
+        (secrets / name).write_text("text\n")
+    urls = {
+        "connection": "postgresql+psycopg2://a:b@c/d",
+        "kedaConnection": "postgresql://a:b@e/f",
+        "pgbouncer-stats": "postgresql://a:b@g/h",
+    }
+    (secrets / "database.env").write_text("".join(f"{name}={url}\n" for name, url in urls.items()))
+    text = (own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8")
+    comments = "\n".join(line[1:].strip() for line in text.splitlines() if line.startswith("#")).replace("\\\n", "")
+    commands = [line for line in comments.splitlines() if line.startswith("kubectl ")]
+    made = {}
+    for command in commands:
+        words = [real_tools / "kubectl", *command.split()[1:], "--dry-run=client", "--output=yaml"]
+        secret = yaml.safe_load(run(words, cwd=own_cluster.project, KUBECONFIG="/dev/null"))
+        assert secret["metadata"]["namespace"] == "etl"
+        made[secret["metadata"]["name"]] = {
+            key: base64.b64decode(value).decode() for key, value in secret["data"].items()
+        }
+    assert made == {
+        "quakes-database": urls,
+        "quakes-pgbouncer": {"pgbouncer.ini": "text\n", "users.txt": "text\n"},
+    }
+    values = yaml.safe_load(text)
+    exporter = values["pgbouncer"]["metricsExporterSidecar"]
+    assert values["data"]["metadataSecretName"] == exporter["statsSecretName"] == "quakes-database"
+    assert exporter["statsSecretKey"] == "pgbouncer-stats"
+    assert values["pgbouncer"]["configSecretName"] == "quakes-pgbouncer"

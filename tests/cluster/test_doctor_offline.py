@@ -1,0 +1,17 @@
+"""`make doctor OFFLINE=1` finds nothing wrong with a project as it is baked, whatever was answered."""
+
+import re
+
+import pytest
+
+from tests.bake.combinations import all_pairs, readable
+from tests.conftest import run
+
+
+@pytest.mark.parametrize("answers", all_pairs(), ids=readable)
+def test_a_project_as_baked_is_well(bake, answers):
+    report = run(["make", "doctor", "OFFLINE=1", "PYTHON=python3 -B"], cwd=bake(**answers), expect=None)
+    broken = re.findall("^\N{BALLOT X} (.*)$", report, re.MULTILINE)
+    assert [what for what in broken if not what.startswith("not committed: ")] == []
+    assert "failed itself" not in report
+    assert "\N{CHECK MARK} helm/values.yaml: repository, branch and subPath as in pyproject.toml" in report

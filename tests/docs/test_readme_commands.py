@@ -1,0 +1,134 @@
+"""Every command that the READMEs show is run by a test: here, or by the one that is named here.
+
+A command that nobody runs fails, and so does a name that no test has any more.
+"""
+
+import ast
+import re
+
+import pytest
+
+from tests.conftest import TEMPLATE, run
+
+README = TEMPLATE / "README.md"
+REPOSITORY = "https://github.com/acme/my-etl.git"
+# What the generated README shows depends on these answers.
+ANSWERS = [
+    {},
+    {"git_access": "https-token", "git_repo": REPOSITORY, "dag_delivery": "git-dag-bundle", "ci": "gitlab"},
+    {"git_access": "public", "git_repo": REPOSITORY, "kubernetes": "microk8s", "executor": "KubernetesExecutor"},
+]
+
+LOGIN = (
+    """TOKEN=$(curl -s http://localhost:8080/auth/token --json '{"username": "admin", "password": "…"}' | """
+    """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
+)
+START_A_DAY = (
+    """curl http://localhost:8080/api/v2/dags/extract/dagRuns -H "Authorization: Bearer $TOKEN" """
+    """--json '{"logical_date": null, "partition_key": "2018-02-01"}'"""
+)
+BACKFILL = (
+    "AIRFLOW_HOME=$PWD/.airflow .venv/bin/airflow backfill create --dag-id extract "
+    "--from-date 2018-02-01 --to-date 2018-02-06"
+)
+# Command → file, test or fixture in it, and words by which one sees that it runs the command.
+RUN_BY = {
+    "cookiecutter gh:org/airflow-etl-template": (
+        "updates/test_updates.py",
+        "test_replay_gives_the_same_project",
+        "COOKIECUTTER",
+    ),
+    "git push": ("e2e/conftest.py", "push", '"push"'),
+    "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
+    "make deploy": (
+        "cluster/test_deploy.py",
+        "test_deploy_makes_namespace_secrets_and_volume_before_the_release",
+        '"deploy"',
+    ),
+    "make doctor": ("cluster/test_doctor.py", "doctor", "tools.cluster.doctor"),
+    "make hooks": ("ci/test_precommit.py", "repository", '"hooks"'),
+    "make known-hosts": ("secrets/test_known_hosts.py", "make_known_hosts", '"known-hosts"'),
+    "make lint": ("local/test_project.py", "test_lint_passes", '"lint"'),
+    "make new-dag NAME=orders": (
+        "local/test_new_dag.py",
+        "test_new_dag_passes_its_tests_and_runs",
+        '"new-dag", "NAME=orders"',
+    ),
+    "make rotate NAME=jwt_secret": (
+        "secrets/test_secrets.py",
+        "test_a_rotated_secret_is_new_here_and_there_and_the_pods_restart",
+        '"rotate"',
+    ),
+    "make rotate-deploy-key": ("secrets/test_secrets.py", "", '"rotate-deploy-key"'),
+    # The demo is `make run` in a new project.
+    "make run": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
+    "make run DAG=orders": ("local/test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"run", "DAG=orders"'),
+    "make run DATE=2018-02-01": ("local/test_project.py", "test_one_day", "DATE=2018-02-01"),
+    # With the address of a service on this machine in place of usgs.
+    "make run ETL_SOURCE=usgs DATE=2026-01-31": ("local/test_project.py", "test_a_day_from_a_service", "ETL_SOURCE="),
+    "make secrets": ("secrets/test_secrets.py", "", '"secrets"'),
+    "make test": ("local/test_project.py", "test_own_tests_pass", '["make", "test"]'),
+    "make test DAG=orders": ("local/test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"test", "DAG=orders"'),
+    # Three lines of the README that the test takes from there, with another port and the real password.
+    BACKFILL: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "airflow backfill create"),
+    LOGIN: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
+    START_A_DAY: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
+    "make ui": ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", '"ui"'),
+    "make ui-forward": ("cluster/test_deploy.py", "test_the_real_tools_without_a_cluster_get_one_line", '"ui-forward"'),
+    "pipx install 'cookiecutter>=2.7.1'": (
+        "docs/test_readme_commands.py",
+        "test_the_cookiecutter_to_install_is_the_one_that_pyproject_asks_for",
+        "pipx",
+    ),
+}
+# Commands that need nothing installed: run here, in a new project.
+RUN_HERE = ("make keys", "make secret-scan", "make doctor OFFLINE=1")
+
+
+def commands(text):
+    """Return the commands of a README's bash blocks, without their comments."""
+    found = []
+    for block in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
+        found += [" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines]
+    return [command for command in found if command]
+
+
+@pytest.fixture(scope="module")
+def shown(bake):
+    """Every command of the template's and of the generated README."""
+    texts = [README.read_text(), *((bake(**answers) / "README.md").read_text() for answers in ANSWERS)]
+    return {command for text in texts for command in commands(text)}
+
+
+def test_every_command_is_run_by_a_test(shown):
+    assert len(shown) > 15
+    assert shown - RUN_BY.keys() - set(RUN_HERE) == set(), "no test runs these"
+    assert (RUN_BY.keys() | set(RUN_HERE)) - shown == set(), "no README shows these any more"
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_the_named_test_runs_it(command):
+    file, name, words = RUN_BY[command]
+    source = (TEMPLATE / "tests" / file).read_text()
+    if name:
+        functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+        found = [ast.get_source_segment(source, node) for node in functions if node.name == name]
+        # What its parameters stand for is written above it.
+        decorated = source[: source.index(f"def {name}(")].rpartition("\n\n\n")[2]
+        assert found, f"{file} has no {name}"
+        source = decorated + "".join(found)
+    assert words in source, f"{name or file} does not run {command}"
+
+
+@pytest.mark.parametrize("command", RUN_HERE)
+def test_it_runs_in_a_new_project(bake_fresh, command):
+    project = bake_fresh()
+    run(["git", "add", "--all"], cwd=project)
+    run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
+    run(command.split(), cwd=project)
+
+
+def test_the_cookiecutter_to_install_is_the_one_that_pyproject_asks_for(shown):
+    asked = re.search(r'^dependencies = \["(.+)"\]$', (TEMPLATE / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    assert f"pipx install '{asked}'" in shown

@@ -1,0 +1,218 @@
+"""Projects that live on: a newer template for a project that its users have changed, and the same answers given again.
+
+test_cruft.py says what cruft sees of the keys.
+"""
+
+import json
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT_FOLDER, TEMPLATE, run
+
+CRUFT = [str(Path(sys.executable).with_name("cruft"))]
+COOKIECUTTER = [str(Path(sys.executable).with_name("cookiecutter"))]
+FOLDER = PROJECT_FOLDER.name
+# What the older state of the template lacked or said otherwise: a file, lines that users do not touch, a new pin.
+NEW_FILE = f"{FOLDER}/.yamllint.yaml"
+CHANGED = {
+    f"{FOLDER}/<<cookiecutter.dags_subpath>>/transform.py": ('tags=["earthquakes"]', 'tags=["quakes"]'),
+    f"{FOLDER}/Makefile": ("VENV := .venv\n", "VENV := .environment\n"),
+    f"{FOLDER}/helm/values.yaml": ("terminationGracePeriodSeconds: 600", "terminationGracePeriodSeconds: 60"),
+}
+ANSWERS = {"project_slug": "quakes", "executor": "LocalExecutor", "deploy_key_type": "ed25519"}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """The template as a git repository with two tags: v0.1.0, somewhat older, and v0.2.0, this very state."""
+    repository = tmp_path_factory.mktemp("template") / "airflow-etl-template"
+    tracked = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=TEMPLATE)
+    for name in filter(None, tracked.split("\0")):
+        if (TEMPLATE / name).exists():
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TEMPLATE / name, repository / name)
+    run(["git", "init", "--quiet"], cwd=repository)
+    now = {name: (repository / name).read_text() for name in (NEW_FILE, *CHANGED)}
+    (repository / NEW_FILE).unlink()
+    for name, (new, old) in CHANGED.items():
+        assert now[name].count(new) >= 1, f"{new!r} is not in {name}"
+        (repository / name).write_text(now[name].replace(new, old))
+    commit(repository, "v0.1.0")
+    for name, text in now.items():
+        (repository / name).write_text(text)
+    commit(repository, "v0.2.0")
+    return repository
+
+
+def commit(repository, tag=None):
+    """Commit everything in a repository, and tag it."""
+    run(["git", "add", "--all"], cwd=repository)
+    run(["git", "commit", "--quiet", "--no-verify", "--message", tag or "Work"], cwd=repository)
+    if tag:
+        run(["git", "tag", tag], cwd=repository)
+
+
+def create(template, folder, tag="v0.1.0"):
+    """Create a project from a tag of the template by cruft, commit it, and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--no-input", "--checkout", tag, "--output-dir", str(folder), "--extra-context", json.dumps(ANSWERS)]
+    run([*CRUFT, "create", str(template), *options], cwd=folder)
+    project = folder / "quakes"
+    commit(project)
+    return project
+
+
+def secrets(project):
+    """Return name → (bytes, mode, time of change) of every key and password, and the folder's own mode."""
+    found = {"": stat.S_IMODE((project / "secrets").stat().st_mode)}
+    for path in (project / "secrets").glob("[!.]*"):
+        state = path.stat()
+        found[path.name] = path.read_bytes(), stat.S_IMODE(state.st_mode), state.st_mtime_ns
+    return found
+
+
+def assert_nothing_secret(printed, project):
+    """Assert that no key or password stands in a text, nor a line of one."""
+    assert "PRIVATE KEY" not in printed
+    for path in (project / "secrets").iterdir():
+        if path.suffix != ".pub" and path.name != ".gitignore":
+            for line in path.read_text().splitlines():
+                assert len(line) < 16 or line.strip() not in printed, f"{path.name} is printed"
+
+
+def state(project):
+    """Return path → (bytes, mode) of every file but git's own and the secrets."""
+    return {
+        path.relative_to(project).as_posix(): (path.read_bytes(), path.stat().st_mode)
+        for path in project.rglob("*")
+        if path.is_file() and path.relative_to(project).parts[0] not in (".git", "secrets")
+    }
+
+
+@pytest.fixture
+def project(template, tmp_path):
+    """A project of v0.1.0 whose users have changed a DAG, the values and the README."""
+    project = create(template, tmp_path / "work")
+    edits = {
+        "dags/extract.py": ('tags=["earthquakes"]', 'tags=["earthquakes", "ours"]'),
+        "helm/values.yaml": ('period: "30s"', 'period: "10s"'),
+    }
+    for name, (old, new) in edits.items():
+        text = (project / name).read_text()
+        assert text.count(old) == 1, f"{old!r} in {name}"
+        (project / name).write_text(text.replace(old, new))
+    readme = project / "README.md"
+    readme.write_text(readme.read_text() + "\n## Our own chapter\n\nWhom to call at night.\n")
+    (project / "dags" / "orders.py").write_text('"""A DAG of our own."""\n')
+    commit(project)
+    return project
+
+
+def test_update_brings_the_new_and_keeps_the_users_own(template, project):
+    before = secrets(project)
+    said = run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project, expect=1)
+    assert "out of date" in said
+    printed = run([*CRUFT, "update", "--skip-apply-ask", "--checkout", "v0.2.0"], cwd=project)
+
+    assert secrets(project) == before
+    assert_nothing_secret(printed, project)
+    assert not list(project.rglob("*.rej")), "an edit stands in the way of an update"
+    # The template's news, in files that users had changed, too.
+    assert (project / ".yamllint.yaml").exists()
+    assert 'tags=["earthquakes"]' in (project / "dags" / "transform.py").read_text()
+    assert "VENV := .venv\n" in (project / "Makefile").read_text()
+    values = (project / "helm" / "values.yaml").read_text()
+    assert "terminationGracePeriodSeconds: 600" in values
+    # The users' own.
+    assert 'period: "10s"' in values
+    assert 'tags=["earthquakes", "ours"]' in (project / "dags" / "extract.py").read_text()
+    assert "Whom to call at night." in (project / "README.md").read_text()
+    assert (project / "dags" / "orders.py").exists()
+    changed = run(["git", "status", "--short", "--untracked-files=all"], cwd=project)
+    assert "secrets/" not in changed
+    commit(project)
+    assert "is up to date" in run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project)
+
+
+def test_update_leaves_a_damaged_or_rotated_key_alone(template, project):
+    """What lies in secrets/ is the users' business, whatever it is."""
+    (project / "secrets" / "jwt_secret").write_text("rotated-by-hand-long-enough-for-everybody")
+    (project / "secrets" / "deploy_key.old").write_text("the one before")
+    (project / "secrets" / "fernet_key").unlink()
+    before = secrets(project)
+    run([*CRUFT, "update", "--skip-apply-ask", "--checkout", "v0.2.0"], cwd=project)
+    assert secrets(project) == before
+
+
+def test_link_adopts_a_project_made_without_cruft(template, tmp_path):
+    options = ["--no-input", "--checkout", "v0.2.0", "--output-dir", str(tmp_path)]
+    run([*COOKIECUTTER, *options, str(template), *(f"{name}={value}" for name, value in ANSWERS.items())], cwd=tmp_path)
+    project = tmp_path / "quakes"
+    commit(project)
+    before = secrets(project)
+    answers = json.dumps(ANSWERS)
+    link = [*CRUFT, "link", str(template), "--no-input", "--checkout", "v0.2.0", "--extra-context", answers]
+    printed = run(link, cwd=project)
+    assert secrets(project) == before
+    assert_nothing_secret(printed, project)
+    assert "is up to date" in run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project)
+    assert run([*CRUFT, "diff", "--exit-code"], cwd=project) == ""
+
+
+def test_replay_gives_the_same_project(template, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    answers = [f"{name}={value}" for name, value in ANSWERS.items()]
+    run([*COOKIECUTTER, "--no-input", "--output-dir", str(first), str(template), *answers], cwd=tmp_path)
+    run([*COOKIECUTTER, "--replay", "--output-dir", str(second), str(template)], cwd=tmp_path)
+    assert state(first / "quakes") == state(second / "quakes")
+    one, other = secrets(first / "quakes"), secrets(second / "quakes")
+    assert set(one) == set(other)
+    assert one["fernet_key"][0] != other["fernet_key"][0]
+
+
+def test_onto_an_existing_project_keeps_its_keys(template, tmp_path):
+    """-f writes the template's files again, and nothing else."""
+    bake = [*COOKIECUTTER, "--no-input", "--output-dir", str(tmp_path), str(template), "project_slug=quakes"]
+    run(bake, cwd=tmp_path)
+    project = tmp_path / "quakes"
+    (project / "dags" / "orders.py").write_text('"""A DAG of our own."""\n')
+    commit(project)
+    before, files = secrets(project), state(project)
+    head = run(["git", "rev-parse", "HEAD"], cwd=project)
+    printed = run([*bake[:2], "--overwrite-if-exists", *bake[2:]], cwd=tmp_path)
+    assert secrets(project) == before
+    assert_nothing_secret(printed, project)
+    assert state(project) == files
+    assert run(["git", "rev-parse", "HEAD"], cwd=project) == head
+    assert run(["git", "status", "--short"], cwd=project) == ""
+
+
+def test_without_f_an_existing_project_is_refused_whole(template, tmp_path):
+    bake = [*COOKIECUTTER, "--no-input", "--output-dir", str(tmp_path), str(template), "project_slug=quakes"]
+    run(bake, cwd=tmp_path)
+    before, files = secrets(tmp_path / "quakes"), state(tmp_path / "quakes")
+    done = subprocess.run(bake, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "already exists" in done.stdout + done.stderr
+    assert secrets(tmp_path / "quakes") == before
+    assert state(tmp_path / "quakes") == files
+
+
+def test_the_way_to_chart_2_changes_how_dags_are_delivered_and_nothing_else(bake):
+    """dag_delivery flipped: the upgrade is one diff of helm/values.yaml, beside what the tools know of the answer."""
+    before, after = state(bake(**ANSWERS)), state(bake(**ANSWERS, dag_delivery="git-dag-bundle"))
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert "helm/values.yaml" in changed
+    assert changed <= {"helm/values.yaml", "pyproject.toml", "README.md"}, changed
+    old, new = (text["helm/values.yaml"][0].decode() for text in (before, after))
+    assert "gitSync:" in old
+    assert "gitSync:" not in new
+    assert "dagBundleConfigList:" in new
+    # The same Secret serves both.
+    assert "quakes-git-ssh" in old
+    assert "quakes-git-ssh" in new
