@@ -123,7 +123,7 @@ def test_the_named_test_runs_it(command):
 
 @pytest.mark.parametrize("command", RUN_HERE)
 def test_it_runs_in_a_new_project(bake_fresh, command):
-    project = bake_fresh()
+    project = bake_fresh(git_repo="git@github.com:acme/my-etl.git")
     run(["git", "add", "--all"], cwd=project)
     run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
     run(command.split(), cwd=project)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tools.cluster.doctor.finding import Finding, unknown
+from tools.cluster.doctor import Finding, unknown
 from tools.cluster.doctor.keys import host_keys, private_key, secrets
 from tools.cluster.doctor.pods_and_secrets import cluster_state
 from tools.cluster.doctor.repository import dag_files, repository
@@ -48,8 +48,8 @@ def main() -> int:
         for result in [pool.submit(findings, check) for check in checks(offline)]:
             for finding in result.result():
                 print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
-                if finding.cure:
-                    print(f"    {finding.cure}", flush=True)
+                if finding.fix:
+                    print(f"    {finding.fix}", flush=True)
                 to_mend += finding.ok is False
     if to_mend:
         print(f"\nTo mend: {to_mend}, from the top. More in README.md, 'My DAG does not show up'.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools import answers
-from tools.cluster.doctor.finding import Finding, broken, fine, unknown
+from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.secrets import deploy_key, known_hosts, scan
 from tools.secrets.git_remote import git
 from tools.secrets.git_server import address, known_hosts_name, url_problem
@@ -28,7 +28,7 @@ def secrets() -> Iterator[Finding]:
         what = "there are no keys in this checkout; only who deploys needs them"
         yield unknown(what, "copy secrets/ from who deploys; for a new installation: make keys")
     elif missing:
-        yield broken(f"secrets/ lacks {', '.join(missing)}", "make keys")
+        yield broken(f"secrets/ lacks {', '.join(missing)}", "make keys", blocks=False)
     if git("rev-parse", "--is-inside-work-tree").returncode == 0:
         yield from secrets_in_git(present)
     else:
@@ -37,7 +37,7 @@ def secrets() -> Iterator[Finding]:
         return
     if open_to_others := [path.name for path in [answers.SECRETS, *present] if others_may_use(path)]:
         what = f"others on this machine may read {', '.join(open_to_others)}, and ssh refuses such a key"
-        yield broken(what, "chmod 700 secrets && chmod 600 secrets/*")
+        yield broken(what, "chmod 700 secrets && chmod 600 secrets/*", blocks=False)
     else:
         yield fine("secrets/ can be read by its owner only")
     if not missing:
@@ -62,6 +62,7 @@ def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
         yield broken(
             f"the history holds secrets since commit {commits[-1]}: whoever reads the repository has them",
             "make new ones (make rotate NAME=…), then take these out of the history with git filter-repo",
+            blocks=False,
         )
     elif log.returncode == 124:
         yield unknown("the history is too long to look through here", "make secret-scan")
@@ -73,11 +74,11 @@ def manifests_are_current() -> Finding:
     try:
         current = kubernetes_manifests() == answers.MANIFEST.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
-        return broken(str(problem), "make keys")
+        return broken(str(problem), "make keys", blocks=False)
     if current:
         return fine("secrets/kubernetes.yaml holds the files beside it byte for byte")
     cure = "make keys, then make secrets"
-    return broken("secrets/kubernetes.yaml is not what the files beside it say", cure)
+    return broken("secrets/kubernetes.yaml is not what the files beside it say", cure, blocks=False)
 
 
 def private_key() -> Iterator[Finding]:
@@ -103,7 +104,7 @@ def private_key() -> Iterator[Finding]:
     half = answers.SECRETS / "deploy_key.pub"
     if not half.exists() or half.read_text(encoding="utf-8", errors="replace").split()[:2] != public.split():
         cure = "ssh-keygen -y -f secrets/deploy_key > secrets/deploy_key.pub, and register that one"
-        yield broken("secrets/deploy_key.pub does not belong to secrets/deploy_key", cure)
+        yield broken("secrets/deploy_key.pub does not belong to secrets/deploy_key", cure, blocks=False)
         return
     yield fine("secrets/deploy_key: well formed, no passphrase, belongs to deploy_key.pub")
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from tools import answers
-from tools.cluster.doctor.finding import Finding, broken, fine, unknown
+from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.git_errors import explained
 from tools.cluster.kubectl import ClusterError, kubectl, kubectl_command
 from tools.cluster.pods import Pod, pods

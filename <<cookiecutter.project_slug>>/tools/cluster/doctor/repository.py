@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools import answers
-from tools.cluster.doctor.finding import Finding, broken, fine, unknown
+from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.git_errors import explained
 from tools.secrets.git_remote import ask_server, git
 from tools.secrets.git_server import url_problem
@@ -112,7 +112,7 @@ def dag_files() -> Iterator[Finding]:
     changed = git("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
     if names := [line[3:] for line in changed.stdout.splitlines()]:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        problems.append(broken(f"not committed: {', '.join(names[:5])}{more}", PUSH))
+        problems.append(broken(f"not committed: {', '.join(names[:5])}{more}", PUSH, blocks=False))
     yield from problems or [
         fine(f"{answers.DAGS_SUBPATH}/: {len(files)} Python files, well formed and committed")
     ]
@@ -125,7 +125,7 @@ def import_problems(path: Path, folder: Path) -> Iterator[Finding]:
         tree = ast.parse(path.read_bytes(), filename=str(name))
     except (SyntaxError, ValueError) as error:
         line, words = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
-        yield broken(f"{name}:{line}: {words}", "correct it; make test shows more")
+        yield broken(f"{name}:{line}: {words}", "correct it; make test shows more", blocks=False)
         return
     elsewhere_too = {entry.stem for entry in folder.iterdir()} | sys.stdlib_module_names
     for node in ast.walk(tree):
@@ -139,6 +139,7 @@ def import_problems(path: Path, folder: Path) -> Iterator[Finding]:
                 yield broken(
                     f"{name}:{node.lineno}: no pod can import {module}: it sees {answers.DAGS_SUBPATH}/ only",
                     f"move it into {answers.DAGS_SUBPATH}/ and import it by its name from there",
+                    blocks=False,
                 )
 
 

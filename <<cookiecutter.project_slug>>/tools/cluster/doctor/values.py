@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from tools import answers
 from tools.cluster import kubectl
-from tools.cluster.deploy import chart
-from tools.cluster.doctor.finding import Finding, broken, fine, unknown
+from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.values_file import read_values
 from tools.secrets import known_hosts, scan
 
@@ -82,7 +81,7 @@ def values(offline: bool) -> Iterator[Finding]:
         return
     text = VALUES.read_text(encoding="utf-8")
     found = read_values(text)
-    problems = [*old_values(found), *checkout(found), *secrets_in(found)]
+    problems = [*old_values(found), *checkout(found), *secrets_in(found), *unfilled()]
     if SSH:
         problems += known_hosts_in(text)
     good = "helm/values.yaml: repository, branch and subPath as in pyproject.toml, and no secret"
@@ -100,6 +99,9 @@ def old_values(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
 
 def checkout(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
     """Compare what decides about the checkout in the pods with what this project was made for."""
+    if "your-org/" in answers.GIT_REPO:
+        fix = "write your own address in pyproject.toml (git_repo) and helm/values.yaml, then make keys"
+        yield broken(f"git_repo is still the placeholder {answers.GIT_REPO}: there is no such repository", fix)
     if answers.DAG_DELIVERY == "git-sync":
         yield from sidecar(found)
         prefix, names = "dags.gitSync", ("repo", "ref", "subPath")
@@ -142,6 +144,15 @@ def secrets_in(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
             yield broken(f"helm/{path.name}:{line}: holds {what}", TAKE_OUT)
 
 
+def unfilled() -> Iterator[Finding]:
+    """Find what a person still has to fill in, in the values files that a deploy takes."""
+    for name in os.environ.get("VALUES", "helm/values.yaml").split():
+        lines = (answers.ROOT / name).read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, 1):
+            if "FILL-IN" in line.partition("#")[0]:
+                yield broken(f"{name}:{number} still says {line.strip()!r}", "fill it in")
+
+
 def known_hosts_in(text: str) -> Iterator[Finding]:
     copy = known_hosts.in_values(text)
     if copy is None and answers.DAG_DELIVERY == "git-sync":
@@ -159,6 +170,8 @@ def rendered(found: dict[str, tuple[str, int]]) -> Finding:
     not_checked = "helm/values.yaml against the chart's schema: "
     if not os.environ.get("CHART") and not os.environ.get("CHART_VERSION"):
         return unknown(f"{not_checked}the Makefile names the chart", "make doctor")
+    from tools.cluster.deploy import chart  # which imports this package
+
     command = [*helm, "template", *chart(), "--namespace", answers.NAMESPACE]
     patience = 60 if os.environ.get("CHART") else 8  # a chart that lies here waits for no network
     try:
