@@ -1,4 +1,4 @@
-"""Finish a new project: remove what was not chosen, make its keys, begin its git repository, say what comes next.
+"""Finish a new project: remove what was not chosen, make its keys, start its git repository, say what comes next.
 
 Run by cookiecutter's own interpreter, inside the new project. Whatever is optional may fail: failing here would make
 cookiecutter remove the project.
@@ -38,7 +38,7 @@ def remove_empty_folders():
             folder.rmdir()
 
 
-def begin_repository(branch):
+def start_repository(branch):
     """Run `git init` on the chosen branch, unless there is a repository; return a warning or None."""
     if Path(".git").exists():
         return None
@@ -78,20 +78,25 @@ def main():
     remove_empty_folders()
     if made_by_cruft_for_a_comparison(answers, project):
         return
-    warnings = [begin_repository(answers["git_branch"])]
-    print(f"\n{answers['project_name']} lies in {project}\n")
+    warnings = [start_repository(answers["git_branch"])]
+    print(f"\n{answers['project_slug']} is in {project}\n")
     if not make_keys():
         warnings.append("some keys are missing; later, in the project: make keys")
     exposed = not_ignored_secrets()
     if exposed:
         warnings.append(f"git would take {', '.join(exposed)}: put /secrets/ into .gitignore before you commit")
+    if answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor":
+        warnings.append(
+            "each task's pod will clone the repository with its whole history; "
+            "for a large one, prefer git-sync or the CeleryExecutor"
+        )
     for warning in filter(None, warnings):
         print(f"Warning: {warning}")
     print(
-        f"\nNext:\n  cd {project.name}\n  make run          # both DAGs on the sample days\n"
+        f"\nNext:\n  cd {project.name}\n  make run          # extract and transform, on the sample days\n"
         f"  git remote add origin {answers['git_repo']}\n"
-        f"  git add . && git commit -m 'Begin' && git push -u origin {answers['git_branch']}\n"
-        "  make deploy       # on the cluster that kubectl points at\n"
+        f"  git add . && git commit -m 'Start' && git push -u origin {answers['git_branch']}\n"
+        "  make deploy       # to the cluster that kubectl points at\n"
     )
 
 

@@ -7,7 +7,10 @@ import json
 import keyword
 import os
 import re
+import shlex
+import signal
 import sys
+import time
 from pathlib import Path
 
 # cookiecutter fills these two in; the checks get them as arguments, so that tests can import this file.
@@ -19,25 +22,20 @@ OLDEST_COOKIECUTTER = (2, 7, 1)
 CHOICES = {
     "git_access": ("ssh-deploy-key", "https-token", "public"),
     "dag_delivery": ("git-sync", "git-dag-bundle"),
-    "deploy_key_type": ("ed25519", "rsa-4096"),
     "executor": ("CeleryExecutor", "KubernetesExecutor", "LocalExecutor"),
-    "kubernetes": ("kubernetes", "microk8s"),
-    "expose": ("port-forward", "nodeport", "ingress"),
     "ci": ("github", "gitlab", "none"),
 }
-TEXTS = (
-    "project_name",
-    "project_slug",
-    "description",
-    "owner",
-    "owner_email",
-    "git_repo",
-    "git_branch",
-    "dags_subpath",
-    "namespace",
-    "ingress_host",
-    "data_root",
-)
+# With their defaults; that of git_repo is made of the slug.
+TEXTS = {
+    "project_slug": "my-etl",
+    "owner": "data-team",
+    "git_repo": None,
+    "git_branch": "main",
+    "dags_subpath": "dags",
+    "namespace": "airflow",
+    "expose": "port-forward",
+    "data_root": "file:///opt/airflow/data",
+}
 
 # Modules of requirements.lock and of the pods' image, and our own: a package of that name would hide one, or be hidden.
 TAKEN_MODULES = frozenset(
@@ -63,7 +61,7 @@ TAKEN_MODULES = frozenset(
     """.split()  # noqa: SIM905 (two hundred quoted names would be no easier to read)
 )
 # What the project keeps at its root, besides the DAGs.
-TAKEN_FOLDERS = frozenset(["tests", "helm", "tools", "secrets", "notebooks", "build"])
+TAKEN_FOLDERS = frozenset(["tests", "helm", "tools", "docs", "secrets", "notebooks", "build"])
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -99,62 +97,56 @@ def check_text(answers):
         value = answers.get(name)
         if not isinstance(value, str):
             yield f"{name}: must be text"
-        elif any(ord(char) < 32 or 127 <= ord(char) < 160 or char in "\u2028\u2029" for char in value):
+        elif not value.isprintable():
             yield f"{name}: must be one line, without control characters"
 
 
 def check_template_code(as_typed):
-    """Yield the answers that hold template code: cookiecutter renders what is given on its command line."""
+    """Yield the answers that contain template code: cookiecutter renders what is given on its command line."""
     for name, value in as_typed.items():
-        # The defaults of these two hold template code of ours; what comes out of them is checked to the letter.
-        if name in ("project_slug", "git_repo") or not isinstance(value, str):
+        # Its default is template code of ours; what comes out of it is checked to the letter.
+        if name == "git_repo" or not isinstance(value, str):
             continue
         if re.search("<[%#<]", value):
-            yield f"{name}: must not hold '<' before another '<', '%' or '#'; cookiecutter would run that"
+            yield f"{name}: must not contain '<' before another '<', '%' or '#'; cookiecutter would run that"
 
 
 def check_choices(answers):
-    """Yield the questions whose answer is none of the given ones (a replay file may hold anything)."""
+    """Yield the questions whose answer is not one of the choices (a replay file may hold anything)."""
     for name, choices in CHOICES.items():
         if answers.get(name) not in choices:
-            yield f"{name}: {answers.get(name)!r} is none of {', '.join(choices)}"
+            yield f"{name}: {answers.get(name)!r} is not one of {', '.join(choices)}"
 
 
-def check_names(answers):
-    """Yield what is wrong with project_name, project_slug and the package named after it."""
-    name, slug = answers["project_name"], answers["project_slug"]
-    if not name.strip() or len(name) > 60:
-        yield "project_name: must have 1 to 60 characters"
+def check_slug(answers):
+    """Yield what is wrong with project_slug and the package named after it."""
+    slug = answers["project_slug"]
     package = slug.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", slug) or len(slug) > 40:
         yield (
             f"project_slug: {slug!r} must be lower-case letters, digits and single hyphens, "
-            "begin with a letter and have at most 40 characters (my-etl)"
+            "start with a letter and have at most 40 characters (my-etl)"
         )
     elif keyword.iskeyword(package) or package in sys.stdlib_module_names | TAKEN_MODULES:
-        yield f"project_slug: {slug!r} names a Python module that exists already; add a word ({slug}-etl)"
-    if answers.get("__package", package) != package:
-        yield f"__package: must be {package!r}, it follows project_slug"
+        yield f"project_slug: {slug!r} is the name of an existing Python module; add a word ({slug}-etl)"
 
 
 def check_owner(answers):
-    """Yield what is wrong with owner and owner_email."""
-    owner, email = answers["owner"], answers["owner_email"]
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9 ._@-]{0,48}[A-Za-z0-9])?", owner):
-        yield f"owner: {owner!r} must be 1 to 50 letters, digits, spaces or . _ @ - (data-team)"
+    """Yield what is wrong with owner: Airflow splits at commas; the rest would need escaping in some file."""
+    owner = answers["owner"]
+    if not 1 <= len(owner) <= 50 or owner != owner.strip() or re.search(r"""[,"\\<>{}$`]""", owner):
+        yield f"""owner: {owner!r} must be 1 to 50 characters without , " \\ < > {{ }} $ ` (data-team)"""
     elif owner.lower() == "airflow":
-        yield "owner: 'airflow' is Airflow's placeholder; name the team that answers for the DAGs"
-    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._%+-]*@{HOST}\.[A-Za-z]{{2,}}", email):
-        yield f"owner_email: {email!r} is not an e-mail address"
+        yield "owner: 'airflow' is Airflow's placeholder; name the team that owns the DAGs"
 
 
 def check_git_repo(answers):
-    """Yield what is wrong with git_repo, alone and beside git_access and deploy_key_type."""
+    """Yield what is wrong with git_repo, alone and together with git_access."""
     repo, access = answers["git_repo"], answers["git_access"]
     scp, ssh, https = SCP_URL.fullmatch(repo), SSH_URL.fullmatch(repo), HTTPS_URL.fullmatch(repo)
     url = scp or ssh or https
     if re.match(r"\w+://[^/@]*:[^/]*@", repo) or re.match(r"https?://[^/]*@", repo):
-        yield "git_repo: must not hold a user, password or token; `make secrets` asks for a token when one is needed"
+        yield "git_repo: must not contain a user, password or token; `make secrets` asks for a token when one is needed"
         return
     if not url or ".." in url["path"].split("/"):
         yield f"git_repo: {repo!r} must be git@host:path, ssh://git@host:port/path or https://host/path"
@@ -163,18 +155,15 @@ def check_git_repo(answers):
     if scp and re.match(r"\d+/", path):
         yield f"git_repo: write the port as ssh://{url['user']}@{host}:{path}"
     if not scp and url["port"] and not 0 < int(url["port"]) < 65536:
-        yield f"git_repo: the port {url['port']} must lie between 1 and 65535"
+        yield f"git_repo: the port {url['port']} must be between 1 and 65535"
     if access == "ssh-deploy-key" and https:
         yield f"git_repo: a deploy key needs an SSH address, such as git@{host}:{path}"
     if access in ("https-token", "public") and not https:
         yield f"git_repo: git_access {access} needs an HTTPS address, such as https://{host}/{path}"
-    azure = re.search(r"(^|\.)(azure|visualstudio)\.com$", host.lower())
-    if azure and access == "ssh-deploy-key" and answers["deploy_key_type"] == "ed25519":
-        yield "deploy_key_type: Azure DevOps takes only RSA keys; choose rsa-4096"
 
 
 def check_git_branch(answers):
-    """Yield a problem if git_branch is no branch name, or one that a shell would interpret."""
+    """Yield a problem if git_branch is not a branch name, or is one that a shell would interpret."""
     name = answers["git_branch"]
     parts = name.split("/")
     fits = (
@@ -189,20 +178,22 @@ def check_git_branch(answers):
 
 
 def check_places(answers):
-    """Yield what is wrong with dags_subpath, namespace and ingress_host."""
-    subpath, namespace, host = answers["dags_subpath"], answers["namespace"], answers["ingress_host"]
+    """Yield what is wrong with dags_subpath, namespace and expose."""
+    subpath, namespace, expose = answers["dags_subpath"], answers["namespace"], answers["expose"]
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", subpath, re.ASCII) or len(subpath) > 100:
         yield f"dags_subpath: {subpath!r} must be a folder inside the repository, such as dags or airflow/dags"
     elif subpath.split("/")[0].lower() in TAKEN_FOLDERS:
         yield f"dags_subpath: {subpath.split('/')[0]!r} is a folder of the project itself; take another, such as dags"
     if not re.fullmatch(LABEL, namespace):
         yield f"namespace: {namespace!r} must be lower-case letters, digits and hyphens, at most 63 (airflow)"
-    if answers["expose"] == "ingress" and not (re.fullmatch(rf"{LABEL}(\.{LABEL})+", host) and len(host) <= 253):
-        yield f"ingress_host: {host!r} is not a DNS name (airflow.example.com)"
+    if expose not in ("port-forward", "nodeport") and not (
+        re.fullmatch(rf"{LABEL}(\.{LABEL})+", expose) and len(expose) <= 253
+    ):
+        yield f"expose: {expose!r} must be port-forward, nodeport or the host name of an ingress (airflow.example.com)"
 
 
 def check_data_root(answers):
-    """Yield a problem if data_root is no absolute URL of a storage that the stock Airflow image can write."""
+    """Yield a problem if data_root is not an absolute URL of a storage that the stock Airflow image can write."""
     root = answers["data_root"]
     path = r"(/[A-Za-z0-9_=][A-Za-z0-9._=-]*)"
     bucket = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
@@ -214,9 +205,18 @@ def check_data_root(answers):
         )
     elif re.match(r"file:///opt/airflow(/(dags|logs)(/|$)|$)", root):
         yield f"data_root: {root} is a folder that Airflow needs for itself; take file:///opt/airflow/data"
-    scheme = root.split(":")[0]
-    if answers.get("__storage", scheme) != scheme:
-        yield f"__storage: must be {scheme!r}, it follows data_root"
+
+
+def check_derived(answers):
+    """Yield the derived values that do not fit the answers: a replay file that was edited by hand may hold such."""
+    derived = {
+        "__package": answers["project_slug"].replace("-", "_"),
+        "__storage": answers["data_root"].split(":")[0],
+        "__ingress_host": answers["expose"] if "." in answers["expose"] else "",
+    }
+    for name, value in derived.items():
+        if answers.get(name, value) != value:
+            yield f"{name}: must be {value!r}, which follows from the other answers"
 
 
 def find_problems(answers, as_typed=None):
@@ -224,43 +224,64 @@ def find_problems(answers, as_typed=None):
     problems = [*check_text(answers), *check_choices(answers), *check_template_code(as_typed or {})]
     if problems:
         return problems
-    for check in (check_names, check_owner, check_git_repo, check_git_branch, check_places, check_data_root):
+    for check in (check_slug, check_owner, check_git_repo, check_git_branch, check_places, check_data_root):
         problems += check(answers)
-    return problems
+    return problems or list(check_derived(answers))
 
 
-def replay_hint(answers):
-    """Return how to keep the answers: cookiecutter writes them down before it runs this hook."""
-    config = Path(os.environ.get("COOKIECUTTER_CONFIG", "~/.cookiecutterrc")).expanduser()
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    folder = re.search(r"^replay_dir:\s*[\"']?(.+?)[\"']?\s*$", text, re.MULTILINE)
-    folder = os.path.expandvars(folder[1]) if folder else "~/.cookiecutter_replay"
-    # Its own file is the newest; the name cannot be relied on, since a template may be given by a relative path.
-    replay = max(Path(folder).expanduser().glob("*.json"), key=lambda path: path.stat().st_mtime)
-    return (
-        f"Your answers are kept. Correct them in {replay} and run\n"
-        f"  cookiecutter --replay-file {replay} {answers['_template']}\n"
-        "There, __package follows project_slug (my-etl: my_etl) and __storage follows data_root (s3://bucket: s3).\n"
-    )
+def repeat_command(answers, problems):
+    """Return the command that asks again, with the accepted answers as defaults."""
+    refused = {problem.split(":")[0] for problem in problems}
+    defaults = TEXTS | {name: choices[0] for name, choices in CHOICES.items()}
+    words = ["cookiecutter"]
+    if answers["_output_dir"] != os.environ.get("PWD"):
+        words += ["-o", answers["_output_dir"]]
+    if any(Path.cwd().iterdir()):
+        words.append("-f")
+    if answers.get("_checkout"):
+        words += ["--checkout", answers["_checkout"]]
+    words.append(answers["_template"])
+    for name, answer in answers.items():
+        # An address that was not changed follows the slug, which may be what has to change.
+        unchanged = answer == defaults.get(name) or (name == "git_repo" and "your-org/" in answer)
+        if name in defaults and name not in refused and not unchanged:
+            words.append(f"{name}={answer}")
+    return shlex.join(words)
 
 
-def remove_parents_afterwards(output_dir):
-    """Leave no empty folders behind a refused slug with slashes: cookiecutter itself removes only the innermost."""
-    here = Path.cwd()
-    parents = [parent for parent in here.parents if output_dir in parent.parents]
-    if not parents or any(here.iterdir()):
-        return
-    import subprocess
+def command_of(process):
+    """Return the words of a process's command line, none if they cannot be read."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    except OSError:
+        pass
+    import subprocess  # slow to import, and needed only here
 
-    wait_and_remove = (
-        "import os, sys, time\n"
-        "for _ in range(100):\n"
-        "    if not os.path.exists(sys.argv[1]): break\n"
-        "    time.sleep(0.05)\n"
-        "for path in sys.argv[2:]: os.rmdir(path)\n"
-    )
-    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    subprocess.Popen([sys.executable, "-c", wait_and_remove, here, *parents], cwd="/", start_new_session=True, **quiet)
+    try:
+        return subprocess.run(["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True).stdout.split()
+    except OSError:
+        return []
+
+
+def stop(output_dir):
+    """End the run with status 1, without the traceback that cookiecutter prints when a hook fails.
+
+    The command line gets what Ctrl-C would send; a program that calls cookiecutter as a library gets its exception.
+    """
+    parent = os.getppid()
+    words = [Path(word).name for word in command_of(parent)[:3]]
+    if {"cookiecutter", "cruft"} & {*words[:2], *(words[2:] if words[1:2] == ["-m"] else [])}:
+        # More than one folder where a refused slug had slashes in it.
+        for folder in (Path.cwd(), *Path.cwd().parents):
+            if folder == output_dir or any(folder.iterdir()):
+                break
+            folder.rmdir()
+        os.kill(parent, signal.SIGINT)
+        for _ in range(40):
+            if os.getppid() != parent:
+                break
+            time.sleep(0.05)
+    sys.exit(1)
 
 
 def main():
@@ -273,11 +294,13 @@ def main():
     if not problems:
         return
     print("\nNothing was written. Please change:", *(f"  - {line}" for line in problems), sep="\n", file=sys.stderr)
-    # cruft knows neither of these two; its answers lie in the project's .cruft.json.
     if "_repo_dir" in answers:
-        print(f"\n{replay_hint(answers)}", file=sys.stderr)
-        remove_parents_afterwards(Path(answers["_output_dir"]))
-    sys.exit(1)
+        print("\nThis asks again, with your other answers as defaults:", file=sys.stderr)
+        print(f"  {repeat_command(answers, problems)}", file=sys.stderr)
+    else:
+        # cruft, which keeps a project's answers in its .cruft.json.
+        print("\nIn a project: cruft update --variables-to-update '{…}', with the answers as JSON", file=sys.stderr)
+    stop(Path(answers.get("_output_dir", Path.cwd().parent)))
 
 
 if __name__ == "__main__":

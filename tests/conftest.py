@@ -57,6 +57,7 @@ def _environment_maker(environment_class):
 
 def bake_into(folder, **answers):
     """Bake the template into `folder` with these answers (the others are the defaults); return the project's path."""
+    assert answers.keys() <= QUESTIONS.keys(), "cookiecutter would ignore what is no question"
     return Path(cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)))
 
 

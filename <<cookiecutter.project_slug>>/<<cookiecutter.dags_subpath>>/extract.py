@@ -29,7 +29,7 @@ RAW = Asset("earthquakes_raw")
     dagrun_timeout=timedelta(hours=4),
     description="One UTC day of earthquakes, as the service sends them",
     default_args={
-        "owner": << cookiecutter.owner | tojson >>,
+        "owner": "<< cookiecutter.owner >>",
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
         "on_failure_callback": notify.on_failure(SETTINGS),

@@ -27,7 +27,7 @@ CLEAN = Asset("earthquakes_clean")
     dagrun_timeout=timedelta(hours=4),
     description="From a raw day to clean earthquakes in Parquet",
     default_args={
-        "owner": << cookiecutter.owner | tojson >>,
+        "owner": "<< cookiecutter.owner >>",
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
         "on_failure_callback": notify.on_failure(SETTINGS),

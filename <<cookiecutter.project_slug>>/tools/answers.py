@@ -29,8 +29,7 @@ DAG_DELIVERY = _answers["dag_delivery"]
 DEPLOY_KEY_TYPE = _answers["deploy_key_type"]
 EXECUTOR = _answers["executor"]
 NAMESPACE = _answers["namespace"]
+# "port-forward", "nodeport" or the host name of the ingress.
 EXPOSE = _answers["expose"]
-INGRESS_HOST = _answers["ingress_host"]
 # Where the environment does not say otherwise (the Makefile passes both on).
-KUBECTL = "microk8s kubectl" if _answers["kubernetes"] == "microk8s" else "kubectl"
-HELM = "microk8s helm3" if _answers["kubernetes"] == "microk8s" else "helm"
+KUBECTL, HELM = "kubectl", "helm"

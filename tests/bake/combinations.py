@@ -5,10 +5,8 @@ from allpairspy import AllPairs
 CHOICES = {
     "git_access": ["ssh-deploy-key", "https-token", "public"],
     "dag_delivery": ["git-sync", "git-dag-bundle"],
-    "deploy_key_type": ["ed25519", "rsa-4096"],
     "executor": ["CeleryExecutor", "KubernetesExecutor", "LocalExecutor"],
-    "kubernetes": ["kubernetes", "microk8s"],
-    "expose": ["port-forward", "nodeport", "ingress"],
+    "expose": ["port-forward", "nodeport", "airflow.example.com"],
     "data_root": [
         "file:///opt/airflow/data",
         "s3://bucket/data",

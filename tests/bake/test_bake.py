@@ -92,7 +92,7 @@ def test_style(bake, answers):
 
 @pytest.mark.parametrize("data_root", ["file:///opt/airflow/data", "abfs://data@account.dfs.core.windows.net/etl"])
 def test_style_with_the_longest_names(bake, data_root):
-    names = {"project_slug": "s" * 40, "project_name": "n" * 60, "namespace": "n" * 63, "owner": "o" * 50}
+    names = {"project_slug": "s" * 40, "namespace": "n" * 63, "owner": "o" * 50}
     assert_style(bake(**names, data_root=data_root))
 
 

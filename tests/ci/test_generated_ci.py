@@ -95,7 +95,7 @@ def test_gitlab_cancels_and_ends(bake):
 
 
 def test_makefile_is_sound_shell(bake, tmp_path):
-    for answers in ({}, {"ci": "gitlab", "kubernetes": "microk8s", "git_access": "https-token"}):
+    for answers in ({}, {"ci": "gitlab", "git_access": "https-token"}):
         project = bake(**answers)
         for target in sorted(targets(project)):
             made = ["-o", ".venv/.installed", "-o", ".tools/bin/uv"]

@@ -228,10 +228,22 @@ def test_the_real_tools_know_every_word_that_they_are_given(cluster, real_tools,
         assert "usage" not in done.stderr.lower(), (words, done.stderr)
 
 
-def test_microk8s_is_the_default_where_it_was_chosen(bake):
-    printed = run(["make", "-n", "-p", "deploy"], cwd=bake(kubernetes="microk8s"))
-    assert "KUBECTL ?= microk8s kubectl" in printed or "KUBECTL = microk8s kubectl" in printed
-    assert "HELM ?= microk8s helm3" in printed or "HELM = microk8s helm3" in printed
+@pytest.mark.parametrize(
+    ("there", "used"),
+    [
+        (["kubectl", "helm"], ["kubectl", "helm"]),
+        (["microk8s"], ["microk8s kubectl", "microk8s helm3"]),
+        (["microk8s", "kubectl", "helm"], ["kubectl", "helm"]),
+        (["microk8s", "helm"], ["microk8s kubectl", "helm"]),
+        ([], ["kubectl", "helm"]),
+    ],
+)
+def test_microk8s_is_used_where_there_is_nothing_else(bake, tmp_path, there, used):
+    for tool in ("bash", "sh", "make", *there):
+        (tmp_path / tool).symlink_to(shutil.which(tool) or shutil.which("true"))
+    show = ["make", "--eval", "show: ; @echo $$KUBECTL, $$HELM", "show"]
+    printed = run(show, cwd=bake(), PATH=str(tmp_path), KUBECTL=None, HELM=None)
+    assert printed.strip() == ", ".join(used)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def deployed(server, tmp_path_factory):
 
 def deploy(server, folder, kind):
     """Return a project whose host keys are known and whose every commit is pushed."""
-    project = bake_into(folder, git_repo=server.url, deploy_key_type=kind)
+    project = bake_into(folder, git_repo=server.url, __deploy_key_type=kind)
     command(project, sys.executable, "-m", "tools.secrets.known_hosts", answer="y\n")
     command(project, sys.executable, "-m", "tools.secrets.keys")
     git(project, "add", "--all")

@@ -13,5 +13,7 @@ def test_a_project_as_baked_is_well(bake, answers):
     report = run(["make", "doctor", "OFFLINE=1", "PYTHON=python3 -B"], cwd=bake(**answers), expect=None)
     broken = re.findall("^\N{BALLOT X} (.*)$", report, re.MULTILINE)
     # What a person has to do: commit, and write his own address where he kept the default.
-    assert [what for what in broken if not what.startswith(("not committed: ", "git_repo is still the placeholder"))] == []
+    assert [
+        what for what in broken if not what.startswith(("not committed: ", "git_repo is still the placeholder"))
+    ] == []
     assert "failed itself" not in report

@@ -23,8 +23,9 @@ DATA_ROOTS = [
     "gs://bucket/etl",
     "abfs://container@account.dfs.core.windows.net/etl",
 ]
-ASKED = {name: QUESTIONS[name] for name in ("git_access", "dag_delivery", "executor", "expose", "kubernetes")} | {
-    "data_root": DATA_ROOTS
+ASKED = {name: QUESTIONS[name] for name in ("git_access", "dag_delivery", "executor")} | {
+    "expose": ["port-forward", "nodeport", "airflow.example.com"],
+    "data_root": DATA_ROOTS,
 }
 # What decides which containers there are. The other answers vary inside each of these groups.
 GROUPS = list(itertools.product(*(ASKED[name] for name in ("git_access", "dag_delivery", "executor"))))
@@ -104,7 +105,7 @@ def test_a_bake_writes_the_values_that_are_tested_here(bake, values_text, execut
 
 def test_every_combination_fits_the_chart_s_schema(values_text):
     matrix = combinations()
-    assert len(matrix) == 432
+    assert len(matrix) == 216
     errors = [(answers, helm_chart.schema_errors(yaml.safe_load(values_text(**answers)))) for answers in matrix]
     assert [(answers, found) for answers, found in errors if found] == []
 
@@ -119,7 +120,7 @@ def test_the_schema_check_sees_wrong_values(values_text):
     assert "periods" in found[1]
 
 
-@pytest.mark.parametrize("answers", combinations(kubernetes="kubernetes", expose="port-forward"), ids=str)
+@pytest.mark.parametrize("answers", combinations(expose="port-forward"), ids=str)
 def test_git_sync_follows_the_branch_and_nothing_else(values_text, answers):
     values = yaml.safe_load(values_text(**answers))
     sync = values.get("dags", {}).get("gitSync", {})
@@ -170,17 +171,15 @@ def test_the_kubernetes_check_sees_a_wrong_object():
     assert len(helm_chart.kubernetes_errors(service, "1.34")) == 1
 
 
-@pytest.mark.parametrize("kubernetes", ASKED["kubernetes"])
 @pytest.mark.parametrize("executor", ASKED["executor"])
-def test_the_data_volume_is_one_that_all_task_pods_can_mount(bake, executor, kubernetes):
-    answers = {"git_access": "public", "kubernetes": kubernetes, "executor": executor, "data_root": DATA_ROOTS[0]}
+def test_the_data_volume_is_one_that_all_task_pods_can_mount(bake, executor):
+    answers = {"git_access": "public", "executor": executor, "data_root": DATA_ROOTS[0]}
     project = bake(**complete(answers))
     claim = yaml.safe_load((project / "helm" / "data-volume.yaml").read_text(encoding="utf-8"))
     assert (claim["kind"], claim["metadata"]) == ("PersistentVolumeClaim", {"name": f"{SLUG}-data"})
     # A single scheduler needs no more, and any storage class offers it.
-    alone = executor == "LocalExecutor" and kubernetes == "kubernetes"
-    assert claim["spec"]["accessModes"] == ["ReadWriteOnce" if alone else "ReadWriteMany"]
-    assert claim["spec"].get("storageClassName") == {"kubernetes": None, "microk8s": "microk8s-hostpath"}[kubernetes]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce" if executor == "LocalExecutor" else "ReadWriteMany"]
+    assert "storageClassName" not in claim["spec"]
     versions = helm_chart.kubernetes_versions("1.30")
     assert [error for version in versions for error in helm_chart.kubernetes_errors(claim, version)] == []
     overlay = yaml.safe_load((project / "helm" / "values.production.yaml").read_text(encoding="utf-8"))
@@ -440,11 +439,12 @@ class Release:
             assert (service["type"], service["ports"][0]["nodePort"]) == ("NodePort", 30080)
         else:
             assert service["type"] == "ClusterIP"
-        if self.answers["expose"] == "ingress":
+        if "." in self.answers["expose"]:
             (ingress,) = ingresses
-            assert [rule["host"] for rule in ingress["rules"]] == [QUESTIONS["ingress_host"]]
-            assert ingress.get("ingressClassName") == ("public" if self.answers["kubernetes"] == "microk8s" else None)
-            assert self.config.get("api", "base_url") == f"http://{QUESTIONS['ingress_host']}"
+            assert [rule["host"] for rule in ingress["rules"]] == [self.answers["expose"]]
+            # None: the cluster's default class.
+            assert ingress.get("ingressClassName") is None
+            assert self.config.get("api", "base_url") == f"http://{self.answers['expose']}"
         else:
             assert ingresses == []
 
@@ -469,7 +469,7 @@ def production(values_text, render_file):
     return values
 
 
-@pytest.mark.parametrize("answers", combinations(dag_delivery="git-sync", kubernetes="kubernetes"), ids=str)
+@pytest.mark.parametrize("answers", combinations(dag_delivery="git-sync"), ids=str)
 def test_the_production_overlay_fits_the_chart_s_schema(production, answers):
     assert helm_chart.schema_errors(production(**answers)) == []
 
@@ -478,8 +478,10 @@ def test_the_production_overlay_fits_the_chart_s_schema(production, answers):
 @pytest.mark.parametrize("data_root", DATA_ROOTS, ids=lambda root: root.split(":")[0])
 @pytest.mark.parametrize("executor", ASKED["executor"])
 def test_the_production_overlay_renders_what_it_says(production, executor, data_root):
-    answers = {"git_access": "ssh-deploy-key", "dag_delivery": "git-sync", "kubernetes": "kubernetes"}
-    texts = helm_chart.render(production(**answers, executor=executor, data_root=data_root, expose="ingress"), "etl")
+    answers = {"git_access": "ssh-deploy-key", "dag_delivery": "git-sync"}
+    texts = helm_chart.render(
+        production(**answers, executor=executor, data_root=data_root, expose="airflow.example.com"), "etl"
+    )
     objects = helm_chart.objects(texts)
     assert [error for item in objects for error in helm_chart.kubernetes_errors(item, "1.30")] == []
     assert [error for item in objects for error in helm_chart.kubernetes_errors(item, "1.37")] == []

@@ -16,7 +16,7 @@ REPOSITORY = "https://github.com/acme/my-etl.git"
 ANSWERS = [
     {},
     {"git_access": "https-token", "git_repo": REPOSITORY, "dag_delivery": "git-dag-bundle", "ci": "gitlab"},
-    {"git_access": "public", "git_repo": REPOSITORY, "kubernetes": "microk8s", "executor": "KubernetesExecutor"},
+    {"git_access": "public", "git_repo": REPOSITORY, "executor": "KubernetesExecutor"},
 ]
 
 LOGIN = (

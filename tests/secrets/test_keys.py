@@ -159,7 +159,7 @@ def test_a_public_key_alone_is_not_overwritten(project):
     ("kind", "size", "algorithm"), [("ed25519", 256, "ssh-ed25519"), ("rsa-4096", 4096, "ssh-rsa")]
 )
 def test_the_deploy_key_is_one(bake_fresh, kind, size, algorithm):
-    project = without_keys(bake_fresh(deploy_key_type=kind))
+    project = without_keys(bake_fresh(__deploy_key_type=kind))
     done = run_keys(project)
     public = (project / "secrets/deploy_key.pub").read_text()
     assert ssh_keygen("-y", "-P", "", "-f", project / "secrets/deploy_key").split()[:2] == public.split()[:2]

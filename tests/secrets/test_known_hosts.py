@@ -54,10 +54,6 @@ def known_hosts(bake, monkeypatch):
         del sys.modules[name]
 
 
-def key_type(repo):
-    return "rsa-4096" if "azure" in repo else "ed25519"  # Azure DevOps takes no other
-
-
 def fingerprints(path):
     """Type → SHA256 fingerprint, as OpenSSH itself computes it."""
     shown = subprocess.run(["ssh-keygen", "-l", "-f", path], capture_output=True, text=True, check=True).stdout
@@ -70,7 +66,7 @@ def git_sync_known_hosts(project):
 
 @pytest.mark.parametrize("host", PUBLISHED)
 def test_the_pinned_keys_are_the_published_ones(bake, host):
-    project = bake(git_repo=REPOSITORIES[host], deploy_key_type=key_type(REPOSITORIES[host]))
+    project = bake(git_repo=REPOSITORIES[host])
     assert fingerprints(project / "helm/known_hosts") == PUBLISHED[host]
     lines = [line for line in (project / "helm/known_hosts").read_text().splitlines() if not line.startswith("#")]
     assert {line.split()[0] for line in lines} == {host}
@@ -82,7 +78,7 @@ def test_the_tools_know_the_same_fingerprints(known_hosts):
 
 @pytest.mark.parametrize("repo", [*REPOSITORIES.values(), "ssh://git@git.example:2222/a/b.git"])
 def test_values_yaml_holds_the_very_same_lines(bake, known_hosts, repo):
-    project = bake(git_repo=repo, deploy_key_type=key_type(repo))
+    project = bake(git_repo=repo)
     text = (project / "helm/known_hosts").read_text()
     assert git_sync_known_hosts(project) == text
     assert known_hosts.in_values((project / "helm/values.yaml").read_text()) == text
@@ -90,7 +86,7 @@ def test_values_yaml_holds_the_very_same_lines(bake, known_hosts, repo):
 
 @pytest.mark.parametrize("repo", [*REPOSITORIES.values(), "ssh://git@git.example:2222/a/b.git"])
 def test_the_generated_test_passes(bake, repo):
-    project = bake(git_repo=repo, deploy_key_type=key_type(repo))
+    project = bake(git_repo=repo)
     command = [sys.executable, *GENERATED_TEST]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout + done.stderr

@@ -231,7 +231,7 @@ def test_what_is_wrong_with_the_cluster_is_said_in_one_line(bake_fresh, tmp_path
 
 
 def test_a_missing_kubectl_is_said_in_one_line(bake_fresh):
-    output = make(bake_fresh(kubernetes="microk8s"), "secrets", expect=1, KUBECTL="/nonexistent/kubectl")
+    output = make(bake_fresh(), "secrets", expect=1, KUBECTL="/nonexistent/kubectl")
     assert "make secrets: /nonexistent/kubectl is not on PATH" in output
 
 
@@ -394,7 +394,7 @@ def test_an_unknown_name_lists_those_there_are(bake, kubectl, name):
 @pytest.mark.parametrize("kind", ["ed25519", "rsa-4096"])
 def test_a_deploy_key_takes_over_once_it_opens_the_repository(bake_fresh, kubectl, tmp_path, kind):
     with GitSshServer(tmp_path) as server:
-        project = bake_fresh(git_repo=server.url, deploy_key_type=kind)
+        project = bake_fresh(git_repo=server.url, __deploy_key_type=kind)
         subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
         private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
         old, old_public = private.read_bytes(), public.read_text()

@@ -24,7 +24,7 @@ CHANGED = {
     f"{FOLDER}/Makefile": ("VENV := .venv\n", "VENV := .environment\n"),
     f"{FOLDER}/helm/values.yaml": ("terminationGracePeriodSeconds: 600", "terminationGracePeriodSeconds: 60"),
 }
-ANSWERS = {"project_slug": "quakes", "executor": "LocalExecutor", "deploy_key_type": "ed25519"}
+ANSWERS = {"project_slug": "quakes", "executor": "LocalExecutor"}
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,9 @@ DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
 STORAGE = answers.SECRETS / "storage.env"
 IN_NAMESPACE = ("--namespace", answers.NAMESPACE)
 UI = {
-    "ingress": f"http://{answers.INGRESS_HOST}, or make ui-forward",
+    "port-forward": "make ui-forward",
     "nodeport": "http://ANY-NODE:30080, or make ui-forward",
-}.get(answers.EXPOSE, "make ui-forward")
+}.get(answers.EXPOSE, f"http://{answers.EXPOSE}, or make ui-forward")
 JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-user")
 
 
