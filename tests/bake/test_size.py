@@ -1,0 +1,29 @@
+"""The generated project does not grow: no room has more lines or files than when this was last written."""
+
+import pytest
+
+from scripts import size
+
+# Room → (most lines, most files). Make them smaller with the rooms, never larger.
+MOST = {
+    "example": (2017, 22),
+    "daily": (0, 0),
+    "tools": (3200, 31),
+    "integrity": (3073, 25),
+    "outside": (None, 55),
+}
+
+
+@pytest.fixture(scope="module")
+def sizes(bake):
+    return size.count(bake())
+
+
+@pytest.mark.parametrize("room", MOST)
+def test_a_room_does_not_grow(sizes, room):
+    for now, most in zip(sizes[room], MOST[room], strict=True):
+        assert now is None or now <= most, f"{size.GOALS[room][0]}: {now} is more than {most}"
+
+
+def test_every_goal_is_held():
+    assert MOST.keys() == size.GOALS.keys()
