@@ -1,10 +1,7 @@
-"""What all tests share. Airflow's state and all data of a test run lie in temporary folders."""
+"""What all tests share. Airflow's state and all data of a test run are in temporary folders."""
 
-import dataclasses
-import http.server
 import os
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -24,11 +21,10 @@ os.environ.update(
 
 
 @pytest.fixture
-def settings(tmp_path):
-    """The project's settings, with a data root of the test's own."""
-    from << cookiecutter.__package >>.settings import load
-
-    return dataclasses.replace(load(), data_root=f"file://{tmp_path}/data")
+def data_root(tmp_path, monkeypatch):
+    """An empty data root of the test's own."""
+    monkeypatch.setenv("ETL_DATA_ROOT", f"file://{tmp_path}/data")
+    return tmp_path / "data"
 
 
 @pytest.fixture(scope="session")
@@ -39,44 +35,3 @@ def dags():
 
     initdb()
     return DagBag(str(DAGS)).dags
-
-
-class Server:
-    """An HTTP server on loopback that gives the answers it was told to, in turn, the last one for ever."""
-
-    def __init__(self):
-        self.answers = []
-        self.requests = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                outer.requests.append(self.path)
-                answers = outer.answers
-                answer = answers.pop(0) if len(answers) > 1 else answers[0]
-                answer(self)
-
-            def log_message(self, *arguments):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/query"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def secure(self, tls):
-        """Speak TLS from now on."""
-        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()

@@ -29,7 +29,7 @@ td, th {{ text-align: left; padding: 0.2rem 1rem 0.2rem 0; }}
 
 
 def write(events, day: str, folder: Path) -> list[Path]:
-    """Draw the day's clean events (columns: contract.py) and return the two files that were written."""
+    """Draw the day's clean events (a DataFrame) and return the two files that were written."""
     title = f"{len(events)} earthquakes on {day} (UTC)"
     figure = draw(events, title)
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 DAGS = REPOSITORY / "<< cookiecutter.dags_subpath >>"
 LOG = REPOSITORY / ".airflow" / "run.log"
-COLUMNS = ("day", "read", "clean", "duplicates", "set apart", "rejected", "files", "seconds")
+COLUMNS = ("day", "read", "clean", "duplicates", "set apart", "rejected", "seconds")
 
 
 class Failed(Exception):
@@ -71,8 +71,7 @@ def set_environment() -> None:
 
 
 def one_day(date: str) -> str:
-    from << cookiecutter.__package >>.days import bounds
-    from << cookiecutter.__package >>.errors import Permanent
+    from << cookiecutter.__package >>.daily.settings import Permanent, bounds
 
     try:
         bounds(date)
@@ -82,11 +81,11 @@ def one_day(date: str) -> str:
 
 
 def sample_days() -> list[str]:
-    from << cookiecutter.__package >> import sample, settings
+    from << cookiecutter.__package >>.earthquakes import source
 
-    if settings.load().service:
+    if source.service():
         raise Failed("ETL_SOURCE is not the sample: say which day you want, like make run DATE=2018-02-01")
-    return sample.days()
+    return source.sample_days()
 
 
 def import_airflow(say) -> None:
@@ -159,10 +158,10 @@ def run_day(extract, transform, day: str, say) -> tuple:
     show_progress(say, f"{day}: extract ...")
     run(extract, day, slices=1)
     show_progress(say, f"{day}: transform ...")
-    facts = run(transform, day).get_task_instance("publish").xcom_pull(task_ids="publish")
+    facts = run(transform, day).get_task_instance("clean").xcom_pull(task_ids="clean")[day]
     return (
         day,
-        *(facts[name] for name in ("read", "clean", "duplicates", "set_apart", "rejected", "files")),
+        *(facts[name] for name in ("read", "clean", "duplicates", "set_apart", "rejected")),
         round(time.monotonic() - started, 1),
     )
 
@@ -186,10 +185,10 @@ def chart_of(day: str) -> list[str]:
     """Draw the day; the files' names. None where matplotlib, a development dependency, is missing."""
     if not importlib.util.find_spec("matplotlib"):
         return []
-    from << cookiecutter.__package >> import datasets, settings
+    from << cookiecutter.__package >>.daily import read
     from tools.local import chart
 
-    files = chart.write(datasets.events(settings.load(), day), day, REPOSITORY / ".airflow" / "charts")
+    files = chart.write(read("earthquakes", day), day, REPOSITORY / ".airflow" / "charts")
     return [os.path.relpath(file) for file in files]
 
 

@@ -1,27 +1,15 @@
-"""The contract: every column of an earthquake catalogue file, its type, unit and range, in this one place.
+"""The earthquakes: columns and cleaning. https://earthquake.usgs.gov/data/comcat/#event-terms has the terms.
 
-Enforced on every row that comes in (see cleaning.py), asserted on every file that goes out, and carried by
-the Parquet files as metadata. https://earthquake.usgs.gov/data/comcat/#event-terms explains the terms.
+ETL_TIMEZONE: whose calendar the column local_day follows (an IANA name).
 """
 
-from dataclasses import dataclass
+import os
 
-
-@dataclass(frozen=True)
-class Column:
-    """type: timestamp (UTC, ms), number, integer or text. low and high are included in the range."""
-
-    name: str
-    type: str
-    unit: str
-    meaning: str
-    nullable: bool = True
-    low: float | None = None
-    high: float | None = None
-
+from << cookiecutter.__package >>.daily import Column, Dataset
+from << cookiecutter.__package >>.earthquakes import source
 
 COLUMNS = (
-    Column("time", "timestamp", "UTC", "origin time; lies in the partition's day", nullable=False),
+    Column("time", "timestamp", "UTC", "origin time", nullable=False),
     Column("latitude", "number", "degrees north", "epicentre", nullable=False, low=-90, high=90),
     Column("longitude", "number", "degrees east", "epicentre", nullable=False, low=-180, high=180),
     Column("depth", "number", "km", "below the surface; negative above sea level", low=-100, high=1000),
@@ -33,7 +21,7 @@ COLUMNS = (
     Column("rms", "number", "s", "root mean square travel time residual", low=0, high=1_000),
     Column("net", "text", "", "network that contributed the event", nullable=False),
     Column("id", "text", "", "identifier of the event", nullable=False),
-    Column("updated", "timestamp", "UTC", "last change; the newest record of an id counts", nullable=False),
+    Column("updated", "timestamp", "UTC", "last change", nullable=False),
     Column("place", "text", "", "nearest named place"),
     Column("type", "text", "", "earthquake, quarry blast, explosion, ...", nullable=False),
     Column("horizontalError", "number", "km", "uncertainty of the location", low=0, high=100_000),
@@ -44,34 +32,59 @@ COLUMNS = (
     Column("locationSource", "text", "", "network that made the location"),
     Column("magSource", "text", "", "network that made the magnitude"),
 )
-COLUMN_NAMES = tuple(column.name for column in COLUMNS)
-
-# What the transform adds.
 DERIVED = (
     Column("magnitude_class", "text", "", "micro, minor, light, moderate, strong, major or great"),
     Column("depth_class", "text", "", "shallow (below 70 km), intermediate (below 300 km) or deep"),
     Column("local_day", "date", "", "calendar day of the origin time in ETL_TIMEZONE", nullable=False),
 )
 
-MAX_TEXT = 1_000  # characters; no column holds prose
-UPDATED_RANGE = ("1900-01-01", "2200-01-01")
-EVENT_TYPE = "earthquake"  # other types are set apart
+MAGNITUDES = {
+    "micro": 3,
+    "minor": 4,
+    "light": 5,
+    "moderate": 6,
+    "strong": 7,
+    "major": 8,
+    "great": None,
+}  # below
+DEPTHS = {"shallow": 70, "intermediate": 300, "deep": None}  # km
+TIMEZONE = os.environ.get("ETL_TIMEZONE", "America/Los_Angeles")
 
 
-def arrow_schema(columns=COLUMNS + DERIVED):
-    """The pyarrow schema of the clean files; units and meanings lie in each field's metadata."""
-    import pyarrow as pa
+def fetch(start, end, sink):
+    """Write the events of [start, end) to `sink` as CSV; an answer without these columns is not taken."""
+    source.fetch(start, end, sink, check=EARTHQUAKES.header)
 
-    types = {
-        "timestamp": pa.timestamp("ms", tz="UTC"),
-        "number": pa.float64(),
-        "integer": pa.int32(),
-        "text": pa.string(),
-        "date": pa.date32(),
-    }
-    return pa.schema(
-        [
-            pa.field(c.name, types[c.type], c.nullable, metadata={"unit": c.unit, "description": c.meaning})
-            for c in columns
-        ]
-    )
+
+def clean(events):
+    """Add the derived columns to a DataFrame of events; a class is missing where its number is."""
+    events["magnitude_class"] = classify(events["mag"], MAGNITUDES)
+    events["depth_class"] = classify(events["depth"], DEPTHS)
+    events["local_day"] = events["time"].dt.tz_convert(TIMEZONE).dt.tz_localize(None).dt.floor("D")
+    return events
+
+
+def classify(numbers, classes):
+    """The name of each number's class; `classes` has the upper end of each, which belongs to the next one."""
+    import pandas as pd  # here, for fetching needs none of it
+
+    edges = [float("-inf"), *list(classes.values())[:-1], float("inf")]
+    return pd.cut(numbers, edges, labels=list(classes), right=False)
+
+
+def is_no_earthquake(events):
+    """A quarry blast, an explosion, ..."""
+    return events["type"] != "earthquake"
+
+
+EARTHQUAKES = Dataset(
+    "earthquakes",
+    columns=COLUMNS,
+    fetch=fetch,
+    clean=clean,
+    derived=DERIVED,
+    set_apart=is_no_earthquake,
+    key="id",
+    newest="updated",
+    time="time",
+)

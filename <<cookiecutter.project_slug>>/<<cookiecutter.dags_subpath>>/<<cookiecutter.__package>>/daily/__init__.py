@@ -1,0 +1,127 @@
+"""What any dataset that comes day by day needs. It knows no dataset; yours are beside it.
+
+A dataset is said once, in a module of its own, which tasks import when they run (so it may import pandas):
+
+    from my_etl.daily import Column, Dataset, http
+
+    def fetch(start, end, sink):  # write the bytes of [start, end) to sink, a binary file
+        http.download_csv("https://example.com/orders.csv", sink, params={"from": start, "to": end})
+
+    def clean(frame):  # pandas; gets and returns the day's rows
+        frame["total"] = frame["price"] * frame["pieces"]
+        return frame
+
+    ORDERS = Dataset(
+        "orders",
+        columns=(
+            Column("id", "text", nullable=False),
+            Column("at", "timestamp", nullable=False),
+            Column("price", "number", "EUR", low=0, high=10_000),
+            Column("pieces", "integer", low=1, high=1_000),
+        ),
+        fetch=fetch,
+        clean=clean,
+        derived=(Column("total", "number", "EUR"),),
+        key="id",  # of rows with the same id one is kept:
+        newest="at",  # the one with the newest time, and of those the one with the most values
+        time="at",  # is inside the day
+    )
+
+A DAG file says `from my_etl.daily import airflow as daily`. That module has what the arguments of @dag need
+(every_day, defaults, params, deadline), and what its tasks call: plan, fetch and publish, or extract, which
+is all three in one task; and transform. A task of your own gets its day from day_of(), and is put inside
+`with daily.errors():`.
+
+Data are below ETL_DATA_ROOT, a folder for each UTC day (settings.py says what else can be set):
+
+    raw/orders/partition_date=2018-02-01/0000-of-0004.csv, ...   as fetched, a file for each slice of the day
+    clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
+    set_apart/orders/partition_date=2018-02-01/orders.parquet    rows for which Dataset.set_apart is true
+    rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
+
+read("orders", "2018-02-01") gives a clean day as a DataFrame; pandas.read_parquet can read the files as well.
+Rows read = clean + duplicates + set apart + rejected.
+"""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .settings import Permanent
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, and what its values must keep to; rows that do not are rejected, with the reason.
+
+    type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
+        millisecond).
+    low, high: the range, both ends included; numbers, or ISO dates for timestamp and date.
+    optional: files without this column are read as if it were empty; without any other, reading fails.
+    """
+
+    name: str
+    type: str
+    unit: str = ""
+    meaning: str = ""
+    nullable: bool = True
+    low: float | str | None = None
+    high: float | str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """See the top of this module for an example.
+
+    columns: what the raw files have; more columns in a file are ignored, their order does not matter.
+    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC).
+    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
+        NaN, NaT or <NA>; numbers are float64, integers Int64, timestamps datetime64[ms, UTC].
+    rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
+        judge row by row: the frame is a part of the day.
+    set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
+    key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
+    time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
+    format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    fetch: Callable
+    clean: Callable | None = None
+    derived: tuple[Column, ...] = ()
+    rules: Mapping[str, Callable] = field(default_factory=dict)
+    set_apart: Callable | None = None
+    key: str | tuple[str, ...] = ()
+    newest: str | None = None
+    time: str | None = None
+    format: str = "csv"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    def header(self, line: bytes) -> list[str]:
+        """The names in the first line of a CSV; Permanent says what is wrong with it."""
+        text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+        if "\r" in text or "\n" in text or "\0" in text:
+            raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
+        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+        columns = {column.name: column for column in self.columns}
+        if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
+            raise Permanent(f"The header has {', '.join(doubled)} more than once.")
+        missing = [name for name, column in columns.items() if name not in names and not column.optional]
+        if missing:
+            raise Permanent(f"The header lacks the columns {', '.join(missing)}.")
+        return names
+
+
+def read(name: str, day: str, folder: str = "clean"):
+    """A day of the dataset `name` as a DataFrame, whole even while a run replaces it.
+
+    folder: clean or set_apart. NoSuchDay when the day was never published.
+    """
+    from .steps import read
+
+    return read(name, day, folder)

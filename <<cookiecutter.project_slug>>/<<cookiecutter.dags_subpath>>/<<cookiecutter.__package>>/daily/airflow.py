@@ -1,0 +1,187 @@
+"""For DAG files: what the arguments of @dag need, and what the tasks call. Nothing heavy is imported here.
+
+    from my_etl.daily import airflow as daily
+
+What the tasks call finds the day in the run: see day_of.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta, timezone
+
+from airflow.sdk import CronPartitionTimetable, Param, get_current_context
+
+from . import steps
+from .settings import NoSuchDay, Permanent, bounds, load
+
+LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
+
+
+def every_day() -> CronPartitionTimetable:
+    """Every midnight (UTC), for the day that has just ended, which is the run's partition key."""
+    # It must stay at midnight: a backfill's last day counts up to 00:00, and later hours would drop it.
+    return CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+
+
+def params(day: str | None = None, slices: int | None = None) -> dict[str, Param]:
+    """The params of a DAG. day: the default of `partition`; slices: that of `slices`, for some."""
+    found = {
+        "partition": Param(
+            day,
+            type=["null", "string"],
+            format="date",
+            description="The day (UTC) of a run without a partition key; empty: the day before the run",
+        )
+    }
+    if slices:
+        found["slices"] = Param(
+            slices, type="integer", minimum=1, maximum=1440, description="Time slices per day"
+        )
+    return found
+
+
+def defaults(owner: str) -> dict:
+    """A DAG's default_args: two retries, and a mail when a task has failed for good (ETL_NOTIFY)."""
+    found = {"owner": owner, "retries": 2, "retry_delay": timedelta(minutes=1)}
+    if notify := load().notify:
+        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+        found["on_failure_callback"] = [
+            SmtpNotifier(
+                to=notify,
+                subject="{{ dag.dag_id }} {{ ti.task_id }} failed",
+                html_content="Run {{ run_id }}: {{ exception }}",
+            )
+        ]
+    return found
+
+
+def deadline(dag_id: str):
+    """A DAG's deadline: a mail when a run is not over after LONGEST_RUN; None without ETL_NOTIFY."""
+    notify = load().notify
+    if not notify:
+        return None
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+    from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+
+    mail = {
+        "to": notify,
+        "subject": f"A run of {dag_id} takes too long",
+        "html_content": f"It is not over after {LONGEST_RUN} hours. See its page in Airflow.",
+    }
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=LONGEST_RUN,
+        callback=AsyncCallback(SmtpNotifier, kwargs=mail),
+    )
+
+
+def plan() -> list[dict]:
+    """What fetch is to be mapped over: the slices of the run's days."""
+    with errors():
+        return _plan()
+
+
+def fetch(dataset, part: dict) -> dict:
+    """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
+    get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
+    with errors():
+        return steps.fetch(dataset, part, load())
+
+
+def publish(dataset, files, event) -> dict[str, dict]:
+    """Make what was fetched the raw days. event: outlet_events[ASSET], which gets the days as partitions."""
+    with errors():
+        return _told(steps.publish(dataset, list(files), load()), event)
+
+
+def extract(dataset, event=None) -> dict[str, dict]:
+    """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
+    with errors():
+        return _told(
+            steps.publish(dataset, [steps.fetch(dataset, part, load()) for part in _plan()], load()), event
+        )
+
+
+def transform(dataset, event=None) -> dict[str, dict]:
+    """Make the run's clean days from the raw ones: {day: counts}."""
+    with errors():
+        return _told({day: steps.transform(dataset, day, load()) for day in days_of()}, event)
+
+
+def _plan() -> list[dict]:
+    return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
+
+
+def _told(facts: dict[str, dict], event) -> dict[str, dict]:
+    if event is not None:
+        event.extra = facts
+        event.add_partitions(list(facts))
+    return facts
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """How the library's errors look to Airflow: what a retry cannot fix fails at once.
+
+    On a laptop, a scheduled run skips a day that the source cannot have; a run by hand fails, and so does
+    every run in a cluster, where green nights without data would go unnoticed.
+    """
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    try:
+        yield
+    except NoSuchDay as problem:
+        if get_current_context()["dag_run"].run_type == "manual" or "KUBERNETES_SERVICE_HOST" in os.environ:
+            raise AirflowFailException(str(problem)) from problem
+        raise AirflowSkipException(str(problem)) from problem
+    except Permanent as problem:
+        raise AirflowFailException(str(problem)) from problem
+    except OSError as problem:
+        if not isinstance(problem, PermissionError | NotADirectoryError) and problem.errno != errno.EROFS:
+            raise
+        raise AirflowFailException(
+            f"{load().data_root} refuses access: {problem} Who may write there?"
+        ) from problem
+
+
+def days_of(context: Mapping | None = None) -> list[str]:
+    """The day that the run is for, and when it was scheduled the earlier ones that are fetched again."""
+    context = context or get_current_context()
+    day = day_of(context)
+    if context["dag_run"].run_type != "scheduled":
+        return [day]
+    start, _ = bounds(day)
+    return [day, *((start - timedelta(days=n)).date().isoformat() for n in load().refetch)]
+
+
+def day_of(context: Mapping | None = None) -> str:
+    """The day that the run of this context, or of the running task, is for.
+
+    Its partition key (schedule, backfill, asset, or given by hand), else the param `partition`, else the day
+    before the run. Permanent when a param is not known, or when what was given means different days.
+    """
+    context = context or get_current_context()
+    run, known = context["dag_run"], context["dag"].params
+    if unknown := sorted(set(run.conf or {}) - set(known)):
+        raise Permanent(f"There is no param {', '.join(unknown)}, only {', '.join(known)}.")
+    key, asked = run.partition_key, context["params"].get("partition")
+    if key and asked and (run.conf or {}).get("partition", key) != key:
+        raise Permanent(f"The partition key is {key}, the param partition {asked}: give one of them.")
+    day = key or asked
+    chosen = run.logical_date
+    if chosen and not key and run.run_type == "manual":
+        # The form in the UI fills in the moment of the click, which says nothing about the day.
+        clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
+        if not clicked and chosen.astimezone(timezone.utc).date().isoformat() != day:
+            raise Permanent(
+                f"The logical date {chosen.isoformat()} does not say for which day this run is"
+                + (f", and the param partition says {day}" if day else "")
+                + ": leave it empty, and give the day as partition."
+            )
+    if not day:
+        day = ((chosen or run.run_after).astimezone(timezone.utc) - timedelta(days=1)).date().isoformat()
+    bounds(day)
+    return day

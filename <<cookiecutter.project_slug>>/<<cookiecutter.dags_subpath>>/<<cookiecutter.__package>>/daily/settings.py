@@ -1,0 +1,59 @@
+"""Settings, from environment variables, read whenever Airflow parses a DAG file; and errors."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+
+class Permanent(Exception):
+    """A retry cannot fix this: somebody has to change something first."""
+
+
+class NoSuchDay(Permanent):
+    """The day is not there, and will not be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between a laptop and a cluster.
+
+    data_root: URL of the folder that has all data (ETL_DATA_ROOT; file://, s3://, gs://, abfs://).
+    max_rejected_share: above this share of rejected rows a day is not published (ETL_MAX_REJECTED_SHARE).
+    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or was revised
+        (ETL_REFETCH_DAYS: numbers with commas between them; empty for none).
+    notify: the address that gets a mail when something fails or takes too long, or None (ETL_NOTIFY).
+    """
+
+    data_root: str
+    max_rejected_share: float
+    refetch: tuple[int, ...]
+    notify: str | None
+
+
+def load(environ=os.environ) -> Settings:
+    """The settings of this process; ValueError says which variable is wrong and what it may be."""
+    share = environ.get("ETL_MAX_REJECTED_SHARE", "0.05")
+    try:
+        max_rejected_share = float(share)
+    except ValueError:
+        raise ValueError(f"ETL_MAX_REJECTED_SHARE is {share!r}: use a number from 0 to 1.") from None
+    days = environ.get("ETL_REFETCH_DAYS", "7").replace(",", " ").split()
+    if not all(day.isdecimal() and int(day) > 0 for day in days):
+        raise ValueError(f"ETL_REFETCH_DAYS is {','.join(days)!r}: use numbers of days, like 1,7; or nothing.")
+    return Settings(
+        data_root=environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>"),
+        max_rejected_share=max_rejected_share,
+        refetch=tuple(int(day) for day in days),
+        notify=environ.get("ETL_NOTIFY") or None,
+    )
+
+
+def bounds(day: str) -> tuple[datetime, datetime]:
+    """First instant of the UTC day and first instant of the next one."""
+    try:
+        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError):
+        start = None
+    if start is None or start.date().isoformat() != day:
+        raise Permanent(f"{day!r} is not a day: write it like 2018-02-01.")
+    return start, start + timedelta(days=1)

@@ -1,0 +1,102 @@
+"""Files below data_root, on a disk or in an object store: whole or absent, whatever happens meanwhile."""
+
+import contextlib
+import io
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+ONE_REQUEST = 16 * 2**20  # bytes; up to here an object is fetched as a whole, not range by range
+DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
+CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
+
+
+class Store:
+    """The folder that `url` points at; every path is relative to it."""
+
+    def __init__(self, url: str):
+        self.url = url.rstrip("/")
+        self.on_disk = self.url.startswith("file://")
+        if self.on_disk:
+            # The same file system that ObjectStoragePath would give, without importing Airflow.
+            from fsspec.implementations.local import LocalFileSystem
+
+            self.fs, self._root = LocalFileSystem(), self.url.removeprefix("file://")
+        else:
+            from airflow.sdk import ObjectStoragePath
+
+            root = ObjectStoragePath(self.url)
+            self.fs, self._root = root.fs, root.path.rstrip("/")
+
+    def full(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def open(self, path: str) -> BinaryIO:
+        """A binary, seekable file; FileNotFoundError when there is none."""
+        file = self.fs.open(self.full(path), "rb")
+        if self.on_disk:
+            return file
+        if file.size <= ONE_REQUEST:
+            with file:
+                return io.BytesIO(file.read())
+        # What an object store's file system gives lacks a part of Python's files: readline(size).
+        return io.BufferedReader(file)
+
+    @contextlib.contextmanager
+    def writing(self, path: str) -> Iterator[BinaryIO]:
+        """A binary file that takes the place of `path` when the block ends, and is gone when it fails.
+
+        A disk renames a file that is beside it, an object store gets it in one put: readers see the old file
+        or the new one.
+        """
+        folder = Path(self.full(path)).parent if self.on_disk else Path(tempfile.gettempdir())
+        if self.on_disk:
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove_old_drafts(folder)
+        # Readers' patterns, like *.parquet, do not match this name.
+        descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+        try:
+            with open(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                if self.on_disk:
+                    os.fsync(file.fileno())
+            if self.on_disk:
+                os.chmod(draft, 0o666 & ~_umask())
+                os.replace(draft, self.full(path))
+            else:
+                self.fs.put_file(draft, self.full(path))
+        finally:
+            Path(draft).unlink(missing_ok=True)
+
+    def files(self, folder: str) -> dict[str, tuple]:
+        """The files in `folder` by name: when each was changed, and what else changes with its content."""
+        self.fs.invalidate_cache()
+        found = self.fs.find(self.full(folder), maxdepth=1, detail=True)
+        files = {}
+        for path, info in found.items():
+            changed = next(info[word] for word in CHANGED if word in info)
+            name = path.rpartition("/")[2]
+            if not name.startswith("."):
+                files[name] = (changed, info["size"], info.get("ETag") or info.get("etag") or info.get("ino"))
+        return files
+
+    def remove(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(self.full(path))
+
+
+def _remove_old_drafts(folder: Path) -> None:
+    for draft in folder.glob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):  # another process removes it, too
+            if time.time() - draft.stat().st_mtime > DRAFTS_KEPT:
+                draft.unlink()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
