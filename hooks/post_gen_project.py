@@ -4,6 +4,7 @@ Run by cookiecutter's own interpreter, inside the new project. Whatever is optio
 cookiecutter remove the project.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -52,8 +53,6 @@ def start_repository(branch):
 
 def make_keys():
     """Run the project's own tools/secrets/keys.py, which prints what it made; return whether all keys are there."""
-    sys.dont_write_bytecode = True  # no __pycache__ in a new project
-    sys.path.insert(0, ".")
     try:
         from tools.secrets import keys
 
@@ -61,6 +60,13 @@ def make_keys():
     except (OSError, ImportError) as error:
         print(f"Warning: tools/secrets/keys.py: {error}")
         return False
+
+
+def write_checksums():
+    """Write down the tools' sums, in the form of `sha256sum`: `make lint` names the files that were edited later."""
+    tools = sorted(path for path in Path("tools").rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.as_posix()}\n" for path in tools)
+    Path("tools/SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 
 def not_ignored_secrets():
@@ -73,9 +79,12 @@ def not_ignored_secrets():
 
 
 def main():
-    """Do the four steps; every warning comes with what to do about it."""
+    """Do the steps; every warning comes with what to do about it."""
     answers, project = json.loads(ANSWERS), Path.cwd()
+    sys.dont_write_bytecode = True  # no __pycache__ in a new project
+    sys.path.insert(0, ".")
     remove_empty_folders()
+    write_checksums()
     if made_by_cruft_for_a_comparison(answers, project):
         return
     warnings = [start_repository(answers["git_branch"])]
