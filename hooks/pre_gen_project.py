@@ -299,7 +299,8 @@ def main():
         print(f"  {repeat_command(answers, problems)}", file=sys.stderr)
     else:
         # cruft, which keeps a project's answers in its .cruft.json.
-        print("\nIn a project: cruft update --variables-to-update '{…}', with the answers as JSON", file=sys.stderr)
+        other = json.dumps({problem.split(":")[0]: "…" for problem in problems})
+        print(f"\nIn a project: cruft update --variables-to-update '{other}'", file=sys.stderr)
     stop(Path(answers.get("_output_dir", Path.cwd().parent)))
 
 
