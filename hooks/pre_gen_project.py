@@ -299,7 +299,7 @@ def main():
         print(f"  {repeat_command(answers, problems)}", file=sys.stderr)
     else:
         # cruft, which keeps a project's answers in its .cruft.json.
-        other = json.dumps({problem.split(":")[0]: "…" for problem in problems})
+        other = json.dumps({problem.split(":")[0]: "..." for problem in problems})
         print(f"\nIn a project: cruft update --variables-to-update '{other}'", file=sys.stderr)
     stop(Path(answers.get("_output_dir", Path.cwd().parent)))
 
