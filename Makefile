@@ -51,6 +51,11 @@ build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv
 e2e: .venv/.installed build/e2e/image/.installed ## Run a person's whole way on real servers (sshd, PostgreSQL, Redis, S3, a browser)
 	@tests/e2e/isolated.sh $(BIN)/python -m pytest -m e2e tests/e2e
 
+.PHONY: host
+host: ## Once, for whoever hosts this template: write its real address into every page (ADDRESS=gh:acme/airflow-etl-template)
+	@test -n "$(ADDRESS)" || { echo "Say where: make host ADDRESS=gh:acme/airflow-etl-template" >&2; exit 2; }
+	@git grep -lz 'gh:org/airflow-etl-template' -- '*.md' | xargs -0 perl -pi -e 's|\Qgh:org/airflow-etl-template\E|$$ENV{ADDRESS}|g'
+
 .PHONY: size
 size: .venv/.installed ## Count the files and lines of a generated project, beside the goals
 	@$(BIN)/python scripts/size.py

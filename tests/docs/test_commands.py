@@ -1,4 +1,4 @@
-"""Every command that the READMEs show is run by a test: here, or by the one that is named here.
+"""Every command that the READMEs and docs/ show is run by a test: here, or by the one that is named here.
 
 A command that nobody runs fails, and so does a name that no test has any more.
 """
@@ -7,18 +7,22 @@ import ast
 import re
 
 import pytest
+import yaml
 
+from tests.cluster.helm_chart import tools
 from tests.conftest import TEMPLATE, run
 
 README = TEMPLATE / "README.md"
 REPOSITORY = "https://github.com/acme/my-etl.git"
-# What the generated README shows depends on these answers.
+# What the generated pages show depends on these answers.
 ANSWERS = [
     {},
     {"git_access": "https-token", "git_repo": REPOSITORY, "dag_delivery": "git-dag-bundle", "ci": "gitlab"},
     {"git_access": "public", "git_repo": REPOSITORY, "executor": "KubernetesExecutor"},
 ]
 
+# Whoever hosts the template puts its address here.
+COOKIECUTTER = re.search(r"^cookiecutter \S+/airflow-etl-template$", README.read_text(), re.MULTILINE)[0]
 LOGIN = (
     """TOKEN=$(curl -s http://localhost:8080/auth/token --json '{"username": "admin", "password": "…"}' | """
     """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
@@ -29,15 +33,11 @@ START_A_DAY = (
 )
 BACKFILL = (
     "AIRFLOW_HOME=$PWD/.airflow .venv/bin/airflow backfill create --dag-id extract "
-    "--from-date 2018-02-01 --to-date 2018-02-06"
+    "--from-date 2018-02-01 --to-date 2018-02-03"
 )
 # Command → file, test or fixture in it, and words by which one sees that it runs the command.
 RUN_BY = {
-    "cookiecutter gh:org/airflow-etl-template": (
-        "updates/test_updates.py",
-        "test_replay_gives_the_same_project",
-        "COOKIECUTTER",
-    ),
+    COOKIECUTTER: ("updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
     "make deploy": (
@@ -76,19 +76,21 @@ RUN_BY = {
     "make ui": ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", '"ui"'),
     "make ui-forward": ("cluster/test_deploy.py", "test_the_real_tools_without_a_cluster_get_one_line", '"ui-forward"'),
     "pipx install 'cookiecutter>=2.7.1'": (
-        "docs/test_readme_commands.py",
+        "docs/test_commands.py",
         "test_the_cookiecutter_to_install_is_the_one_that_pyproject_asks_for",
         "pipx",
     ),
 }
 # Commands that need nothing installed: run here, in a new project.
 RUN_HERE = ("make keys", "make secret-scan", "make doctor OFFLINE=1")
+# Credentials come from a file in secrets/; the real kubectl takes the command without a cluster.
+KUBECTL = "kubectl -n airflow create secret generic my-etl-sso --from-file=client-secret=secrets/sso_client_secret"
 
 
 def commands(text):
-    """Return the commands of a README's bash blocks, without their comments."""
+    """Return the commands of a page's bash blocks, without their comments."""
     found = []
-    for block in re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^ *```bash\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
         lines = block.replace("\\\n", " ").replace("|\n", "| ").splitlines()
         found += [" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines]
     return [command for command in found if command]
@@ -96,15 +98,17 @@ def commands(text):
 
 @pytest.fixture(scope="module")
 def shown(bake):
-    """Every command of the template's and of the generated README."""
-    texts = [README.read_text(), *((bake(**answers) / "README.md").read_text() for answers in ANSWERS)]
+    """Every command of the template's README and of every page of the generated projects."""
+    projects = [bake(**answers) for answers in ANSWERS]
+    pages = [page for project in projects for page in [project / "README.md", *sorted(project.glob("docs/*.md"))]]
+    texts = [page.read_text() for page in [README, *pages]]
     return {command for text in texts for command in commands(text)}
 
 
 def test_every_command_is_run_by_a_test(shown):
     assert len(shown) > 15
-    assert shown - RUN_BY.keys() - set(RUN_HERE) == set(), "no test runs these"
-    assert (RUN_BY.keys() | set(RUN_HERE)) - shown == set(), "no README shows these any more"
+    assert shown - RUN_BY.keys() - {*RUN_HERE, KUBECTL} == set(), "no test runs these"
+    assert (RUN_BY.keys() | {*RUN_HERE, KUBECTL}) - shown == set(), "no page shows these any more"
 
 
 @pytest.mark.parametrize("command", RUN_BY)
@@ -127,6 +131,49 @@ def test_it_runs_in_a_new_project(bake_fresh, command):
     run(["git", "add", "--all"], cwd=project)
     run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
     run(command.split(), cwd=project)
+
+
+def test_kubectl_takes_the_command_of_the_sso_page(bake_fresh):
+    project = bake_fresh()
+    (project / "secrets" / "sso_client_secret").write_text("hunter2")
+    kubectl, *words = KUBECTL.split()
+    printed = run([tools() / kubectl, *words, "--dry-run=client", "-o", "yaml"], cwd=project)
+    assert yaml.safe_load(printed)["data"] == {"client-secret": "aHVudGVyMg=="}
+
+
+def named_targets(text):
+    """Return the make targets that a text names: `make a b VARIABLE=value` names a and b."""
+    named = re.findall(r"\bmake((?: [a-z][a-z-]*\b(?!=))+)(?=[` \n,;.:)]|$)", "\n".join(re.findall(r"`[^`\n]+`", text)))
+    return {target for words in named for target in words.split()}
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=["ssh", "token", "public"])
+def test_every_target_file_and_link_that_a_page_names_is_there(bake, answers):
+    project = bake(**answers)
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (project / "Makefile").read_text(), re.MULTILINE))
+    pages = [project / "README.md", project / "AGENTS.md", project / "tools" / "README.md", *project.glob("docs/*.md")]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert named_targets(text) - targets == set(), page.name
+        links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+        assert [link for link in links if not (page.parent / link).exists()] == [], page.name
+
+
+def test_the_page_for_agents(bake):
+    """At most 60 lines; the folders and files in its table are there, and each of its commands is a target."""
+    project = bake()
+    text = (project / "AGENTS.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 60
+    rows = re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+    paths = [row for row in rows if not row.startswith("make ")]
+    assert len(paths) > 5
+    assert [path for path in paths if not list(project.glob(path.rstrip("/")))] == []
+    assert len(rows) - len(paths) > 5
+
+
+def test_the_generated_readme_is_short(bake):
+    for answers in ANSWERS:
+        assert len((bake(**answers) / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
 
 
 def test_the_cookiecutter_to_install_is_the_one_that_pyproject_asks_for(shown):
