@@ -70,9 +70,10 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  $(UPGRADE) --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory .venv/.installed
-	@$(BIN)/python scripts/lock_projects.py $(UPGRADE)
+	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/stock_image.py
+	@$(BIN)/python scripts/lock_project.py UPGRADE=$(UPGRADE)
 	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --constraint "<<cookiecutter.project_slug>>/<% if cookiecutter.__storage == 's3' %>requirements.lock<% endif %>" \
+	  --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
 
 .PHONY: bump

@@ -107,6 +107,9 @@ def installed(bake, tmp_path_factory):
             project = tmp_path_factory.mktemp("installed") / source.name
             shutil.copytree(source, project, symlinks=True)
             run(["make", "install"], cwd=project)
+            if answers.get("data_root", "").startswith("s3:"):
+                # What `make deploy` says that s3:// needs.
+                run(["make", "add"], cwd=project, PKG="apache-airflow-providers-amazon[s3fs]")
             projects[key] = project
         return projects[key]
 

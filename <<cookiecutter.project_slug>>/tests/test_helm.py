@@ -122,7 +122,7 @@ def test_the_image_is_the_airflow_of_the_lock(values):
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     version = re.search(r"^apache-airflow==(\S+)", lock, re.MULTILINE)[1]
     assert values["airflowVersion"] == version
-    assert values["defaultAirflowTag"].startswith(f"{version}-python")
+    assert values["defaultAirflowTag"].startswith(f"{version}-")
 
 
 def test_the_overlay_names_no_secret_in_the_clear(tool):

@@ -1,0 +1,334 @@
+"""Your packages, in the same versions on laptops and in the pods: `make add`, `make lock`, `make image`.
+
+pyproject.toml says what the DAGs import. requirements.lock is all of it, for laptops and CI.
+requirements-image.lock is what the stock image lacks, resolved against what it has, so that nothing that Airflow
+needs is replaced. docs/packages.md tells the rest.
+
+Exit code 0: done. 1: refused, and no file was changed. 2: wrong usage.
+"""
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from tools.answers import GIT_REPO, ROOT
+
+STOCK_IMAGE = "tools/dag_integrity/stock_image.txt"
+STOCK_REPOSITORY = "apache/airflow"
+# The versions that the released image is built with. AIRFLOW_CONSTRAINTS names a copy: a file or an address.
+CONSTRAINTS = "https://raw.githubusercontent.com/apache/airflow/constraints-{}/constraints-{}.txt"
+LOCK = "requirements.lock"
+IMAGE_LOCK = "requirements-image.lock"
+VALUES = "helm/values.yaml"
+# Where a git host keeps the images of a repository.
+REGISTRIES = {"github.com": "ghcr.io", "gitlab.com": "registry.gitlab.com"}
+# What a kind of storage needs in the pods.
+STORAGE = {
+    "s3": ("s3fs", "apache-airflow-providers-amazon[s3fs]"),
+    "gs": ("gcsfs", "apache-airflow-providers-google"),
+    "abfs": ("adlfs", "apache-airflow-providers-microsoft-azure"),
+}
+HOW_ELSE = "ask for another version, or give the task packages of its own (make new-dag KIND=heavy)"
+
+
+class Refused(Exception):
+    """What was asked for is not possible; the message says why, in one line."""
+
+
+def canonical(name):
+    """Return a distribution's name as PyPI compares it: A_b.c is a-b-c."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(path):
+    """Return name → version, or None where none is given, of a lock, list or constraints file.
+
+    Lines that end in a question mark are left out: whether the image has those is not known.
+    """
+    text = re.sub(r".*\?[ \t]*$", "", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    lines = re.findall(r"^([A-Za-z0-9][\w.-]*)(?:==([^\s;\\]+))?", text, re.MULTILINE)
+    return {canonical(name): version or None for name, version in lines}
+
+
+def stock_versions():
+    """Return Airflow's and Python's version in the image that the Dockerfile starts from."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    found = re.search(rf"^FROM {STOCK_REPOSITORY}:([\d.]+)-python([\d.]+)", text, re.MULTILINE)
+    if not found:
+        raise Refused(f"Dockerfile: no line FROM {STOCK_REPOSITORY}:<version>-python<version>")
+    return found.groups()
+
+
+def listed():
+    """Return name → version of what the stock image brings, by the list that comes with the tools."""
+    return pins(ROOT / STOCK_IMAGE)
+
+
+@functools.cache
+def stock_packages():
+    """Return the same with the versions that Airflow published, where they can be read, and their source."""
+    airflow, python = stock_versions()
+    place = os.environ.get("AIRFLOW_CONSTRAINTS") or CONSTRAINTS.format(airflow, python)
+    try:
+        if "://" in place:
+            place, _ = urllib.request.urlretrieve(place)  # noqa: S310 (ours, or the user's own)
+        published = pins(place)
+    except (OSError, ValueError) as problem:
+        if os.environ.get("AIRFLOW_CONSTRAINTS"):
+            raise Refused(f"AIRFLOW_CONSTRAINTS={place}: {problem}") from problem
+        return listed(), STOCK_IMAGE
+    versions = {name: published.get(name, version) for name, version in listed().items()}
+    return versions, f"Airflow's constraints of {airflow} for Python {python}"
+
+
+def uv(*arguments, cwd):
+    """Run uv. Raises Refused with its reason in one line."""
+    # The Makefile puts one there where PATH has none.
+    command = [shutil.which("uv") or str(ROOT / ".tools/bin/uv"), *arguments]
+    environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return
+    said = " ".join(done.stderr.split("hint:")[0].split())
+    if re.search("Failed to fetch|client error|network was disabled", said):
+        raise Refused("the package index cannot be reached")
+    if unknown := re.search(r"(\S+) was not found in the package registry", said):
+        raise Refused(f"there is no package {unknown[1]}")
+    # "error: No solution found ... cause: Because A depends on B and C, we can conclude that ..."
+    said = re.sub(r"^error: .*? cause: (Because )?", "", said)
+    said = re.sub(r", we can conclude that .*?(unsatisfiable|cannot be used)\.", ".", said)
+    said = re.sub(r"(?<=\.) And because you require \S+", "", said)
+    raise Refused(said[:1000])
+
+
+def asked_for(folder):
+    """Return the requirements of a folder's pyproject.toml that hold in the image."""
+    from packaging.requirements import Requirement
+
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        import tomli as tomllib
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    python = stock_versions()[1]
+    image = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
+    found = [Requirement(line) for line in project["dependencies"]]
+    return [item for item in found if item.marker is None or item.marker.evaluate(image)]
+
+
+def lock(folder, upgrade=False):
+    """Resolve the pyproject.toml of a folder into both locks there.
+
+    uv keeps the versions that a lock has where it can; `upgrade` begins with those of the stock image.
+    """
+    if upgrade:
+        (folder / IMAGE_LOCK).write_text("")
+        versions = [f"{name}=={version}\n" for name, version in stock_packages()[0].items() if version]
+        (folder / LOCK).write_text("".join(versions))
+    missing = [item for item in asked_for(folder) if item.extras or canonical(item.name) not in listed()]
+    added = lock_image(folder, missing) if missing else ""
+    write_image_lock(folder, added)
+    try:
+        lock_laptop(folder)
+    except Refused:
+        if not added:
+            raise
+        # A version that Pythons older than the image's do not get: they take one of their own.
+        only = rf"\1 ; python_version >= '{stock_versions()[1]}'"
+        write_image_lock(folder, re.sub(r"^([\w.-]+==[^\s;\\]+)", only, added, flags=re.MULTILINE))
+        lock_laptop(folder)
+
+
+def lock_laptop(folder):
+    """Resolve everything, for all Pythons that pyproject.toml allows, with the image lock's versions."""
+    text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+    oldest = re.search(r'^requires-python = ">=([\d.]+)', text, re.MULTILINE)
+    options = ["--group=dev", f"--python-version={oldest[1]}", f"--constraint={IMAGE_LOCK}"]
+    uv("pip", "compile", "--quiet", *options, f"--output-file={LOCK}", "pyproject.toml", cwd=folder)
+
+
+def lock_image(folder, requirements):
+    """Resolve requirements against what the image has; return the lines of what has to be added to it."""
+    stock, source = stock_packages()
+    has = [f"{name}=={version}" for name, version in stock.items() if version]
+    (folder / "asked.txt").write_text("".join(f"{item}\n" for item in requirements))
+    (folder / "stock.txt").write_text("\n".join(has))
+    options = [f"--python-version={stock_versions()[1]}", "--python-platform=linux", "--no-universal"]
+    options += ["--no-header", "--constraint=stock.txt", f"--output-file={IMAGE_LOCK}"]
+    options += [f"--no-emit-package={name}" for name in stock]
+    try:
+        uv("pip", "compile", "--quiet", *options, "asked.txt", cwd=folder)
+    except Refused as problem:
+        words = re.split(r"[\s,;]+|\.(?:\s|$)", str(problem))
+        kept = ", ".join(pin for pin in has if pin in words)
+        if not kept:
+            raise
+        raise Refused(f"{problem} The image has {kept} (by {source}): {HOW_ELSE}") from problem
+    lines = (folder / IMAGE_LOCK).read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#"))
+
+
+def write_image_lock(folder, added):
+    """Write what is added to the image, below a header."""
+    header = "# Added to {}:{}-python{} by the Dockerfile; written by `make add` and `make lock`.\n"
+    text = header.format(STOCK_REPOSITORY, *stock_versions())
+    if added:
+        text += f"# Resolved against {stock_packages()[1]}.\n{added}"
+    (folder / IMAGE_LOCK).write_text(text, encoding="utf-8")
+
+
+def image_in_values(text):
+    """Return the repository and the tag of the image in the text of values.yaml."""
+    found = dict(re.findall(r'^defaultAirflow(Repository|Tag): "?([^"\s]+)', text, re.MULTILINE))
+    if len(found) < 2:
+        raise Refused(f"{VALUES}: lacks defaultAirflowRepository or defaultAirflowTag at its top level")
+    return found["Repository"], found["Tag"]
+
+
+def own_tag(folder=ROOT):
+    """Return the tag of the image with the added packages: by its content, so that CI and values agree."""
+    content = (ROOT / "Dockerfile").read_bytes() + (folder / IMAGE_LOCK).read_bytes()
+    return f"{stock_versions()[0]}-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def own_repository(current):
+    """Return where this repository's images are: IMAGE=…, what the values say, or the git host's registry."""
+    given = os.environ.get("IMAGE", "")
+    if given and not re.fullmatch(r"[\w.-]+(:\d+)?(/[\w.-]+)+", given):
+        raise Refused(f"IMAGE={given}: must be registry/path without a tag (registry.example.com/team/etl)")
+    if given or current != STOCK_REPOSITORY:
+        return given or current
+    host, _, path = re.sub(r"^(\w+://)?([^@/]+@)?", "", GIT_REPO).replace(":", "/", 1).partition("/")
+    return f"{REGISTRIES[host]}/{path.removesuffix('.git')}".lower() if host in REGISTRIES else None
+
+
+def switch_image(folder):
+    """Have the values name the image that the lock needs; return it, or None if its registry is unknown."""
+    path = folder / VALUES
+    text = path.read_text(encoding="utf-8")
+    if pins(folder / IMAGE_LOCK):
+        repository, tag = own_repository(image_in_values(text)[0]), own_tag(folder)
+        if repository is None:
+            return None
+    else:
+        repository, tag = STOCK_REPOSITORY, "{}-python{}".format(*stock_versions())
+    text = re.sub(r"^(defaultAirflowRepository: ).*", rf"\g<1>{repository}", text, flags=re.MULTILINE)
+    text = re.sub(r"^(defaultAirflowTag: ).*", rf'\g<1>"{tag}"', text, flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    return f"{repository}:{tag}"
+
+
+def change(packages=(), upgrade=False):
+    """Add packages to pyproject.toml, if any; write both locks and the values' image: all, or nothing."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirements = [Requirement(package) for package in packages]
+    except InvalidRequirement as problem:
+        raise Refused(f"PKG={' '.join(packages)}: {str(problem).splitlines()[0]}") from problem
+    there = [item for item in requirements if canonical(item.name) in listed()]
+    for item in there:
+        version, source = stock_packages()[0][canonical(item.name)], stock_packages()[1]
+        if version and version not in item.specifier:
+            raise Refused(f"{item}: the image has {item.name} {version} (by {source}): {HOW_ELSE}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "helm").mkdir()
+        files = ("pyproject.toml", LOCK, IMAGE_LOCK, VALUES)
+        for file in files:
+            shutil.copyfile(ROOT / file, folder / file)
+        if packages:
+            uv("add", "--quiet", "--frozen", *packages, cwd=folder)
+        # So that laptops get the image's version of these.
+        with (folder / LOCK).open("a", encoding="utf-8") as file:
+            file.writelines(f"{item.name}=={stock_packages()[0][canonical(item.name)]}\n" for item in there)
+        lock(folder, upgrade)
+        image = switch_image(folder)
+        for file in files:
+            if (folder / file).read_bytes() != (ROOT / file).read_bytes():
+                shutil.copyfile(folder / file, ROOT / f"{file}.new")
+                os.replace(ROOT / f"{file}.new", ROOT / file)
+    for item in there:
+        if not item.extras:
+            print(f"{item.name} is in the stock image already: only pyproject.toml and {LOCK} take it.")
+    added = pins(ROOT / IMAGE_LOCK)
+    if added:
+        print("Added to the image:", ", ".join(f"{name} {version}" for name, version in added.items()))
+        if image:
+            print(f"{VALUES} names it: {image}")
+            print("Commit and push: CI builds it (or: make image). Then make deploy.")
+        else:
+            print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
+
+
+def missing_in_image():
+    """Return what the image in helm/values.yaml lacks of what the DAGs need: a line each, with the fix."""
+    added = pins(ROOT / IMAGE_LOCK)
+    has = listed() | added
+    values = (ROOT / VALUES).read_text(encoding="utf-8")
+    repository, tag = image_in_values(values)
+    found = []
+    kind = re.search(r'name: ETL_DATA_ROOT\s+value: "?(\w+):', values)
+    module, package = STORAGE.get(kind and kind[1], (None, None))
+    if module and module not in has:
+        found.append(f"{kind[1]}:// needs {module}, which the image lacks: make add PKG='{package}'")
+    names = [item.name for item in asked_for(ROOT) if canonical(item.name) not in has]
+    if names:
+        found.append(f"{IMAGE_LOCK} lacks {', '.join(names)} of pyproject.toml: make lock")
+    if added and repository == STOCK_REPOSITORY:
+        found.append(f"{VALUES} names the stock image, not one with {IMAGE_LOCK}: make lock IMAGE=…")
+    elif added and tag != own_tag():
+        found.append(f"{VALUES} names an image of other packages than {IMAGE_LOCK}: make lock")
+    return found
+
+
+def build_image():
+    """Build the image that the values name and push it, unless its registry has it already."""
+    if not pins(ROOT / IMAGE_LOCK):
+        print("Nothing was added to the stock image: there is nothing to build.")
+        return
+    repository, tag = image_in_values((ROOT / VALUES).read_text(encoding="utf-8"))
+    if repository == STOCK_REPOSITORY or tag != own_tag():
+        raise Refused(f"{VALUES} does not name the image of this {IMAGE_LOCK}: run make lock first")
+    docker, image = os.environ.get("DOCKER", "docker").split(), f"{repository}:{tag}"
+    try:
+        there = subprocess.run([*docker, "manifest", "inspect", image], capture_output=True, check=False)
+        if not there.returncode:
+            print(f"{image} is in its registry already.")
+            return
+        for arguments in (["build", "--pull", "--tag", image, "."], ["push", image]):
+            subprocess.run([*docker, *arguments], cwd=ROOT, check=True)
+    except FileNotFoundError as problem:
+        raise Refused(f"{docker[0]} is not on PATH (DOCKER=podman names another)") from problem
+    except subprocess.CalledProcessError as problem:
+        raise Refused(f"{' '.join(problem.cmd[:2])} failed, see above") from problem
+
+
+def main(arguments):
+    """Run the command and return the exit code."""
+    packages = os.environ.get("PKG", "").split()
+    try:
+        if arguments == ["add"] and packages:
+            change(packages)
+        elif arguments in (["lock"], ["lock", "--upgrade"]):
+            change(upgrade=len(arguments) == 2)
+        elif arguments == ["image"]:
+            build_image()
+        else:
+            print("Usage: make add PKG=openpyxl, make lock (UPGRADE=1), make image", file=sys.stderr)
+            return 2
+    except Refused as problem:
+        print(f"make {arguments[0]}: {str(problem).rstrip('.')}. Nothing was changed.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
