@@ -1,7 +1,7 @@
 """Your packages, in the same versions on laptops and in the pods: `make add`, `make lock`, `make image`.
 
 pyproject.toml says what the DAGs import. requirements.lock is all of it, for laptops and CI.
-requirements-image.lock is what the stock image lacks, resolved against what it has, so that nothing which Airflow
+requirements-image.lock is what the stock image lacks, resolved against what it has: nothing which that one
 brings is replaced. docs/packages.md tells the rest.
 
 Exit code 0: done. 1: refused, and no file was changed. 2: wrong usage.
