@@ -1,27 +1,59 @@
-"""The answers that this repository was generated with, read from [tool.airflow-etl] in pyproject.toml."""
+"""The answers that this repository was generated with, read from [tool.airflow-etl] in pyproject.toml.
+
+ENV=staging lays [tool.airflow-etl.environments.staging] over them: another namespace, branch, cluster.
+"""
 
 import ast
+import os
+import re
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SECRETS = ROOT / "secrets"
 KNOWN_HOSTS = ROOT / "helm" / "known_hosts"
-MANIFEST = SECRETS / "kubernetes.yaml"
 RELEASE = "airflow"
 
 
-def read(pyproject: Path) -> dict[str, str]:
-    """Return the answers. Needs no TOML library: the hook that makes the keys has none on Python 3.10."""
-    section = pyproject.read_text(encoding="utf-8").partition("\n[tool.airflow-etl]\n")[2].partition("\n[")[0]
-    lines = (line.partition(" = ") for line in section.splitlines() if not line.startswith("#"))
-    # Plain TOML strings are Python's too, comments behind them included.
-    return {key.strip(): ast.literal_eval(value) for key, _, value in lines if value}
+def read(pyproject: Path) -> dict[str, dict[str, str]]:
+    """Return environment → answers; those of the repository itself are under "".
+
+    Needs no TOML library: the hook that makes the keys has none on Python 3.10.
+    """
+    found: dict[str, dict[str, str]] = {}
+    section = None
+    for line in pyproject.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            name = re.match(r"\[tool\.airflow-etl(?:\.environments\.([\w-]+))?\]", line)
+            section = found.setdefault(name[1] or "", {}) if name else None
+        elif section is not None and re.match(r"\w+ *=", line):
+            key, _, value = line.partition("=")
+            # Plain TOML strings are Python's too, comments behind them included.
+            section[key.strip()] = ast.literal_eval(value.strip())
+    return found
 
 
-_answers = read(ROOT / "pyproject.toml")
+def environment(known: list[str]) -> str:
+    """Return what ENV names: an environment of pyproject.toml, or "" for the only one there is."""
+    name = os.environ.get("ENV", "")
+    if "/" in name:  # a start-up file: that is what ENV means to sh
+        return ""
+    if name not in known:
+        there = ", ".join(filter(None, known)) or "none; docs/environments.md says how to add one"
+        sys.exit(
+            f"ENV={name}: pyproject.toml has no [tool.airflow-etl.environments.{name}] (it has: {there})"
+        )
+    return name
 
+
+ALL = read(ROOT / "pyproject.toml")
+ENV = environment(list(ALL))
+_answers = ALL[""] | ALL[ENV]
+
+SECRETS = ROOT / "secrets" / ENV
+MANIFEST = SECRETS / "kubernetes.yaml"
 SLUG = _answers["project_slug"]
 GIT_REPO = _answers["git_repo"]
+# Of an environment: a branch, or a tag.
 GIT_BRANCH = _answers["git_branch"]
 DAGS_SUBPATH = _answers["dags_subpath"]
 GIT_ACCESS = _answers["git_access"]
@@ -29,7 +61,14 @@ DAG_DELIVERY = _answers["dag_delivery"]
 DEPLOY_KEY_TYPE = _answers["deploy_key_type"]
 EXECUTOR = _answers["executor"]
 NAMESPACE = _answers["namespace"]
+# The kubectl context that an environment is in, if it is in one of its own.
+CONTEXT = _answers.get("context", "")
 # "port-forward", "nodeport" or the host name of the ingress.
 EXPOSE = _answers["expose"]
 # Where the environment does not say otherwise (the Makefile passes both on).
 KUBECTL, HELM = "kubectl", "helm"
+
+
+def in_secrets(name: str) -> str:
+    """Return how a person calls a file in this environment's folder of secrets."""
+    return str((SECRETS / name).relative_to(ROOT))

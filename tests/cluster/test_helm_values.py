@@ -379,7 +379,7 @@ class Release:
                 assert env["ETL_DATA_ROOT"] == root
             assert env["ETL_SOURCE"] == "usgs"
             sources = [source["secretRef"] for source in main.get("envFrom") or []]
-            assert sources == ([] if root.startswith("file:") else [{"name": f"{SLUG}-storage", "optional": True}])
+            assert sources == [{"name": f"{SLUG}-connections", "optional": True}]
         claims = {
             name: [
                 (volume["name"], mount["mountPath"])

@@ -88,11 +88,11 @@ class Pods:
         return {name: self.moved(value) for name, value in environment.items()}
 
     def storage(self):
-        """Return what `make deploy` puts into the Secret that extraEnvFrom names, made of secrets/storage.env."""
-        file = self.project / "secrets" / "storage.env"
+        """Return what `make secrets` puts into the Secret that extraEnvFrom names, made of secrets/connections.env."""
+        file = self.project / "secrets" / "connections.env"
         if not file.exists():
             return {}
-        assert f"name: {self.project.name}-storage" in self.values["extraEnvFrom"]
+        assert f"name: {self.project.name}-connections" in self.values["extraEnvFrom"]
         return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
     def first_user(self):

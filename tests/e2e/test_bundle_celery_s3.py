@@ -51,7 +51,7 @@ def events(project, event_service):
 @pytest.fixture(scope="module")
 def release(project, store, events, install, measured):
     variables = "".join(f"{name}={value}\n" for name, value in store.environment.items())
-    (project.folder / "secrets" / "storage.env").write_text(variables)
+    (project.folder / "secrets" / "connections.env").write_text(variables)
     release = install(
         project.folder,
         ETL_SOURCE=events.url,

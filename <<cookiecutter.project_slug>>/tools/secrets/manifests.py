@@ -3,6 +3,28 @@
 import base64
 
 from tools import answers
+from tools.secrets import connections
+
+# Secret (behind the project's name) → its key → the file in secrets/ that is its content.
+FILES = {
+    "git-ssh": {"gitSshKey": "deploy_key"},
+    "fernet": {"fernet-key": "fernet_key"},
+    "api-secret": {"api-secret-key": "api_secret_key"},
+    "jwt": {"jwt-secret": "jwt_secret"},
+    "admin": {"password": "admin_password"},
+    "postgres": {"postgres-password": "postgres_password"},
+    "redis": {"password": "redis_password"},
+}
+CONNECTIONS = f"{answers.SLUG}-connections"
+
+
+def files() -> dict[str, dict[str, str]]:
+    """Return Secret → key → file in secrets/, for what this project needs."""
+    needed = {
+        "git-ssh": answers.GIT_ACCESS == "ssh-deploy-key",
+        "redis": answers.EXECUTOR == "CeleryExecutor",
+    }
+    return {f"{answers.SLUG}-{name}": keys for name, keys in FILES.items() if needed.get(name, True)}
 
 
 def text(name: str) -> str:
@@ -16,9 +38,10 @@ def text(name: str) -> str:
     except UnicodeDecodeError:
         content = ""
     if not content or any(character.isspace() for character in content):
+        where = answers.in_secrets(name)
         raise ValueError(
-            f"secrets/{name} is empty, no text, or holds a space or line end. Write it without one "
-            f"(printf %s …), or run: rm secrets/{name} && make keys"
+            f"{where} is empty, no text, or holds a space or line end. Write it without one "
+            f"(printf %s …), or run: rm {where} && make keys"
         )
     return content
 
@@ -30,32 +53,24 @@ def in_url(password: str) -> str:
 
 
 def secret_data() -> dict[str, dict[str, bytes]]:
-    """Return Secret name → key → bytes, for every secret whose file is there."""
+    """Return Secret → key → content, for every Secret whose file is here."""
     slug, release = answers.SLUG, answers.RELEASE
     data: dict[str, dict[str, bytes]] = {}
-
-    deploy_key = answers.SECRETS / "deploy_key"
-    if answers.GIT_ACCESS == "ssh-deploy-key" and deploy_key.exists():
-        data[f"{slug}-git-ssh"] = {
-            "gitSshKey": deploy_key.read_bytes(),
-            "known_hosts": answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b"",
-        }
-    data[f"{slug}-fernet"] = {"fernet-key": text("fernet_key").encode()}
-    data[f"{slug}-api-secret"] = {"api-secret-key": text("api_secret_key").encode()}
-    data[f"{slug}-jwt"] = {"jwt-secret": text("jwt_secret").encode()}
-    data[f"{slug}-admin"] = {"password": text("admin_password").encode()}
-
-    postgres = text("postgres_password")
-    host = f"{release}-postgresql.{answers.NAMESPACE}"
-    data[f"{slug}-postgres"] = {"postgres-password": postgres.encode()}
+    for secret, keys in files().items():
+        for key, name in keys.items():
+            if name != "deploy_key":
+                data[secret] = {key: text(name).encode()}
+            elif (path := answers.SECRETS / name).exists():
+                known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
+                data[secret] = {key: path.read_bytes(), "known_hosts": known_hosts}
     # The driver is named: SQLAlchemy 2.1 would take psycopg 3, with which Airflow's asset graph fails.
-    data[f"{slug}-metadata"] = {
-        "connection": f"postgresql+psycopg2://postgres:{in_url(postgres)}@{host}:5432/postgres".encode()
-    }
-    if answers.EXECUTOR == "CeleryExecutor":
-        redis = text("redis_password")
-        data[f"{slug}-redis"] = {"password": redis.encode()}
-        data[f"{slug}-broker"] = {"connection": f"redis://:{in_url(redis)}@{release}-redis:6379/0".encode()}
+    server = f"{in_url(text('postgres_password'))}@{release}-postgresql.{answers.NAMESPACE}:5432"
+    data[f"{slug}-metadata"] = {"connection": f"postgresql+psycopg2://postgres:{server}/postgres".encode()}
+    if f"{slug}-redis" in data:
+        broker = f"redis://:{in_url(text('redis_password'))}@{release}-redis:6379/0"
+        data[f"{slug}-broker"] = {"connection": broker.encode()}
+    if environment := connections.read():
+        data[CONNECTIONS] = {name: value.encode() for name, value in environment.items()}
     return data
 
 
@@ -76,6 +91,7 @@ def manifest(name: str, data: dict[str, bytes]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def kubernetes_manifests() -> str:
-    """Return all Secrets as one YAML stream; the same files give the same text."""
-    return "---\n".join(manifest(name, data) for name, data in secret_data().items())
+def kubernetes_manifests(data: dict[str, dict[str, bytes]] | None = None) -> str:
+    """Return Secrets (by default all) as one YAML stream; the same files give the same text."""
+    data = secret_data() if data is None else data
+    return "---\n".join(manifest(name, content) for name, content in data.items())
