@@ -1,9 +1,12 @@
 """What all tests share: baking the template, quickly and apart from the user's own settings."""
 
+import functools
 import json
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -114,6 +117,16 @@ def installed(bake, tmp_path_factory):
         return projects[key]
 
     return install
+
+
+@functools.cache
+def make_command():
+    """Return make as a command that takes this Python, with its PyYAML, for the project's, and installs nothing."""
+    venv = Path(tempfile.mkdtemp())
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    (venv / ".installed").touch()
+    return ["make", f"VENV={venv}", f"--old-file={venv}/.installed"]
 
 
 def run(command, cwd, expect=0, **environment_variables):

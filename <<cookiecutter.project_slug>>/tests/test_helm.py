@@ -15,18 +15,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 OVERLAY = ROOT / "helm" / "values.production.yaml"
-# What the chart reads from each Secret that it is given by name.
-KEYS = {
-    "fernetKeySecretName": {"fernet-key"},
-    "apiSecretKeySecretName": {"api-secret-key"},
-    "jwtSecretName": {"jwt-secret"},
-    "metadataSecretName": {"connection"},
-    "brokerUrlSecretName": {"connection"},
-    "passwordSecretName": {"password"},
-    "existingSecret": {"postgres-password"},
-    "sshKeySecret": {"gitSshKey"},
-    "credentialsSecret": {"GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD"},
-}
 
 
 @pytest.fixture
@@ -76,31 +64,16 @@ def made_secrets(tool, folder, monkeypatch):
         (folder / name).write_text("placeholder")
     made = {name: set(data) for name, data in tool("secrets.manifests").secret_data().items()}
     if answers.GIT_ACCESS == "https-token":
-        token = yaml.safe_load(tool("cluster.apply_secrets").token_manifest("placeholder"))
-        made[token["metadata"]["name"]] = set(token["data"])
+        module = tool("cluster.apply_secrets")
+        made[module.TOKEN] = set(module.token_data("placeholder"))
     return made
-
-
-def named_secrets(values):
-    """Yield the name of each Secret that values.yaml names, with the keys that will be read from it."""
-    found = list(leaves(values))
-    for path, value in found:
-        last = path.split(".")[-1]
-        if last in KEYS:
-            yield value, KEYS[last]
-        elif path.endswith("secretKeyRef.name"):
-            yield value, {dict(found)[path.removesuffix("name") + "key"]}
-        elif path.endswith("secret.secretName"):
-            yield value, {"gitSshKey", "known_hosts"}
 
 
 def test_every_secret_is_one_that_the_tools_make(tool, values, tmp_path, monkeypatch):
     made = made_secrets(tool, tmp_path, monkeypatch)
-    named = list(named_secrets(values))
+    named = list(tool("cluster.helm_values").named_secrets(values))
     assert len(named) >= 6
-    # The broker's is named also where no Celery, and so no broker, is used.
-    unused = set() if "celery" in values["config"] else {values["data"]["brokerUrlSecretName"]}
-    missing = {name: keys - made.get(name, set()) for name, keys in named if name not in unused}
+    missing = {name: set(keys) - made.get(name, set()) for name, keys in named}
     assert not {name: keys for name, keys in missing.items() if keys}
 
 

@@ -1,18 +1,27 @@
-"""Stands in for a cluster in the tests of `make deploy` and its like: run as kubectl or as helm, by its name.
+"""Stands in for a cluster in the tests: run as kubectl or as helm, by its name.
 
 No Kubernetes API server comes from a package registry, so what only a cluster can answer is answered from the folder
-FAKE_CLUSTER, in the very form that the real tools print. What needs no cluster is passed on to the real helm. Each
-call is written down in calls.jsonl with what it was given on standard input.
+FAKE_CLUSTER, in the form that kubectl 1.35 and helm 4.1 print. It keeps the Secrets that it is given, with each key's
+owners, as server-side apply does. What needs no cluster is passed on to the real tools. Each call is written down in
+calls.jsonl with what it was given on standard input. What is not known here fails: nothing succeeds by accident.
+
+tests/cluster/real/ asks the same of a real API server.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import yaml
+
 STATE = Path(os.environ["FAKE_CLUSTER"])
+HOW_TO_RESOLVE = (
+    "\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this"
+)
 
 
 def answer(name, default=""):
@@ -25,7 +34,72 @@ def fail(text):
     sys.exit(1)
 
 
-def kubectl(words):
+def stored():
+    return json.loads(answer("objects.json", "{}"))
+
+
+def store(objects):
+    (STATE / "objects.json").write_text(json.dumps(objects, indent=1), encoding="utf-8")
+
+
+def apply(namespace, words, given):
+    """kubectl apply: server-side as the API server merges it, or in the client's way, which always wins here."""
+    manager = next((word.partition("=")[2] for word in words if word.startswith("--field-manager=")), "kubectl")
+    objects = stored()
+    for item in filter(None, yaml.safe_load_all(given)):
+        kind, name = item["kind"].lower(), item["metadata"]["name"]
+        there = item["metadata"].get("namespace", namespace)
+        if there != namespace:
+            fail(
+                f'the namespace from the provided object "{there}" does not match the namespace "{namespace}". '
+                f"You must pass '--namespace={there}' to perform this operation."
+            )
+        if not answer("namespace") and "--server-side" in words:
+            fail(f'Error from server (NotFound): namespaces "{namespace}" not found')
+        before = objects.get(f"{namespace}/{kind}/{name}")
+        if "--server-side" not in words:
+            print(f"{kind}/{name} {'unchanged' if before else 'created'}")
+            objects.setdefault(f"{namespace}/{kind}/{name}", {"item": item, "owners": {}})
+            continue
+        before = before or {"item": item | {"data": {}}, "owners": {}}
+        data, owners = before["item"]["data"], before["owners"]
+        wanted = item.get("data", {})
+        taken = [
+            (key, other)
+            for key, value in wanted.items()
+            for other in owners.get(key, [])
+            if other != manager and data[key] != value
+        ]
+        if taken and "--force-conflicts" not in words:
+            (key, other), count = taken[0], len(taken)
+            fail(
+                f"error: Apply failed with {count} conflict{'s' * (count > 1)}: "
+                f'conflict with "{other}" using v1: .data.{key}{HOW_TO_RESOLVE}'
+            )
+        for key, value in wanted.items():
+            others = [other for other in owners.get(key, []) if data[key] == value and other != manager]
+            data[key], owners[key] = value, [*others, manager]
+        for key in [key for key in owners if key not in wanted and manager in owners[key]]:
+            owners[key].remove(manager)  # what its only manager no longer applies goes
+            if not owners[key]:
+                del owners[key], data[key]
+        objects[f"{namespace}/{kind}/{name}"] = {"item": item | {"data": data}, "owners": owners}
+        print(f"{kind}/{name} serverside-applied")
+        store(objects)
+    store(objects)
+
+
+def get_secrets(namespace, names):
+    objects = stored()
+    found = [objects[f"{namespace}/secret/{name}"]["item"] for name in names if f"{namespace}/secret/{name}" in objects]
+    if len(names) == 1 and found:
+        print(json.dumps(found[0]))
+    elif found:
+        print(json.dumps({"apiVersion": "v1", "items": found, "kind": "List", "metadata": {"resourceVersion": ""}}))
+
+
+def kubectl(namespace, words, given):
+    flags = [word for word in words if word.startswith("-")]
     if words[:2] == ["auth", "can-i"]:
         print(answer("can-i", "yes"))
         sys.exit(0 if answer("can-i", "yes") == "yes" else 1)
@@ -36,18 +110,41 @@ def kubectl(words):
     elif words[:2] == ["get", "deployments,statefulsets"]:
         print("deployment.apps/airflow-scheduler\nstatefulset.apps/airflow-worker")
     elif words[:2] == ["get", "namespace"]:
+        if answer("get-namespace-fails"):
+            fail(answer("get-namespace-fails"))
         print(answer("namespace"), end="")
+    elif words[:2] == ["get", "secret"]:
+        assert flags == ["--ignore-not-found", "--output=json"], flags
+        get_secrets(namespace, [word for word in words[2:] if not word.startswith("-")])
+    elif words[0] == "get" and "--output=jsonpath={.spec.replicas}" in words:
+        print(json.loads(answer("scaled.json"))[words[1].partition("/")[2]], end="")
+    elif words[0] == "apply":
+        if answer("apply-fails"):
+            fail(answer("apply-fails"))
+        apply(namespace, words, given)
+    elif words[:2] == ["create", "namespace"]:
+        (STATE / "namespace").write_text(f"namespace/{words[2]}\n")
+        print(f"namespace/{words[2]} created")
+    elif words[:2] == ["delete", "job"]:
+        pass
     elif words[0] == "rollout":
-        print(f"{words[2]} successfully rolled out")
+        print(f"{words[2]} {'restarted' if words[1] == 'restart' else 'successfully rolled out'}")
     elif words[0] == "exec":
+        if answer("exec-fails"):
+            fail(answer("exec-fails"))
         # The script for the pod runs here, for real.
-        sys.exit(subprocess.call(words[words.index("--") + 1 :]))
+        command = words[words.index("--") + 1 :]
+        sys.exit(subprocess.run(command, input=given, text=True, check=False).returncode)
+    elif words[0] == "logs":
+        print(answer("logs"), end="")
     elif words[0] == "port-forward":
         print(f"Forwarding from 127.0.0.1:{answer('port')} -> 8080", flush=True)
         time.sleep(60)
+    else:
+        fail(f"fake cluster: no answer to kubectl {' '.join(words)}")
 
 
-def helm(words):
+def helm(namespace, words, given):
     if words[0] == "version" and answer("helm-version"):
         print(answer("helm-version"))
     elif words[0] in ("version", "template", "lint"):
@@ -58,6 +155,15 @@ def helm(words):
             time.sleep(60)
         if answer("helm-fails"):
             fail(answer("helm-fails"))
+        for name, number in json.loads(answer("scaled.json", "{}")).items():
+            if "--force-conflicts" not in words and not any(
+                re.fullmatch(rf"--set=\S+={number}", word) for word in words
+            ):
+                fail(
+                    f"Error: UPGRADE FAILED: conflict occurred while applying object {namespace}/{name} apps/v1, "
+                    'Kind=StatefulSet: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" '
+                    "using apps/v1: .spec.replicas"
+                )
         (STATE / "pods.json").write_text(answer("pods-after.json", "[]"))
     elif words[0] == "list":
         print(answer("releases.json", "[]"))
@@ -67,18 +173,27 @@ def helm(words):
         print("REVISION\tSTATUS\n1\tsuperseded\n2\tdeployed")
     elif words[0] == "uninstall":
         print(f'release "{words[1]}" uninstalled')
+    else:
+        fail(f"fake cluster: no answer to helm {' '.join(words)}")
 
 
 def main():
     tool, words = Path(sys.argv[0]).name, sys.argv[1:]
-    assert words[:2] == ["--namespace", "etl"], words
-    words = words[2:]
+    context = words.pop(0) if words[0].startswith(("--context=", "--kube-context=")) else ""
+    assert words[0] == "--namespace", words
+    namespace, words = words[1], words[2:]
     given = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
     with (STATE / "calls.jsonl").open("a", encoding="utf-8") as calls:
         calls.write(json.dumps([tool, *words, given]) + "\n")
-    if answer("unreachable"):
+    if context:
+        with (STATE / "contexts").open("a", encoding="utf-8") as contexts:
+            contexts.write(f"{tool} {context}\n")
+    if words[:2] == ["config", "view"]:  # needs no cluster
+        real = os.environ["REAL_HELM"].removesuffix("helm") + "kubectl"
+        os.execv(real, [real, *sys.argv[1:]])
+    if answer("unreachable") and words[0] not in ("version", "template", "lint"):
         fail(answer("unreachable"))
-    {"kubectl": kubectl, "helm": helm}[tool](words)
+    {"kubectl": kubectl, "helm": helm}[tool](namespace, words, given)
 
 
 if __name__ == "__main__":

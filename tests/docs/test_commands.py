@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.helm_chart import tools
-from tests.conftest import TEMPLATE, run
+from tests.conftest import TEMPLATE, make_command, run
 
 README = TEMPLATE / "README.md"
 REPOSITORY = "https://github.com/acme/my-etl.git"
@@ -40,6 +40,14 @@ RUN_BY = {
     COOKIECUTTER: ("updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
+    "make keys-from-cluster": ("cluster/test_two_people.py", "test_two_people_deploy_in_turn", '"keys-from-cluster"'),
+    "make deploy SECRETS=external": (
+        "cluster/test_two_people.py",
+        "test_external_secrets_are_looked_at_and_never_made",
+        '"deploy", "SECRETS=external"',
+    ),
+    "tar -cf keys.tar secrets": ("cluster/test_two_people.py", "test_keys_go_through_a_password_manager", '"-cf"'),
+    "tar -xf keys.tar": ("cluster/test_two_people.py", "test_keys_go_through_a_password_manager", '"-xf"'),
     "make deploy": (
         "cluster/test_deploy.py",
         "test_deploy_makes_namespace_secrets_and_volume_before_the_release",
@@ -130,7 +138,7 @@ def test_it_runs_in_a_new_project(bake_fresh, command):
     project = bake_fresh(git_repo="git@github.com:acme/my-etl.git")
     run(["git", "add", "--all"], cwd=project)
     run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
-    run(command.split(), cwd=project)
+    run([*make_command(), *command.split()[1:]], cwd=project)
 
 
 def test_kubectl_takes_the_command_of_the_sso_page(bake_fresh):

@@ -39,7 +39,7 @@ def block(bake):
 
 def test_there_are_blocks():
     assert {page for page, _ in VALUES} >= {"sso", "metrics", "alerts", "secrets-backends"}
-    assert {page for page, _ in OBJECTS} == {"metrics", "alerts"}
+    assert {page for page, _ in OBJECTS} == {"metrics", "alerts", "keys"}
 
 
 @pytest.mark.parametrize(("page", "number"), OBJECTS)

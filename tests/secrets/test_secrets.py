@@ -1,12 +1,13 @@
 """make secrets and make rotate: what reaches the cluster, and that no secret stands anywhere on the way.
 
-The cluster itself is a recorded kubectl; the git server is real, and so is kubectl where it needs no cluster.
+The cluster is a stand-in (cluster/fake_cluster.py); real are the git server, and kubectl where it needs no cluster.
 """
 
 import base64
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -17,8 +18,8 @@ import yaml
 from cryptography.fernet import Fernet
 
 from tests.cluster import helm_chart
-from tests.cluster.kubectl_recorder import Recorder
-from tests.conftest import clean_environment
+from tests.cluster.cluster import ANSWERS, Cluster
+from tests.conftest import clean_environment, make_command, run
 from tests.servers.git_ssh_server import GitSshServer
 from tests.servers.postgres_server import PostgresServer
 
@@ -27,33 +28,39 @@ TOKEN = "ghp_" + "x" * 36
 
 
 @pytest.fixture
-def kubectl(tmp_path):
-    return Recorder(tmp_path / "kubectl")
+def deployed(bake_fresh, tmp_path):
+    """Return a function: answers → a project, and a cluster that has its Secrets."""
+
+    def deploy(**answers):
+        cluster = Cluster(bake_fresh(**ANSWERS | answers), tmp_path, helm_chart.tools() / "helm")
+        cluster.make("secrets", **({"GIT_TOKEN": TOKEN} if answers.get("git_access") == "https-token" else {}))
+        cluster.forget_calls()
+        return cluster
+
+    return deploy
 
 
-def make(project, *arguments, kubectl=None, expect=0, **variables):
-    environment = clean_environment() | (kubectl.environment if kubectl else {}) | variables
-    done = subprocess.run(
-        ["make", *arguments],
-        cwd=project,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode == 0) == (expect == 0), done.stdout
-    return done.stdout
+@pytest.fixture
+def new(bake_fresh, tmp_path):
+    """Return a function: answers → a project, and an empty cluster."""
+    return lambda **answers: Cluster(bake_fresh(**ANSWERS | answers), tmp_path, helm_chart.tools() / "helm")
 
 
-def applied(kubectl):
-    """Secret name → key → bytes of the last `kubectl apply`."""
-    documents = yaml.safe_load_all(kubectl.given_to("apply")[-1])
-    return {
-        item["metadata"]["name"]: {key: base64.b64decode(value) for key, value in item["data"].items()}
-        for item in documents
-    }
+def applied(cluster):
+    """Return what each `kubectl apply` was given, in order: Secret → key → content."""
+    return [
+        {
+            item["metadata"]["name"]: {key: base64.b64decode(value) for key, value in item["data"].items()}
+            for item in yaml.safe_load_all(call[-1])
+        }
+        for call in cluster.calls("kubectl")
+        if call[0] == "apply"
+    ]
+
+
+def said(cluster):
+    """Return the words of each call of kubectl that is more than a look, joined."""
+    return [" ".join(call[:-1]) for call in cluster.calls("kubectl") if call[0] not in ("config", "get")]
 
 
 def secret(project, name):
@@ -64,15 +71,15 @@ def secret(project, name):
 
 
 def test_the_real_kubectl_encodes_the_same_files_the_same(bake):
-    project = bake()
+    project = bake(**ANSWERS)
     files = {
-        "my-etl-git-ssh": {"gitSshKey": "secrets/deploy_key", "known_hosts": "helm/known_hosts"},
-        "my-etl-fernet": {"fernet-key": "secrets/fernet_key"},
-        "my-etl-api-secret": {"api-secret-key": "secrets/api_secret_key"},
-        "my-etl-jwt": {"jwt-secret": "secrets/jwt_secret"},
-        "my-etl-postgres": {"postgres-password": "secrets/postgres_password"},
-        "my-etl-redis": {"password": "secrets/redis_password"},
-        "my-etl-admin": {"password": "secrets/admin_password"},
+        "quakes-git-ssh": {"gitSshKey": "secrets/deploy_key", "known_hosts": "helm/known_hosts"},
+        "quakes-fernet": {"fernet-key": "secrets/fernet_key"},
+        "quakes-api-secret": {"api-secret-key": "secrets/api_secret_key"},
+        "quakes-jwt": {"jwt-secret": "secrets/jwt_secret"},
+        "quakes-postgres": {"postgres-password": "secrets/postgres_password"},
+        "quakes-redis": {"password": "secrets/redis_password"},
+        "quakes-admin": {"password": "secrets/admin_password"},
     }
     ours = {
         item["metadata"]["name"]: item["data"]
@@ -86,7 +93,7 @@ def test_the_real_kubectl_encodes_the_same_files_the_same(bake):
 
 
 def test_every_kubernetes_takes_the_manifests(bake):
-    items = list(yaml.safe_load_all((bake() / "secrets/kubernetes.yaml").read_text()))
+    items = list(yaml.safe_load_all((bake(**ANSWERS) / "secrets/kubernetes.yaml").read_text()))
     versions = helm_chart.kubernetes_versions("1.30")
     assert len(items) == 9
     assert len(versions) > 3
@@ -98,70 +105,92 @@ def test_every_kubernetes_takes_the_manifests(bake):
 # --- make secrets
 
 
-def test_secrets_go_to_the_cluster_byte_for_byte(bake_fresh, kubectl):
-    project = bake_fresh()
-    output = make(project, "secrets", kubectl=kubectl)
-    assert kubectl.calls() == [
-        "get namespace airflow --ignore-not-found -o name",
-        "apply --server-side --force-conflicts -f -",
-    ]
-    assert kubectl.given_to("apply") == [(project / "secrets/kubernetes.yaml").read_text()]
-    assert applied(kubectl)["my-etl-git-ssh"]["gitSshKey"] == (project / "secrets/deploy_key").read_bytes()
-    assert secret(project, "admin_password") not in output
+def test_secrets_go_to_the_cluster_byte_for_byte(new):
+    cluster = new()
+    output = cluster.make("secrets")
+    assert said(cluster) == ["create namespace etl", "apply --server-side --force-conflicts --filename=-"]
+    (given,) = [call[-1] for call in cluster.calls("kubectl") if call[0] == "apply"]
+    assert given == (cluster.project / "secrets/kubernetes.yaml").read_text()
+    assert cluster.secrets()["quakes-git-ssh"]["gitSshKey"] == (cluster.project / "secrets/deploy_key").read_bytes()
+    assert secret(cluster.project, "admin_password") not in output
 
 
-def test_a_missing_namespace_is_made(bake_fresh, kubectl):
-    kubectl.answer("get namespace")
-    make(bake_fresh(namespace="etl"), "secrets", kubectl=kubectl)
-    assert kubectl.calls()[:2] == ["get namespace etl --ignore-not-found -o name", "create namespace etl"]
+def test_the_same_content_is_not_written_again(deployed):
+    cluster = deployed()
+    assert "nothing was written" in cluster.make("secrets")
+    assert cluster.writes() == []
 
 
-def test_who_may_not_see_namespaces_still_gets_the_secrets_there(bake_fresh, kubectl):
-    forbidden = 'Error from server (Forbidden): namespaces "airflow" is forbidden: User "dev" cannot get resource\n'
-    kubectl.answer("get namespace", forbidden, 1)
-    make(bake_fresh(), "secrets", kubectl=kubectl)
-    assert len(kubectl.given_to("apply")) == 1
+def test_what_is_missing_is_made_and_the_rest_is_left_alone(deployed):
+    cluster = deployed()
+    objects = json.loads((cluster.state / "objects.json").read_text())
+    del objects["etl/secret/quakes-jwt"]
+    cluster["objects.json"] = objects
+    cluster.make("secrets")
+    assert [set(given) for given in applied(cluster)] == [{"quakes-jwt"}]
 
 
-def test_secrets_are_made_first_where_they_are_missing(bake_fresh, kubectl):
-    project = bake_fresh()
-    (project / "secrets/jwt_secret").unlink()
-    make(project, "secrets", kubectl=kubectl)
-    assert applied(kubectl)["my-etl-jwt"]["jwt-secret"].decode() == secret(project, "jwt_secret")
+def test_who_may_not_see_namespaces_still_gets_the_secrets_there(new):
+    cluster = new()
+    cluster["namespace"] = "namespace/etl\n"
+    cluster["get-namespace-fails"] = (
+        'Error from server (Forbidden): namespaces "etl" is forbidden: User "dev" cannot get resource "namespaces" in '
+        'API group "" in the namespace "etl"'
+    )
+    cluster.make("secrets")
+    assert "quakes-fernet" in cluster.secrets()
 
 
-def test_the_token_goes_into_the_secret_and_nowhere_else(bake_fresh, kubectl):
-    project = bake_fresh(**HTTPS)
-    output = make(project, "secrets", kubectl=kubectl, GIT_TOKEN=TOKEN)
-    assert applied(kubectl)["my-etl-git-token"] == {
+def test_keys_are_never_made_on_the_way(new):
+    cluster = new()
+    (cluster.project / "secrets/jwt_secret").unlink()
+    output = cluster.make("secrets", expect=2)
+    assert "secrets/ lacks jwt_secret" in output
+    assert "make keys-from-cluster" in output
+    assert not (cluster.project / "secrets/jwt_secret").exists()
+    assert cluster.writes() == []
+
+
+def test_the_server_s_public_keys_may_change(deployed):
+    """make known-hosts, then make deploy: nothing that anybody could lose."""
+    cluster = deployed()
+    (cluster.project / "helm/known_hosts").write_text("github.com ssh-ed25519 AAAA\n")
+    cluster.make("secrets")
+    assert cluster.secrets()["quakes-git-ssh"]["known_hosts"] == b"github.com ssh-ed25519 AAAA\n"
+
+
+def test_the_token_goes_into_the_secret_and_nowhere_else(new):
+    cluster = new(**HTTPS)
+    output = cluster.make("secrets", GIT_TOKEN=TOKEN)
+    assert cluster.secrets()["quakes-git-token"] == {
         "GITSYNC_USERNAME": b"x-access-token",
         "GITSYNC_PASSWORD": TOKEN.encode(),
         "GIT_SYNC_USERNAME": b"x-access-token",
         "GIT_SYNC_PASSWORD": TOKEN.encode(),
     }
     assert TOKEN not in output
-    assert not any(TOKEN in call for call in kubectl.calls())  # command lines are seen by everybody
-    for path in project.rglob("*"):
+    assert not any(TOKEN in word for call in cluster.calls("kubectl") for word in call[:-1])  # seen by everybody
+    for path in cluster.project.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
             assert TOKEN.encode() not in content, path
             assert base64.b64encode(TOKEN.encode()) not in content, path
 
 
-def test_a_bundle_gets_the_token_as_a_connection(bake_fresh, kubectl):
-    project = bake_fresh(dag_delivery="git-dag-bundle", **HTTPS)
-    make(project, "secrets", kubectl=kubectl, GIT_TOKEN=TOKEN, GIT_USERNAME="robot")
-    connection = json.loads(applied(kubectl)["my-etl-git-token"]["connection"])
+def test_a_bundle_gets_the_token_as_a_connection(new):
+    cluster = new(dag_delivery="git-dag-bundle", **HTTPS)
+    cluster.make("secrets", GIT_TOKEN=TOKEN, GIT_USERNAME="robot")
+    connection = json.loads(cluster.secrets()["quakes-git-token"]["connection"])
     assert connection == {"conn_type": "git", "host": HTTPS["git_repo"], "login": "robot", "password": TOKEN}
 
 
-def test_the_token_is_asked_for_without_echo(bake_fresh, kubectl):
-    project = bake_fresh(**HTTPS)
+def test_the_token_is_asked_for_without_echo(new):
+    cluster = new(**HTTPS)
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.cluster.apply_secrets"],
-        cwd=project,
-        env=clean_environment() | kubectl.environment,
+        cwd=cluster.project,
+        env=clean_environment() | cluster.environment,
         stdin=other_end,
         stdout=other_end,
         stderr=other_end,
@@ -180,23 +209,94 @@ def test_the_token_is_asked_for_without_echo(bake_fresh, kubectl):
         pass
     assert process.wait() == 0, screen
     assert TOKEN.encode() not in screen
-    assert applied(kubectl)["my-etl-git-token"]["GITSYNC_PASSWORD"] == TOKEN.encode()
+    assert cluster.secrets()["quakes-git-token"]["GITSYNC_PASSWORD"] == TOKEN.encode()
 
 
-def test_the_token_in_the_cluster_stays_unless_there_is_a_new_one(bake_fresh, kubectl):
-    kubectl.answer("get secret my-etl-git-token", "secret/my-etl-git-token\n")
-    output = make(bake_fresh(**HTTPS), "secrets", kubectl=kubectl)
-    assert "The cluster keeps its git token" in output
-    assert "my-etl-git-token" not in applied(kubectl)
+def test_the_token_in_the_cluster_stays_unless_there_is_a_new_one(deployed):
+    cluster = deployed(**HTTPS)
+    assert "The cluster keeps its git token" in cluster.make("secrets")
+    other = TOKEN.replace("x", "y")
+    output = cluster.make("secrets", expect=2, GIT_TOKEN=other)
+    assert "quakes-git-token  GITSYNC_PASSWORD" in output
+    assert cluster.writes() == []
+    # One Secret by its name: the others would still be refused.
+    cluster.make("secrets", GIT_TOKEN=other, OVERWRITE="quakes-git-token")
+    assert cluster.secrets()["quakes-git-token"]["GITSYNC_PASSWORD"] == other.encode()
+    assert [set(given) for given in applied(cluster)] == [{"quakes-git-token"}]
 
 
 @pytest.mark.parametrize(
     ("token", "words"), [("", "GIT_TOKEN=… make secrets"), ("two words", "holds a space or line end")]
 )
-def test_without_a_usable_token_nothing_is_applied(bake_fresh, kubectl, token, words):
-    output = make(bake_fresh(**HTTPS), "secrets", kubectl=kubectl, expect=1, GIT_TOKEN=token)
-    assert words in output
-    assert not kubectl.given_to("apply")
+def test_without_a_usable_token_nothing_is_applied(new, token, words):
+    cluster = new(**HTTPS)
+    assert words in cluster.make("secrets", expect=2, GIT_TOKEN=token)
+    assert cluster.writes() == []
+
+
+# --- secrets/connections.env
+
+CONNECTIONS = (
+    "# mail\n"
+    'AIRFLOW_CONN_SMTP_DEFAULT={"conn_type": "smtp", "host": "mail.example.com", "password": "a=b"}\n'
+    "\nAIRFLOW_VAR_REGION=eu\nAWS_ACCESS_KEY_ID=\n"
+)
+
+
+def test_connections_become_one_secret_whatever_the_storage(new):
+    cluster = new()
+    (cluster.project / "secrets/connections.env").write_text(CONNECTIONS)
+    output = cluster.make("secrets")
+    assert cluster.secrets()["quakes-connections"] == {
+        "AIRFLOW_CONN_SMTP_DEFAULT": b'{"conn_type": "smtp", "host": "mail.example.com", "password": "a=b"}',
+        "AIRFLOW_VAR_REGION": b"eu",
+        "AWS_ACCESS_KEY_ID": b"",
+    }
+    assert "mail.example.com" not in output
+    values = yaml.safe_load((cluster.project / "helm/values.yaml").read_text())
+    (source,) = yaml.safe_load(values["extraEnvFrom"])
+    assert source == {"secretRef": {"name": "quakes-connections", "optional": True}}
+
+
+def test_a_connection_that_somebody_else_added_is_not_lost(deployed, bake_fresh):
+    cluster = deployed()
+    file = cluster.project / "secrets/connections.env"
+    cluster.put_secret("quakes-connections", {"AIRFLOW_VAR_REGION": b"eu", "AIRFLOW_VAR_TEAM": b"data"})
+    cluster.make("secrets")  # no such file here: the cluster's stay
+    file.write_text("AIRFLOW_VAR_REGION=eu\n")
+    output = cluster.make("secrets", expect=2)
+    assert re.search("quakes-connections  AIRFLOW_VAR_TEAM +not in connections.env", output)
+    assert cluster.writes() == []
+    cluster.make("keys-from-cluster", OVERWRITE="yes")
+    assert file.read_text() == "AIRFLOW_VAR_REGION=eu\nAIRFLOW_VAR_TEAM=data\n"
+    cluster.make("secrets")
+    assert cluster.writes() == []
+
+
+def test_a_connection_is_changed_and_removed_by_name(deployed):
+    cluster = deployed()
+    file = cluster.project / "secrets/connections.env"
+    file.write_text("AIRFLOW_VAR_REGION=eu\nAIRFLOW_VAR_TEAM=data\n")
+    cluster.make("secrets")
+    file.write_text("AIRFLOW_VAR_REGION=us\n")
+    assert "another content" in cluster.make("secrets", expect=2)
+    cluster.make("secrets", OVERWRITE="quakes-connections")
+    assert cluster.secrets()["quakes-connections"] == {"AIRFLOW_VAR_REGION": b"us"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("export A=1", "secrets/connections.env:1 is not of the form NAME=value"),
+        ("A-B=1", "secrets/connections.env:1 is not of the form NAME=value"),
+        ("A=1\nA=2", "secrets/connections.env:2: A is there twice"),
+        ('A="1"', "secrets/connections.env:1: write the value of A without quotes"),
+    ],
+)
+def test_a_wrong_line_is_named(new, line, words):
+    cluster = new()
+    (cluster.project / "secrets/connections.env").write_text(f"{line}\n")
+    assert words in cluster.make("secrets", expect=2)
 
 
 # --- What the real kubectl says without a cluster
@@ -223,7 +323,8 @@ def kubeconfig(folder, server, context="here"):
 def test_what_is_wrong_with_the_cluster_is_said_in_one_line(bake_fresh, tmp_path, server, context, words):
     config = kubeconfig(tmp_path, server, context) if server else "/nonexistent"
     kubectl = str(helm_chart.tools() / "kubectl")
-    output = make(bake_fresh(), "secrets", expect=1, KUBECTL=kubectl, KUBECONFIG=config, HOME=str(tmp_path))
+    where = {"KUBECTL": kubectl, "KUBECONFIG": config, "HOME": str(tmp_path)}
+    output = run([*make_command(), "secrets"], cwd=bake_fresh(), expect=2, **where)
     said = [line for line in output.splitlines() if line.startswith("make secrets: ")]
     assert len(said) == 1
     assert words in said[0]
@@ -231,7 +332,7 @@ def test_what_is_wrong_with_the_cluster_is_said_in_one_line(bake_fresh, tmp_path
 
 
 def test_a_missing_kubectl_is_said_in_one_line(bake_fresh):
-    output = make(bake_fresh(), "secrets", expect=1, KUBECTL="/nonexistent/kubectl")
+    output = run([*make_command(), "secrets"], cwd=bake_fresh(), expect=2, KUBECTL="/nonexistent/kubectl")
     assert "make secrets: /nonexistent/kubectl is not on PATH" in output
 
 
@@ -239,18 +340,21 @@ def test_a_missing_kubectl_is_said_in_one_line(bake_fresh):
 
 
 @pytest.mark.parametrize("name", ["api_secret_key", "jwt_secret", "redis_password"])
-def test_a_rotated_secret_is_new_here_and_there_and_the_pods_restart(bake_fresh, kubectl, name):
-    project = bake_fresh()
-    before = {path.name: path.read_bytes() for path in (project / "secrets").iterdir()}
-    output = make(project, "rotate", f"NAME={name}", kubectl=kubectl)
-    after = {path.name: path.read_bytes() for path in (project / "secrets").iterdir()}
+def test_a_rotated_secret_is_new_here_and_there_and_the_pods_restart(deployed, name):
+    cluster = deployed()
+    folder = cluster.project / "secrets"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    output = cluster.make("rotate", f"NAME={name}")
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     assert {file for file in after if after[file] != before.get(file)} == {name, "kubernetes.yaml"}
     assert set(after) == set(before)
-    assert stat.S_IMODE((project / "secrets" / name).stat().st_mode) == 0o600
-    assert any(after[name] in data.values() for data in applied(kubectl).values())
-    restarts = [call for call in kubectl.calls() if call.startswith("rollout")]
-    assert restarts == [
+    assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
+    assert any(after[name] in data.values() for data in cluster.secrets().values())
+    # The rotated one, and what holds it; nothing else is written.
+    derived = {"redis_password": {"quakes-redis", "quakes-broker"}, "jwt_secret": {"quakes-jwt"}}
+    assert [set(given) for given in applied(cluster)] == [derived.get(name, {"quakes-api-secret"})]
+    assert [call for call in said(cluster) if call.startswith("rollout")] == [
         "rollout restart deployment.apps/airflow-scheduler",
         "rollout restart statefulset.apps/airflow-worker",
         "rollout status deployment.apps/airflow-scheduler --timeout=10m",
@@ -259,43 +363,73 @@ def test_a_rotated_secret_is_new_here_and_there_and_the_pods_restart(bake_fresh,
     assert after[name].decode() not in output
 
 
-def test_a_fernet_key_takes_over_only_when_everything_is_encrypted_anew(bake_fresh, kubectl):
-    project = bake_fresh()
-    old = secret(project, "fernet_key")
-    kubectl.answer("exec", "")
-    make(project, "rotate", "NAME=fernet_key", kubectl=kubectl)
-    new = secret(project, "fernet_key")
+def test_no_key_is_rotated_that_the_cluster_does_not_have(deployed):
+    """Somebody else rotated it, or this checkout never was the one that deployed."""
+    cluster = deployed()
+    cluster.put_secret("quakes-jwt", {"jwt-secret": b"somebody's"})
+    before = secret(cluster.project, "jwt_secret")
+    for name in ("jwt_secret", "fernet_key", "postgres_password", "admin_password"):
+        output = cluster.make("rotate", f"NAME={name}", expect=2)
+        assert "namespace etl has other content in quakes-jwt: nothing was changed" in output
+        assert "make keys-from-cluster" in output
+    assert cluster.writes() == []
+    assert secret(cluster.project, "jwt_secret") == before
+    assert not list((cluster.project / "secrets").glob("*.old"))
+
+
+def test_where_nothing_is_deployed_there_is_nothing_to_rotate(new):
+    cluster = new()
+    assert "First: make deploy" in cluster.make("rotate", "NAME=jwt_secret", expect=2)
+    (cluster.project / "secrets/jwt_secret").unlink()
+    assert "make keys-from-cluster" in cluster.make("rotate", "NAME=jwt_secret", expect=2)
+    assert cluster.writes() == []
+
+
+def test_a_fernet_key_takes_over_only_when_everything_is_encrypted_anew(deployed, program):
+    cluster = deployed()
+    path = program("airflow", "#!/bin/sh\n")
+    old = secret(cluster.project, "fernet_key")
+    cluster.make("rotate", "NAME=fernet_key", PATH=path)
+    new = secret(cluster.project, "fernet_key")
     assert Fernet(new)
     assert new != old
-    applies = [yaml.safe_load_all(text) for text in kubectl.given_to("apply")]
-    keys = [
-        base64.b64decode(item["data"]["fernet-key"]).decode()
-        for documents in applies
-        for item in documents
-        if item["metadata"]["name"] == "my-etl-fernet"
-    ]
+    keys = [given["quakes-fernet"]["fernet-key"].decode() for given in applied(cluster)]
     assert keys == [f"{new},{old}", new]
-    calls = kubectl.calls()
+    calls = said(cluster)
     encrypting = next(number for number, call in enumerate(calls) if "airflow rotate-fernet-key" in call)
     applying = [number for number, call in enumerate(calls) if call.startswith("apply")]
     assert applying[0] < encrypting < applying[1]
 
 
-def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(bake_fresh, kubectl):
-    project = bake_fresh()
-    old = secret(project, "fernet_key")
-    kubectl.answer("exec", "error: the pod is gone\n", 1)
-    output = make(project, "rotate", "NAME=fernet_key", kubectl=kubectl, expect=1)
+def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(deployed, program):
+    cluster = deployed()
+    old = secret(cluster.project, "fernet_key")
+    cluster["exec-fails"] = "error: the pod is gone"
+    output = cluster.make("rotate", "NAME=fernet_key", expect=2)
     assert "the pod is gone" in output
     assert "make rotate NAME=fernet_key goes on where this stopped" in output
-    assert secret(project, "fernet_key.old") == old
-    both = secret(project, "fernet_key")
+    assert secret(cluster.project, "fernet_key.old") == old
+    both = secret(cluster.project, "fernet_key")
     assert both.endswith(f",{old}")  # whatever is deployed now reads old and new
 
-    kubectl.answer("exec", "")
-    make(project, "rotate", "NAME=fernet_key", kubectl=kubectl)
-    assert f"{secret(project, 'fernet_key')},{old}" == both
-    assert not (project / "secrets/fernet_key.old").exists()
+    cluster["exec-fails"] = ""
+    cluster.make("rotate", "NAME=fernet_key", PATH=program("airflow", "#!/bin/sh\n"))
+    assert f"{secret(cluster.project, 'fernet_key')},{old}" == both
+    assert not (cluster.project / "secrets/fernet_key.old").exists()
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Return a function: name, text → PATH with a program of that name before all others."""
+
+    def write(name, text):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        return f"{path.parent}:{os.environ['PATH']}"
+
+    return write
 
 
 @pytest.fixture
@@ -312,135 +446,145 @@ def use(database, project):
 
 
 @pytest.mark.servers
-def test_the_databases_password_is_changed_in_the_database_first(bake_fresh, kubectl, database):
-    project = bake_fresh()
-    old = secret(project, "postgres_password")
-    where = use(database, project)
-    output = make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
-    new = secret(project, "postgres_password")
+def test_the_databases_password_is_changed_in_the_database_first(deployed, database):
+    cluster = deployed()
+    old = secret(cluster.project, "postgres_password")
+    where = use(database, cluster.project)
+    output = cluster.make("rotate", "NAME=postgres_password", **where)
+    new = secret(cluster.project, "postgres_password")
     assert database.lets_in(new)
     assert not database.lets_in(old)
-    calls = kubectl.calls()
+    calls = said(cluster)
     assert calls[0].startswith("exec --stdin statefulset/airflow-postgresql -- sh -ec")
     assert calls[1].startswith("apply")
-    assert applied(kubectl)["my-etl-postgres"]["postgres-password"].decode() == new
-    assert f":{new}@".encode() in applied(kubectl)["my-etl-metadata"]["connection"]
+    assert cluster.secrets()["quakes-postgres"]["postgres-password"].decode() == new
+    assert f":{new}@".encode() in cluster.secrets()["quakes-metadata"]["connection"]
     assert not any(new in call or old in call for call in calls)
     assert new not in output
-    assert not [*(project / "secrets").glob("*.old"), *(project / "secrets").glob("*.new")]
+    folder = cluster.project / "secrets"
+    assert not [*folder.glob("*.old"), *folder.glob("*.new")]
 
 
-def test_a_database_out_of_reach_leaves_the_password_as_it_is(bake_fresh, kubectl):
-    project = bake_fresh()
-    before = secret(project, "postgres_password")
-    kubectl.answer("exec", 'Error from server (NotFound): statefulsets.apps "airflow-postgresql" not found\n', 1)
-    output = make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, expect=1)
-    assert "not found" in output
-    assert secret(project, "postgres_password") == before
-    assert not kubectl.given_to("apply")
-
-
-@pytest.mark.servers
-def test_a_password_rotation_that_stopped_goes_on_with_the_same_password(bake_fresh, kubectl, database):
-    project = bake_fresh()
-    where = use(database, project)
-    kubectl.answer("apply", "error: connection refused\n", 1)
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, expect=1, **where)
-    new = secret(project, "postgres_password")
-    assert database.lets_in(new)
-
-    kubectl.answer("apply", "")
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
-    assert secret(project, "postgres_password") == new
-    assert database.lets_in(new)
-    assert not (project / "secrets/postgres_password.old").exists()
+def test_a_database_out_of_reach_leaves_the_password_as_it_is(deployed):
+    cluster = deployed()
+    before = secret(cluster.project, "postgres_password")
+    cluster["exec-fails"] = 'Error from server (NotFound): statefulsets.apps "airflow-postgresql" not found'
+    assert "not found" in cluster.make("rotate", "NAME=postgres_password", expect=2)
+    assert secret(cluster.project, "postgres_password") == before
+    assert applied(cluster) == []
 
 
 @pytest.mark.servers
-def test_a_password_that_the_database_has_already_is_no_obstacle(bake_fresh, kubectl, database):
+def test_a_password_rotation_that_stopped_goes_on_with_the_same_password(deployed, database):
+    cluster = deployed()
+    where = use(database, cluster.project)
+    cluster["apply-fails"] = "error: connection refused"
+    cluster.make("rotate", "NAME=postgres_password", expect=2, **where)
+    new = secret(cluster.project, "postgres_password")
+    assert database.lets_in(new)
+
+    cluster["apply-fails"] = ""
+    cluster.make("rotate", "NAME=postgres_password", **where)
+    assert secret(cluster.project, "postgres_password") == new
+    assert cluster.secrets()["quakes-postgres"]["postgres-password"].decode() == new
+    assert database.lets_in(new)
+    assert not (cluster.project / "secrets/postgres_password.old").exists()
+
+
+@pytest.mark.servers
+def test_a_password_that_the_database_has_already_is_no_obstacle(deployed, database):
     """Killed between the change in the database and the change here: only the .new file knows the password."""
-    project = bake_fresh()
-    where = use(database, project)
-    old = secret(project, "postgres_password")
+    cluster = deployed()
+    where = use(database, cluster.project)
+    old = secret(cluster.project, "postgres_password")
     new = "0123456789abcdef" * 2
     database.alter(new)
-    (project / "secrets/postgres_password.new").write_text(new)
-    make(project, "rotate", "NAME=postgres_password", kubectl=kubectl, **where)
-    assert secret(project, "postgres_password") == new != old
+    (cluster.project / "secrets/postgres_password.new").write_text(new)
+    cluster.make("rotate", "NAME=postgres_password", **where)
+    assert secret(cluster.project, "postgres_password") == new != old
     assert database.lets_in(new)
 
 
-def test_the_admins_new_password_is_set_in_airflow(bake_fresh, kubectl, tmp_path):
-    project = bake_fresh()
-    airflow = tmp_path / "bin/airflow"
-    airflow.parent.mkdir()
-    airflow.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\n')
-    airflow.chmod(0o755)
-    path = f"{airflow.parent}:{os.environ['PATH']}"
-    make(project, "rotate", "NAME=admin_password", kubectl=kubectl, PATH=path)
-    new = secret(project, "admin_password")
+def test_the_admins_new_password_is_set_in_airflow(deployed, program, tmp_path):
+    cluster = deployed()
+    cluster.make(
+        "rotate", "NAME=admin_password", PATH=program("airflow", f'#!/bin/sh\necho "$@" > {tmp_path}/called\n')
+    )
+    new = secret(cluster.project, "admin_password")
     called = (tmp_path / "called").read_text().strip()
     assert called == f"users reset-password --username admin --password {new}"
-    assert not any(new in call for call in kubectl.calls())
+    assert not any(new in call for call in said(cluster))
 
 
 @pytest.mark.parametrize("name", ["", "NAME=passwords", "NAME=kubernetes.yaml"])
-def test_an_unknown_name_lists_those_there_are(bake, kubectl, name):
-    output = make(bake(executor="LocalExecutor"), "rotate", *([name] if name else []), kubectl=kubectl, expect=1)
+def test_an_unknown_name_lists_those_there_are(new, name):
+    output = new(executor="LocalExecutor").make("rotate", *([name] if name else []), expect=2)
     assert "fernet_key, api_secret_key, jwt_secret, postgres_password, admin_password, deploy_key" in output
 
 
 @pytest.mark.servers
 @pytest.mark.parametrize("kind", ["ed25519", "rsa-4096"])
-def test_a_deploy_key_takes_over_once_it_opens_the_repository(bake_fresh, kubectl, tmp_path, kind):
+def test_a_deploy_key_takes_over_once_it_opens_the_repository(deployed, tmp_path, kind):
     with GitSshServer(tmp_path) as server:
-        project = bake_fresh(git_repo=server.url, __deploy_key_type=kind)
+        cluster = deployed(git_repo=server.url)
+        set_answer(cluster.project, "deploy_key_type", kind)
+        project = cluster.project
         subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
         private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
         old, old_public = private.read_bytes(), public.read_text()
         server.register(old_public)
 
-        first = make(project, "rotate-deploy-key", kubectl=kubectl, expect=1)
+        first = cluster.make("rotate-deploy-key", expect=2)
         new_public = Path(f"{private}.new.pub").read_text()
         assert new_public.strip() in first
         assert "Deploy keys" in first
         assert (private.read_bytes(), public.read_text()) == (old, old_public)
-        assert not kubectl.calls()
+        assert cluster.writes() == []
 
         server.register(old_public, new_public)
-        second = make(project, "rotate-deploy-key", kubectl=kubectl)
+        second = cluster.make("rotate-deploy-key")
         assert public.read_text() == new_public
-        assert applied(kubectl)["my-etl-git-ssh"]["gitSshKey"] == private.read_bytes() != old
-        assert any(call.startswith("rollout restart") for call in kubectl.calls())
+        assert new_public.startswith({"ed25519": "ssh-ed25519", "rsa-4096": "ssh-rsa"}[kind])
+        assert cluster.secrets()["quakes-git-ssh"]["gitSshKey"] == private.read_bytes() != old
+        assert any(call.startswith("rollout restart") for call in said(cluster))
         assert "Now remove the old key" in second
         assert old_public.strip() in second
-        assert not list((project / "secrets").glob("*.new*"))
+        assert not [*(project / "secrets").glob("*.new*"), *(project / "secrets").glob("*.old*")]
 
 
-def test_a_deploy_key_rotation_cut_between_its_two_moves_is_finished(bake_fresh, kubectl):
+def set_answer(project, name, value):
+    file = project / "pyproject.toml"
+    file.write_text(re.sub(f"(?m)^{name} = .*$", f'{name} = "{value}"', file.read_text()))
+
+
+def test_a_deploy_key_rotation_cut_between_its_two_moves_is_finished(deployed):
     """The private key is in its place, its public half not yet."""
-    project = bake_fresh()
-    private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
-    whole = public.read_text()
-    public.rename(f"{private}.new.pub")
-    public.write_text("ssh-ed25519 AAAA the one before\n")
-    make(project, "rotate-deploy-key", kubectl=kubectl)
-    assert public.read_text() == whole
-    assert applied(kubectl)["my-etl-git-ssh"]["gitSshKey"] == private.read_bytes()
+    cluster = deployed()
+    folder = cluster.project / "secrets"
+    whole = (folder / "deploy_key.pub").read_text()
+    (folder / "deploy_key.pub").rename(folder / "deploy_key.new.pub")
+    (folder / "deploy_key.pub").write_text("ssh-ed25519 AAAA the one before\n")
+    cluster.put_secret("quakes-git-ssh", {"gitSshKey": b"the one before"})
+    cluster.make("rotate-deploy-key")
+    assert (folder / "deploy_key.pub").read_text() == whole
+    assert cluster.secrets()["quakes-git-ssh"]["gitSshKey"] == (folder / "deploy_key").read_bytes()
 
 
 @pytest.mark.servers
-def test_a_new_deploy_key_that_does_not_reach_the_cluster_is_not_lost(bake_fresh, kubectl, tmp_path):
+def test_a_new_deploy_key_that_does_not_reach_the_cluster_is_not_lost(deployed, tmp_path):
     with GitSshServer(tmp_path) as server:
-        project = bake_fresh(git_repo=server.url)
+        cluster = deployed(git_repo=server.url)
+        project = cluster.project
         subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
-        make(project, "rotate-deploy-key", kubectl=kubectl, expect=1)
+        old_public = (project / "secrets/deploy_key.pub").read_text()
+        cluster.make("rotate-deploy-key", expect=2)
         new_public = (project / "secrets/deploy_key.new.pub").read_text()
         server.register(new_public)
-        kubectl.answer("apply", "The connection to the server 10.0.0.1:6443 was refused\n", 1)
-        output = make(project, "rotate-deploy-key", kubectl=kubectl, expect=1)
+        cluster["apply-fails"] = "The connection to the server 10.0.0.1:6443 was refused"
+        output = cluster.make("rotate-deploy-key", expect=2)
         assert "keep both registered" in output
         assert (project / "secrets/deploy_key.pub").read_text() == new_public
-        kubectl.answer("apply", "")
-        make(project, "secrets", kubectl=kubectl)
-        assert applied(kubectl)["my-etl-git-ssh"]["gitSshKey"] == (project / "secrets/deploy_key").read_bytes()
+        cluster["apply-fails"] = ""
+        output = cluster.make("rotate-deploy-key")
+        assert old_public.strip() in output
+        assert cluster.secrets()["quakes-git-ssh"]["gitSshKey"] == (project / "secrets/deploy_key").read_bytes()

@@ -1,89 +1,232 @@
-"""Put the Secrets into the cluster: `make secrets`.
+"""The Secrets in the cluster: `make secrets`, `make keys-from-cluster`.
 
-Those of secrets/kubernetes.yaml, and with git_access https-token the token, which is read from GIT_TOKEN or
-from a prompt and goes nowhere but into the Secret: not on disk, not on a command line.
+What is there with another content is never replaced by surprise: another checkout made it, and the database,
+the stored connections and the git server know that one. OVERWRITE=yes, or a Secret's name, replaces it.
+The git token is read from GIT_TOKEN or a prompt and goes nowhere but into its Secret.
 """
 
+import base64
 import getpass
 import json
 import os
 import sys
+from collections.abc import Iterable
 
 from tools import answers
-from tools.cluster.kubectl import ClusterError, kubectl
+from tools.cluster.kubectl import ClusterError, kubectl, remember, show_cluster
+from tools.secrets import connections
 from tools.secrets.git_server import address
-from tools.secrets.manifests import kubernetes_manifests, manifest
+from tools.secrets.keys import open_secrets, ssh_keygen, write_manifests, write_private
+from tools.secrets.manifests import CONNECTIONS, files, kubernetes_manifests, secret_data
 
+Secrets = dict[str, dict[str, bytes]]
+TOKEN = f"{answers.SLUG}-git-token"
 # The user name that goes with a token, where the server wants a certain one.
 USERS = {"github.com": "x-access-token", "gitlab.com": "oauth2", "bitbucket.org": "x-token-auth"}
 
 
-def token_secret_name() -> str:
-    return f"{answers.SLUG}-git-token"
+def in_cluster(names: Iterable[str]) -> Secrets:
+    """Return those of these Secrets that the namespace has. Needs leave to read them, not to list all."""
+    printed = kubectl("get", "secret", *sorted(names), "--ignore-not-found", "--output=json", timeout=30)
+    found = json.loads(printed) if printed.strip() else {"items": []}
+    return {
+        item["metadata"]["name"]: {
+            key: base64.b64decode(value) for key, value in (item.get("data") or {}).items()
+        }
+        for item in found.get("items", [found])
+    }
 
 
-def exists(kind: str, name: str) -> bool:
-    return bool(kubectl("get", kind, name, "--ignore-not-found", "-o", "name").strip())
+def differences(wanted: Secrets, there: Secrets) -> list[tuple[str, str, str]]:
+    """Return Secret, key and what is different, for all that applying ``wanted`` would replace or remove."""
+    found = [
+        (name, key, "another content")
+        for name, data in wanted.items()
+        for key, content in data.items()
+        # The server's public keys are in git, in helm/known_hosts: nothing is lost with the old ones.
+        if key != "known_hosts" and there.get(name, {}).get(key, content) != content
+    ]
+    only_there = sorted(there.get(CONNECTIONS, {}).keys() - wanted.get(CONNECTIONS, {}).keys())
+    return found + [
+        (CONNECTIONS, key, "not in connections.env") for key in only_there if CONNECTIONS in wanted
+    ]
 
 
-def asked_token() -> str | None:
-    """Return the token from GIT_TOKEN or a prompt without echo, or None to keep the one in the cluster."""
-    token = os.environ.get("GIT_TOKEN", "").strip()
-    if not token and exists("secret", token_secret_name()):
-        print("The cluster keeps its git token (a new one: GIT_TOKEN=… make secrets).")
+def changes(wanted: Secrets, there: Secrets) -> Secrets:
+    """Return the Secrets that have to be made or changed; ClusterError for a change nobody asked for."""
+    overwrite = os.environ.get("OVERWRITE", "")
+    rows = [row for row in differences(wanted, there) if overwrite not in ("yes", row[0])]
+    if rows:
+        width = max(len(name) for name, _, _ in rows)
+        table = "".join(f"\n  {name:{width}}  {key:18}  {what}" for name, key, what in rows)
+        raise ClusterError(
+            f"namespace {answers.NAMESPACE} has other keys than {answers.in_secrets('')}/. "
+            f"Nothing was changed.{table}\n"
+            "Work with the cluster's:  make keys-from-cluster\n"
+            f"Replace them:             OVERWRITE=yes, or one Secret only: OVERWRITE={rows[0][0]}"
+        )
+    gone = {name for name, _, what in differences(wanted, there) if name == CONNECTIONS}
+    return {
+        name: data
+        for name, data in wanted.items()
+        if name in gone or any(there.get(name, {}).get(key) != content for key, content in data.items())
+    }
+
+
+def apply(secrets: Secrets) -> None:
+    """Apply Secrets and print kubectl's lines."""
+    # Server-side, so that no copy of a secret ends up in an annotation. By force: who made a Secret does not
+    # matter once it was compared. From standard input: a kubectl from a snap may not read this folder.
+    manifests = kubernetes_manifests(secrets)
+    print(kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests), end="")
+
+
+def token(there: Secrets) -> str | None:
+    """Return the git token from GIT_TOKEN or a prompt without echo, or None to keep the cluster's."""
+    given = os.environ.get("GIT_TOKEN", "").strip()
+    if not given and TOKEN in there:
+        print(f"The cluster keeps its git token (a new one: GIT_TOKEN=… OVERWRITE={TOKEN} make secrets).")
         return None
-    if not token and sys.stdin.isatty():
-        token = getpass.getpass(f"Token that may read {answers.GIT_REPO} (not shown): ").strip()
-    if not token:
+    if not given and sys.stdin.isatty():
+        given = getpass.getpass(f"Token that may read {answers.GIT_REPO} (not shown): ").strip()
+    if not given:
         raise ClusterError("there is no git token in the cluster yet. Run: GIT_TOKEN=… make secrets")
-    if any(character.isspace() for character in token):
+    if any(character.isspace() for character in given):
         raise ClusterError("GIT_TOKEN holds a space or line end. Copy the token again")
-    return token
+    return given
 
 
-def token_manifest(token: str) -> str:
-    """Return the Secret under the names that git-sync asks for, and as a connection for a GitDagBundle."""
+def token_data(token: str) -> dict[str, bytes]:
+    """Return the token under the names that git-sync asks for, and as a connection for a GitDagBundle."""
     user = os.environ.get("GIT_USERNAME") or USERS.get(address(answers.GIT_REPO)[0], "git")
     data = {
-        "GITSYNC_USERNAME": user,
-        "GITSYNC_PASSWORD": token,
-        "GIT_SYNC_USERNAME": user,
-        "GIT_SYNC_PASSWORD": token,
+        f"{git}_{what}": value
+        for git in ("GITSYNC", "GIT_SYNC")
+        for what, value in (("USERNAME", user), ("PASSWORD", token))
     }
     if answers.DAG_DELIVERY == "git-dag-bundle":
         connection = {"conn_type": "git", "host": answers.GIT_REPO, "login": user, "password": token}
         data["connection"] = json.dumps(connection)
-    return manifest(token_secret_name(), {key: value.encode() for key, value in data.items()})
+    return {key: value.encode() for key, value in data.items()}
 
 
-def apply(manifests: str) -> str:
-    """Apply manifests and return kubectl's lines."""
-    # Server-side, so that no copy of a secret ends up in an annotation; from standard input, because a
-    # kubectl that came as a snap may not read this folder.
-    return kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests)
+def compared() -> Secrets:
+    """Return what of this checkout's Secrets the cluster lacks. Reads only; ClusterError if it has others."""
+    if missing := [
+        name for keys in files().values() for name in keys.values() if not (answers.SECRETS / name).exists()
+    ]:
+        raise ClusterError(
+            f"{answers.in_secrets('')}/ lacks {', '.join(missing)}. If Airflow runs already, take its keys: "
+            "make keys-from-cluster. For a new installation: make keys"
+        )
+    wanted = secret_data()
+    there = in_cluster([*wanted, TOKEN, CONNECTIONS])
+    if answers.GIT_ACCESS == "https-token" and (given := token(there)):
+        wanted[TOKEN] = token_data(given)
+    return changes(wanted, there)
+
+
+def check_external() -> None:
+    """Look whether every Secret that the values name is there, with its keys; ClusterError if not."""
+    from tools.cluster.helm_values import merged, named_secrets
+
+    named = list(named_secrets(merged()))
+    there = in_cluster({name for name, _ in named})
+    lacking = sorted(
+        {f"{name} ({key})" for name, keys in named for key in keys if not there.get(name, {}).get(key)}
+    )
+    if lacking:
+        raise ClusterError(
+            f"namespace {answers.NAMESPACE} lacks what the values name: {', '.join(lacking)}. "
+            "Who makes the Secrets there? See docs/keys.md; SECRETS=external makes none"
+        )
+    print(f"Secrets made by others are there, with their keys: {len({name for name, _ in named})}")
+
+
+def put(secrets: Secrets) -> None:
+    """Bring to the cluster what compared() found missing there."""
+    write_manifests()
+    if not secrets:
+        print("The cluster has these Secrets already: nothing was written.")
+        return
+    ensure_namespace()
+    apply(secrets)
 
 
 def ensure_namespace() -> None:
     try:
-        missing = not exists("namespace", answers.NAMESPACE)
+        missing = not kubectl(
+            "get", "namespace", answers.NAMESPACE, "--ignore-not-found", "-o", "name"
+        ).strip()
     except ClusterError:  # not everybody may look at namespaces; more than that, and the next call says so
         return
     if missing:
         print(kubectl("create", "namespace", answers.NAMESPACE), end="")
 
 
-def main() -> int:
+def from_cluster() -> None:
+    """Write the cluster's keys into secrets/; ClusterError where a file there has other content."""
+    there = in_cluster([*files(), CONNECTIONS])
+    found = {
+        name: there[secret][key]
+        for secret, keys in files().items()
+        for key, name in keys.items()
+        if key in there.get(secret, {})
+    }
+    if not found:
+        raise ClusterError(
+            f"namespace {answers.NAMESPACE} has none of this project's Secrets. For new keys: make keys"
+        )
+    if environment := there.get(CONNECTIONS):
+        lines = [f"{name}={value.decode()}\n" for name, value in environment.items()]
+        found[connections.FILE.name] = "".join(lines).encode()
+        if connections.parse("".join(lines)) != {name: value.decode() for name, value in environment.items()}:
+            raise ClusterError(
+                f"a value of the Secret {CONNECTIONS} does not fit on a line of connections.env"
+            )
+        if connections.FILE.exists() and connections.read() == connections.parse("".join(lines)):
+            del found[connections.FILE.name]  # the same, with comments or in another order
+    here = {
+        name: (answers.SECRETS / name).read_bytes() for name in found if (answers.SECRETS / name).exists()
+    }
+    other = [name for name, content in here.items() if content != found[name]]
+    if other and os.environ.get("OVERWRITE") != "yes":
+        raise ClusterError(
+            f"{answers.in_secrets('')}/ holds other content in {', '.join(other)}. Nothing was written. "
+            "Put these aside, or lose them: make keys-from-cluster OVERWRITE=yes"
+        )
+    new = [name for name in found if here.get(name) != found[name]]
+    for name in new:
+        write_private(answers.SECRETS / name, found[name])
+    if "deploy_key" in new:
+        public = ssh_keygen("-y", "-P", "", "-f", str(answers.SECRETS / "deploy_key"))
+        write_private(answers.SECRETS / "deploy_key.pub", public.encode())
+    print(f"Written: {', '.join(map(answers.in_secrets, new))}" if new else "These keys are here already.")
+    if lacking := [name for keys in files().values() for name in keys.values() if name not in found]:
+        print(f"The cluster has no {', '.join(lacking)}: make keys makes what is missing.")
+    else:
+        write_manifests()
+
+
+def main(arguments: list[str]) -> int:
+    target = "keys-from-cluster" if arguments == ["--from-cluster"] else "secrets"
+    lock = open_secrets()
     try:
-        manifests = kubernetes_manifests()
-        ensure_namespace()
-        if answers.GIT_ACCESS == "https-token" and (token := asked_token()):
-            manifests += f"---\n{token_manifest(token)}"
-        print(apply(manifests), end="")
-    except (ClusterError, OSError, ValueError) as problem:
-        print(f"make secrets: {problem}", file=sys.stderr)
+        cluster = show_cluster()
+        if target == "keys-from-cluster":
+            from_cluster()
+        elif os.environ.get("SECRETS") == "external":
+            check_external()
+        else:
+            put(compared())
+        remember(cluster)
+    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
+        print(f"make {target}: {problem}", file=sys.stderr)
         return 1
+    finally:
+        os.close(lock)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

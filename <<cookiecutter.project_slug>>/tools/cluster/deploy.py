@@ -14,46 +14,48 @@ import sys
 import tempfile
 import time
 
+import yaml
+
 from tools import answers
 from tools.cluster import apply_secrets
+from tools.cluster.doctor import offline_findings
+from tools.cluster.helm_values import chart, files
 from tools.cluster.kubectl import (
     ClusterError,
     helm_command,
     kubectl,
     kubectl_command,
     plain_words,
+    remember,
     run_tool,
+    show_cluster,
     workloads,
 )
 from tools.cluster.pods import claims_without_volume, pods
-from tools.secrets.manifests import manifest
+from tools.secrets.keys import open_secrets
 
-CHARTS = "https://airflow.apache.org"
 # What the chart asks for.
 OLDEST_HELM = (3, 19)
 DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
-STORAGE = answers.SECRETS / "storage.env"
 IN_NAMESPACE = ("--namespace", answers.NAMESPACE)
 UI = {
     "port-forward": "make ui-forward",
     "nodeport": "http://ANY-NODE:30080, or make ui-forward",
 }.get(answers.EXPOSE, f"http://{answers.EXPOSE}, or make ui-forward")
 JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-user")
+# Where the chart's values say how many pods a workload has.
+REPLICAS = {
+    "worker": "workers.celery.replicas",
+    "scheduler": "scheduler.replicas",
+    "api-server": "apiServer.replicas",
+    "dag-processor": "dagProcessor.replicas",
+    "triggerer": "triggerer.replicas",
+    "pgbouncer": "pgbouncer.replicas",
+}
 
 
 def helm(*arguments: str, timeout: float | None = 60) -> str:
     return run_tool([*helm_command(), *IN_NAMESPACE, *arguments], timeout=timeout)
-
-
-def values() -> list[str]:
-    return os.environ.get("VALUES", "helm/values.yaml").split()
-
-
-def chart() -> list[str]:
-    """Return the arguments that name release, chart and values: the same for an upgrade and a rendering."""
-    own = os.environ.get("CHART")
-    source = [own] if own else ["airflow", "--repo", CHARTS, "--version", os.environ["CHART_VERSION"]]
-    return [answers.RELEASE, *source, *(f"--values={answers.ROOT / name}" for name in values())]
 
 
 def minutes() -> float:
@@ -61,20 +63,21 @@ def minutes() -> float:
 
 
 def check() -> None:
-    """Refuse what cannot end well, before anything is changed."""
+    """Refuse what cannot end well, before anything is changed; FORCE=yes overrules what doctor finds."""
+    files()
     version = helm("version", "--template={{.Version}}")
-    numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
-    if numbers < OLDEST_HELM:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_HELM:
         oldest = ".".join(map(str, OLDEST_HELM))
         raise ClusterError(
             f"{helm_command()[0]} has Helm {version.strip()}, the chart needs {oldest}. Install a newer one "
             "(https://helm.sh/docs/intro/install/) and say how it is called: make deploy HELM=helm"
         )
-    for name in values():
-        lines = (answers.ROOT / name).read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, 1):
-            if "FILL-IN" in line.partition("#")[0]:
-                raise ClusterError(f"{name}:{number} still says {line.strip()!r}. Fill it in")
+    blocking = [finding for finding in offline_findings() if finding.blocks]
+    for finding in blocking:
+        print(f"\N{BALLOT X} {finding.what}\n    {finding.fix}", file=sys.stderr)
+    if blocking and os.environ.get("FORCE") != "yes":
+        first = blocking[0].what
+        raise ClusterError(f"nothing was changed: {first}. With that as it is: FORCE=yes make deploy")
     try:
         kubectl("auth", "can-i", "create", "deployments.apps", timeout=30)
     except ClusterError as problem:
@@ -85,27 +88,17 @@ def check() -> None:
         raise
 
 
-def apply_storage() -> None:
-    """Put secrets/storage.env, when there is one, into the Secret that becomes the pods' environment."""
-    if not STORAGE.exists():
-        return
-    data = {}
-    for number, line in enumerate(STORAGE.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            raise ClusterError(f"secrets/storage.env:{number} is not of the form NAME=value")
-        data[name] = value.encode()
-    print(apply_secrets.apply(manifest(f"{answers.SLUG}-storage", data)), end="")
-
-
 def deploy() -> None:
     """Install or upgrade the release and wait until every pod is ready."""
+    cluster = show_cluster()
     check()
-    if apply_secrets.main():
-        raise SystemExit(1)
-    apply_storage()
+    open_secrets()  # locked until this process ends
+    external = os.environ.get("SECRETS") == "external"
+    if external:
+        apply_secrets.check_external()
+    else:
+        apply_secrets.put(apply_secrets.compared())
+    remember(cluster)
     if DATA_VOLUME.exists():
         print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
     # Jobs cannot be changed, only made anew.
@@ -113,59 +106,79 @@ def deploy() -> None:
     print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
     # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
     roll_out("upgrade", "--install", *chart(), "--history-max=20")
-    print(f"Airflow runs. User admin, password in secrets/admin_password. The UI: {UI}")
+    password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
+    print(f"Airflow runs. User admin, password in {password}. The UI: {UI}")
 
 
 def roll_out(*arguments: str) -> None:
     """Let helm change the release, then wait until everything in it is ready."""
-    began = time.monotonic()
-    deadline = began + minutes() * 60
-    helm_timeout = f"--timeout={minutes():g}m"
+    deadline = time.monotonic() + minutes() * 60
+    force = ["--force-conflicts"] if os.environ.get("FORCE_CONFLICTS") == "yes" else []
+    command = [*helm_command(), *IN_NAMESPACE, *arguments, f"--timeout={minutes():g}m", *force]
     seen: dict[str, str] = {}
-    follow([*helm_command(), *IN_NAMESPACE, *arguments, helm_timeout], began, deadline, seen)
+    while failure := follow(command, deadline, seen):
+        kept = kept_replicas(failure)
+        if not kept or arguments[0] != "upgrade" or kept in command:
+            raise ClusterError(f"{helm_words(failure)}{why()}")
+        command.append(kept)
     for name in workloads():
         left = f"--timeout={max(1, deadline - time.monotonic()):.0f}s"
-        follow([*kubectl_command(), *IN_NAMESPACE, "rollout", "status", name, left], began, deadline, seen)
+        failure = follow([*kubectl_command(), *IN_NAMESPACE, "rollout", "status", name, left], deadline, seen)
+        if failure:
+            raise ClusterError(f"{plain_words(kubectl_command()[0], failure)}{why()}")
 
 
-def follow(command: list[str], began: float, deadline: float, seen: dict[str, str]) -> None:
-    """Run a command that takes its time, and print meanwhile what changes in the pods."""
+def kept_replicas(failure: str) -> str:
+    """Return the --set that keeps a number of pods which `kubectl scale` or an autoscaler has set, or ""."""
+    pattern = r'applying object \S+/(\S+) .*Kind=(\w+).*conflict with (".*") using .*spec\.replicas'
+    found = re.search(pattern, failure)
+    path = found and REPLICAS.get(found[1].removeprefix(f"{answers.RELEASE}-"))
+    if not path:
+        return ""
+    name, kind, manager = found.groups()
+    number = kubectl(
+        "get", f"{kind.lower()}/{name}", "--output=jsonpath={.spec.replicas}", timeout=30
+    ).strip()
+    print(
+        f"  {name}: {manager} has set its number of pods to {number}, which stays (for good: {path} in "
+        "helm/values.yaml; the number there instead: FORCE_CONFLICTS=yes make deploy)",
+        flush=True,
+    )
+    return f"--set={path}={number}"
+
+
+def follow(command: list[str], deadline: float, seen: dict[str, str]) -> str:
+    """Run a command and print what changes in the pods; return "" or what the command says went wrong."""
+    began = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(2)
-                print_changes(seen, time.monotonic() - began)
-                if process.returncode is not None:
-                    break
+            while process.poll() is None:
                 if time.monotonic() > deadline:
                     raise ClusterError(f"not ready in {minutes():g} minutes (TIMEOUT=30 waits longer){why()}")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(2)
+                with contextlib.suppress(ClusterError):
+                    for pod in pods():
+                        if seen.get(pod.name, "ready") != pod.words:
+                            print(f"  {time.monotonic() - began:4.0f} s  {pod.name}: {pod.words}", flush=True)
+                        seen[pod.name] = pod.words
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait()
         output.seek(0)
-        text = output.read()
-    if process.returncode:
-        raise ClusterError(f"{helm_words(command[0], text)}{why()}")
+        return (output.read().strip() or f"status {process.returncode}") if process.returncode else ""
 
 
-def print_changes(seen: dict[str, str], seconds: float) -> None:
-    with contextlib.suppress(ClusterError):
-        for pod in pods():
-            if seen.get(pod.name, "ready") != pod.words:
-                print(f"  {seconds:4.0f} s  {pod.name}: {pod.words}", flush=True)
-            seen[pod.name] = pod.words
-
-
-def helm_words(tool: str, text: str) -> str:
+def helm_words(text: str) -> str:
     if "another operation" in text:
         return (
             "an earlier run of helm was cut off. Run make rollback, or, if there was no release before it, "
             "make undeploy (the data stays); then make deploy again"
         )
-    return plain_words(tool, text)
+    words = plain_words(helm_command()[0], text)
+    return f"{words}\n  To take that over: FORCE_CONFLICTS=yes" if "conflict with" in text else words
 
 
 def why() -> str:
@@ -178,46 +191,41 @@ def why() -> str:
 
 
 def diff() -> None:
-    """Print what `make deploy` would change, object by object, compared with what it last deployed."""
-    check()
+    """Print what `make deploy` would change, object by object, compared with what it last deployed.
+
+    `kubectl diff` would show neither what goes nor what only restarts, and asks for leave to write.
+    """
     if not json.loads(helm("list", f"--filter=^{answers.RELEASE}$", "--output=json")):
         print(f"There is no release in namespace {answers.NAMESPACE} yet: all would be new.")
         return
     old = by_object(helm("get", "manifest", answers.RELEASE))
     new = by_object(helm("template", *chart(), "--is-upgrade", "--no-hooks", timeout=120))
     for name in sorted(old.keys() | new.keys()):
+        lines = list(difflib.unified_diff(old.get(name, []), new.get(name, []), n=2, lineterm=""))[2:]
+        changed = [line for line in lines if line.startswith(("-", "+"))]
         if name not in old or name not in new:
             print(f"{name}: {'new' if name in new else 'gone'}")
-        elif old[name] != new[name]:
-            print_difference(name, old[name], new[name])
+        elif changed and all("checksum/" in line for line in changed):
+            print(f"{name}: restarts, because its configuration or Secrets change")
+        elif changed:
+            print(
+                f"{name}: changes", *(f"    {line}" for line in lines if not line.startswith("@@")), sep="\n"
+            )
     if old == new:
         print("Nothing would change.")
 
 
-def print_difference(name: str, old: list[str], new: list[str]) -> None:
-    lines = list(difflib.unified_diff(old, new, n=2, lineterm=""))[2:]
-    changed = [line for line in lines if line.startswith(("-", "+"))]
-    if all("checksum/" in line for line in changed):
-        print(f"{name}: restarts, because its configuration or Secrets change")
-        return
-    print(f"{name}: changes")
-    print(*(f"    {line}" for line in lines if not line.startswith("@@")), sep="\n")
-
-
 def by_object(rendered: str) -> dict[str, list[str]]:
-    """Return kind/name → lines of each object of a rendered chart, without comments and empty lines."""
-    objects = {}
-    for text in re.split(r"^---.*\n", rendered, flags=re.MULTILINE):
-        kind = re.search(r"^kind: *(\S+)", text, re.MULTILINE)
-        name = re.search(r"^metadata:\n(?:  .*\n)*?  name: *(\S+)", text, re.MULTILINE)
-        if kind and name:
-            lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-            objects[f"{kind[1]}/{name[1]}"] = lines
-    return objects
+    """Return kind/name → lines of each object of a rendered chart."""
+    objects = filter(None, yaml.safe_load_all(rendered))
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": yaml.safe_dump(item).splitlines() for item in objects
+    }
 
 
 def rollback() -> None:
     """Go back to an earlier revision, after a yes; REVISION names one, else the one before."""
+    show_cluster()
     print(helm("history", answers.RELEASE, "--max=10"), end="")
     print("DAGs, data and database stay as they are; a newer database may not fit an older Airflow.")
     revision = os.environ.get("REVISION", "")
@@ -229,6 +237,7 @@ def rollback() -> None:
 
 def undeploy() -> None:
     """Remove the release after its name was typed; volumes, Secrets and namespace stay."""
+    show_cluster()
     print(f"This stops Airflow in namespace {answers.NAMESPACE}; its volumes and Secrets stay.")
     confirm(answers.RELEASE, "To go on, type the name of the release")
     print(helm("uninstall", answers.RELEASE, timeout=minutes() * 60), end="")

@@ -1,20 +1,22 @@
 """kubectl and helm as this project calls them, and their failures in one plain line."""
 
+import json
 import os
 import shlex
 import subprocess
 
 from tools import answers
+from tools.secrets.keys import write_private
 
 # First match wins. What people see when a laptop is not connected to the right cluster.
 FAILURES = (
     (
-        ("current-context is not set", "localhost:8080", "no configuration has been provided"),
+        ("current-context", "localhost:8080", "no configuration has been provided"),
         "{tool} points at no cluster. List what it knows: {tool} config get-contexts; "
         "choose one: {tool} config use-context NAME",
     ),
     (
-        ("context was not found", 'context "'),
+        ("context was not found", 'context "', "cannot locate context"),
         "{tool}'s context does not exist. List the others: {tool} config get-contexts",
     ),
     (
@@ -49,12 +51,54 @@ class ClusterError(Exception):
     """What went wrong, in one line that says what to do."""
 
 
+# The cluster that this checkout deploys to: context and server, as the first deploy met them.
+REMEMBERED = answers.SECRETS / "cluster"
+
+
+def context() -> str:
+    """Return the kubectl context that CONTEXT or pyproject.toml names, or "" for kubectl's own choice."""
+    return os.environ.get("CONTEXT") or answers.CONTEXT
+
+
 def kubectl_command() -> list[str]:
-    return shlex.split(os.environ.get("KUBECTL") or answers.KUBECTL)
+    chosen = [f"--context={context()}"] if context() else []
+    return [*shlex.split(os.environ.get("KUBECTL") or answers.KUBECTL), *chosen]
 
 
 def helm_command() -> list[str]:
-    return shlex.split(os.environ.get("HELM") or answers.HELM)
+    chosen = [f"--kube-context={context()}"] if context() else []
+    return [*shlex.split(os.environ.get("HELM") or answers.HELM), *chosen]
+
+
+def show_cluster() -> str:
+    """Print context, server and namespace; return context and server.
+
+    ClusterError if this checkout was deployed to another cluster and CONTEXT does not name this one.
+    """
+    try:
+        config = json.loads(kubectl("config", "view", "--minify", "--output=json", timeout=30))
+        name, server = config["current-context"], config["clusters"][0]["cluster"]["server"]
+    except ClusterError:
+        if "KUBERNETES_SERVICE_HOST" not in os.environ:
+            raise
+        name, server = "in-cluster", os.environ["KUBERNETES_SERVICE_HOST"]  # a job in the cluster itself
+    print(f"Cluster: context {name}, server {server}, namespace {answers.NAMESPACE}", flush=True)
+    here = f"{name} {server}"
+    before = REMEMBERED.read_text(encoding="utf-8").strip() if REMEMBERED.exists() else here
+    if before != here and not os.environ.get("CONTEXT"):
+        was, _, its_server = before.partition(" ")
+        raise ClusterError(
+            f"this checkout was deployed to context {was} ({its_server}), and kubectl points at {name} "
+            f"({server}). Nothing was changed. To go on there: CONTEXT={was} make …; "
+            f"here, from now on: CONTEXT={name} make …"
+        )
+    return here
+
+
+def remember(cluster: str) -> None:
+    """Write down, outside git, which cluster this checkout deploys to."""
+    if not REMEMBERED.exists() or REMEMBERED.read_text(encoding="utf-8") != cluster:
+        write_private(REMEMBERED, cluster.encode())
 
 
 def plain_words(tool: str, stderr: str) -> str:

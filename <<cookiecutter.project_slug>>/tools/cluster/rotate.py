@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from tools import answers
-from tools.cluster.apply_secrets import apply
-from tools.cluster.kubectl import ClusterError, kubectl, restart, workloads
+from tools.cluster.apply_secrets import Secrets, apply, differences, in_cluster
+from tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster, workloads
 from tools.secrets.git_remote import ask_server
 from tools.secrets.git_server import where_to_register
 from tools.secrets.keys import (
@@ -21,7 +21,7 @@ from tools.secrets.keys import (
     write_manifests,
     write_private,
 )
-from tools.secrets.manifests import kubernetes_manifests
+from tools.secrets.manifests import files, secret_data
 
 CONSEQUENCES = {
     "api_secret_key": "Everybody who is logged in has to log in again.",
@@ -29,15 +29,44 @@ CONSEQUENCES = {
     "postgres_password": "Airflow cannot reach its database until its pods have restarted.",
     "redis_password": "Tasks that wait in the queue are queued again by the scheduler.",
 }
+# Secrets that hold more than the file itself.
+DERIVED = {"postgres_password": ["metadata"], "redis_password": ["broker"]}
 
 
 def path(name: str) -> Path:
     return answers.SECRETS / name
 
 
+def check_cluster(name: str) -> None:
+    """Refuse where the cluster has other keys than this checkout, but for what an unfinished run left."""
+    wanted = secret_data()
+    there = in_cluster(wanted)
+    own = {secret for secret, keys in files().items() if name in keys.values()}
+    own |= {f"{answers.SLUG}-{secret}" for secret in DERIVED.get(name, ()) if unfinished(name)}
+    other = {row[0] for row in differences(wanted, there)} - (own if unfinished(name) else set())
+    if other or not there:
+        what = f"other content in {', '.join(sorted(other))}" if other else "none of this project's Secrets"
+        raise ClusterError(
+            f"namespace {answers.NAMESPACE} has {what}: nothing was changed. "
+            f"First: {'make keys-from-cluster' if other else 'make deploy'}"
+        )
+
+
+def unfinished(name: str) -> bool:
+    if name == "deploy_key":  # the private half is in place, and the rest was to come
+        moved = path("deploy_key.old.pub").exists() or path("deploy_key.new.pub").exists()
+        return moved and not path("deploy_key.new").exists()
+    return path(f"{name}.old").exists() or path(f"{name}.new").exists()
+
+
 def put_in_cluster() -> None:
+    """Bring the Secrets that are new here to the cluster; check_cluster() saw that nothing else differs."""
     write_manifests()
-    print(apply(kubernetes_manifests()), end="")
+    wanted = secret_data()
+    there = in_cluster(wanted)
+    changed: Secrets = {name: data for name, data in wanted.items() if there.get(name) != data}
+    if changed:
+        apply(changed)
 
 
 def roll_out() -> None:
@@ -53,34 +82,35 @@ def in_pod(workload: str, script: str, stdin: str) -> str:
 
 def rotate_deploy_key() -> None:
     """Make deploy_key.new; once it is registered, put it in the place of deploy_key and in the cluster."""
-    new, new_public = path("deploy_key.new"), path("deploy_key.new.pub")
-    if not new.exists() and new_public.exists():  # a run was interrupted between the two moves below
+    new, new_public, old_public = (path(f"deploy_key.{end}") for end in ("new", "new.pub", "old.pub"))
+    if not unfinished("deploy_key"):
+        if not new.exists():
+            new_deploy_key(new)
+        remote = ask_server("ls-remote", "--heads", answers.GIT_REPO, key=new)
+        if remote.returncode:
+            raise ClusterError(
+                f"the new key does not open {answers.GIT_REPO} yet; the old one stays in use. Register\n\n"
+                f"{new_public.read_text().strip()}\n\nat {where_to_register(answers.GIT_REPO)}\n"
+                "and run make rotate-deploy-key again. "
+                f"(git says: {(remote.stderr.strip().splitlines() or ['nothing'])[-1]})"
+            )
+        print("The new key opens the repository.")
+        if path("deploy_key.pub").exists():
+            write_private(old_public, path("deploy_key.pub").read_bytes())
+        new.replace(path("deploy_key"))
+    if new_public.exists():
         new_public.replace(path("deploy_key.pub"))
-        roll_out()
-        return
-    if not new.exists():
-        new_deploy_key(new)
-    remote = ask_server("ls-remote", "--heads", answers.GIT_REPO, key=new)
-    if remote.returncode:
-        raise ClusterError(
-            f"the new key does not open {answers.GIT_REPO} yet; the old one stays in use. Register\n\n"
-            f"{new_public.read_text().strip()}\n\nat {where_to_register(answers.GIT_REPO)}\n"
-            "and run make rotate-deploy-key again. "
-            f"(git says: {(remote.stderr.strip().splitlines() or ['nothing'])[-1]})"
-        )
-    print("The new key opens the repository.")
-    old_public = path("deploy_key.pub").read_text().strip() if path("deploy_key.pub").exists() else ""
-    new.replace(path("deploy_key"))
-    new_public.replace(path("deploy_key.pub"))
     try:
         roll_out()
     except ClusterError as problem:
         raise ClusterError(
-            f"{problem}\nsecrets/ holds the new key, the cluster still the old one: keep both registered, "
-            "and run make secrets as soon as the cluster answers, then restart the pods."
+            f"{problem}\n{answers.in_secrets('')}/ holds the new key, the cluster maybe still the old one: "
+            "keep both registered, and run make rotate-deploy-key again as soon as the cluster answers"
         ) from None
-    if old_public:
-        print(f"Now remove the old key at {where_to_register(answers.GIT_REPO)}:\n{old_public}")
+    if old_public.exists():
+        print(f"Now remove the old key at {where_to_register(answers.GIT_REPO)}:")
+        print(old_public.read_text().strip())
+        old_public.unlink()
 
 
 ALTER_USER = """
@@ -129,7 +159,7 @@ def rotate_text(name: str) -> None:
     else:
         roll_out()
     path(f"{name}.old").unlink()
-    print(f"secrets/{name} is new, here and in the cluster.")
+    print(f"{answers.in_secrets(name)} is new, here and in the cluster.")
 
 
 def main(names: list[str]) -> int:
@@ -140,8 +170,10 @@ def main(names: list[str]) -> int:
     name = names[0]
     lock = open_secrets()
     try:
+        show_cluster()
         if not path(name).exists():
-            raise ClusterError(f"there is no secrets/{name}: make keys")
+            raise ClusterError(f"there is no {answers.in_secrets(name)}: make keys-from-cluster")
+        check_cluster(name)
         rotate_deploy_key() if name == "deploy_key" else rotate_text(name)
     except (ClusterError, OSError, RuntimeError, ValueError) as problem:
         print(f"make rotate: {problem}", file=sys.stderr)

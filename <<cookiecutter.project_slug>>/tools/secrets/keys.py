@@ -53,7 +53,7 @@ def write_private(path: Path, content: bytes) -> None:
 def open_secrets() -> int:
     """Make secrets/ private and wait until no other run works in it; the lock ends with this process."""
     os.umask(0o077)
-    answers.SECRETS.mkdir(exist_ok=True)
+    answers.SECRETS.mkdir(parents=True, exist_ok=True)
     if answers.SECRETS.stat().st_mode & 0o7777 != 0o700:
         answers.SECRETS.chmod(0o700)
     lock = os.open(answers.SECRETS, os.O_RDONLY)
@@ -122,6 +122,23 @@ def make_deploy_key() -> list[str]:
     return []
 
 
+def may_be_a_clone() -> bool:
+    """Tell whether this checkout has commits or a remote: then somebody may have deployed it already."""
+    import subprocess
+
+    questions = (
+        ["rev-parse", "--quiet", "--verify", "HEAD"],
+        ["config", "--get-regexp", r"^remote\..*\.url$"],
+    )
+    with suppress(FileNotFoundError):
+        here = ["git", "-C", str(answers.ROOT)]
+        return any(
+            subprocess.run([*here, *words], capture_output=True, check=False).returncode == 0
+            for words in questions
+        )
+    return False
+
+
 def write_manifests() -> bool:
     """Write secrets/kubernetes.yaml from the files beside it; return whether anything in it is new."""
     content = kubernetes_manifests().encode()
@@ -134,6 +151,7 @@ def write_manifests() -> bool:
 def main() -> int:
     lock = open_secrets()
     warnings = []
+    first = not any((answers.SECRETS / name).exists() for name in [*text_secrets(), "deploy_key"])
     made = make_text_secrets()
     if needs_deploy_key():
         try:
@@ -147,7 +165,13 @@ def main() -> int:
         warnings.append(str(problem))
     os.close(lock)
 
-    print(f"Made in secrets/: {', '.join(made)}" if made else "secrets/: every key and password is there.")
+    folder = answers.in_secrets("")
+    print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
+    if first and may_be_a_clone():
+        print(
+            "\nThese are for a new installation. If Airflow runs already for this repository, it has others, "
+            "and make deploy\nrefuses to replace them. Get those: make keys-from-cluster OVERWRITE=yes"
+        )
     public = answers.SECRETS / "deploy_key.pub"
     if needs_deploy_key() and public.exists():
         print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")
