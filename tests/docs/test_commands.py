@@ -46,6 +46,13 @@ RUN_BY = {
         "test_external_secrets_are_looked_at_and_never_made",
         '"deploy", "SECRETS=external"',
     ),
+    "ENV=staging make keys": ("cluster/test_environments.py", "", '"keys", ENV="staging"'),
+    "ENV=staging make deploy": ("cluster/test_environments.py", "", '"deploy", ENV="staging"'),
+    "ENV=staging make diff": ("cluster/test_environments.py", "", '["diff"]'),
+    "ENV=staging make status": ("cluster/test_environments.py", "", '["status"]'),
+    "git tag v2 && git push origin v2": ("cluster/test_environments.py", "promoted", '"push"'),
+    "ENV=production make promote TAG=v2": ("cluster/test_environments.py", "", 'ENV="production", TAG="v2"'),
+    "ENV=production make promote TAG=v1": ("cluster/test_environments.py", "", 'ENV="production", TAG="v1"'),
     "tar -cf keys.tar secrets": ("cluster/test_two_people.py", "test_keys_go_through_a_password_manager", '"-cf"'),
     "tar -xf keys.tar": ("cluster/test_two_people.py", "test_keys_go_through_a_password_manager", '"-xf"'),
     "make deploy": (

@@ -19,7 +19,8 @@ import yaml
 from tools import answers
 from tools.cluster import apply_secrets
 from tools.cluster.doctor import offline_findings
-from tools.cluster.helm_values import chart, files
+from tools.cluster.environments import shared
+from tools.cluster.helm_values import chart
 from tools.cluster.kubectl import (
     ClusterError,
     helm_command,
@@ -64,7 +65,8 @@ def minutes() -> float:
 
 def check() -> None:
     """Refuse what cannot end well, before anything is changed; FORCE=yes overrules what doctor finds."""
-    files()
+    if problem := next(shared(), None):
+        raise ClusterError(f"{problem}. Nothing was changed: give each its own (docs/environments.md)")
     version = helm("version", "--template={{.Version}}")
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_HELM:
         oldest = ".".join(map(str, OLDEST_HELM))

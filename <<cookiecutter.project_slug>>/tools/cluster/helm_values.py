@@ -1,5 +1,6 @@
 """The values that Helm is given: which files, how they merge, the Secrets that they name."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -24,14 +25,34 @@ KEYS_OF = {
 }
 
 
-def files() -> list[str]:
-    """Return the values files, in order: VALUES, or helm/values.yaml and then the environment's own."""
-    own = f"helm/values.{answers.ENV}.yaml"
-    both = ["helm/values.yaml", *([own] if answers.ENV and (answers.ROOT / own).exists() else [])]
-    names = os.environ.get("VALUES", "").split() or both
+def files(environment: str = answers.ENV) -> list[str]:
+    """Return an environment's values files, in order: helm/values.yaml, then its own; VALUES names others."""
+    own = f"helm/values.{environment}.yaml"
+    names = os.environ.get("VALUES", "").split() if environment == answers.ENV else []
+    names = names or ["helm/values.yaml", *([own] if environment and (answers.ROOT / own).exists() else [])]
     if missing := [name for name in names if not (answers.ROOT / name).exists()]:
         raise FileNotFoundError(f"there is no {', '.join(missing)}; VALUES names the values files")
     return names
+
+
+def merged(environment: str = answers.ENV) -> dict[str, Any]:
+    """Return the values as Helm merges them: mappings key by key, anything else by the later file."""
+    values: dict[str, Any] = {}
+    for name in files(environment):
+        values = overlaid(values, yaml.safe_load((answers.ROOT / name).read_text(encoding="utf-8")) or {})
+    return values
+
+
+def of_environment() -> list[str]:
+    """Return the arguments for what pyproject.toml says about this environment: its branch, its data_root."""
+    own = answers.ALL[answers.ENV] if answers.ENV else {}
+    bundle = "dagProcessor.dagBundleConfigList[0].kwargs.tracking_ref"
+    ref = "dags.gitSync.ref" if answers.DAG_DELIVERY == "git-sync" else bundle
+    found = {ref: own["git_branch"]} if "git_branch" in own else {}
+    if "data_root" in own:
+        names = [variable["name"] for variable in merged().get("env", [])]
+        found[f"env[{names.index('ETL_DATA_ROOT')}].value"] = own["data_root"]
+    return [f"--set-json={path}={json.dumps(value)}" for path, value in found.items()]
 
 
 def chart() -> list[str]:
@@ -41,15 +62,12 @@ def chart() -> list[str]:
     """
     own = os.environ.get("CHART")
     source = [own] if own else ["airflow", "--repo", CHARTS, "--version", os.environ["CHART_VERSION"]]
-    return [answers.RELEASE, *source, *(f"--values={answers.ROOT / name}" for name in files())]
-
-
-def merged() -> dict[str, Any]:
-    """Return the values as Helm merges them: mappings key by key, anything else by the later file."""
-    values: dict[str, Any] = {}
-    for name in files():
-        values = overlaid(values, yaml.safe_load((answers.ROOT / name).read_text(encoding="utf-8")) or {})
-    return values
+    return [
+        answers.RELEASE,
+        *source,
+        *(f"--values={answers.ROOT / name}" for name in files()),
+        *of_environment(),
+    ]
 
 
 def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

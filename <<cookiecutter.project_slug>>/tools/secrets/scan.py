@@ -38,7 +38,7 @@ PATTERNS = {
 def own_secrets() -> dict[bytes, str]:
     """Return this checkout's one-word secrets, as they are and in base64, each with the file it is in."""
     found = {}
-    for path in sorted((ROOT / FOLDER).glob("*")):
+    for path in sorted((ROOT / FOLDER).rglob("*")):
         if not path.is_file() or path.suffix == ".pub" or path.stat().st_size > 10_000:
             continue
         value = path.read_bytes().strip()

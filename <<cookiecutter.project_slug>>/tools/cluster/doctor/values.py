@@ -107,7 +107,7 @@ def checkout(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
         prefix, names = "dags.gitSync", ("repo", "ref", "subPath")
     else:
         prefix, names = "dagProcessor.dagBundleConfigList.kwargs", ("repo_url", "tracking_ref", "subdir")
-    wanted = (answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH)
+    wanted = (answers.GIT_REPO, answers.ALL[""]["git_branch"], answers.DAGS_SUBPATH)
     for name, right in zip(names, wanted, strict=True):
         value = found.get(f"{prefix}.{name}", ("missing", 0))[0]
         if value != right:

@@ -1,0 +1,99 @@
+"""Environments beside each other: none shares its place, data or database with another; `make promote`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from tools import answers
+from tools.cluster.helm_values import merged
+from tools.cluster.kubectl import ClusterError
+
+
+def name_of(environment: str) -> str:
+    return environment or "the one without ENV"
+
+
+def taken(environment: str) -> dict[str, str]:
+    """Return what belongs to an environment alone, as far as pyproject.toml, helm/ and secrets/ know it."""
+    own = answers.ALL[""] | answers.ALL[environment]
+    secrets = answers.ROOT / "secrets" / environment
+    remembered, url = secrets / "cluster", secrets / "database_url"
+    cluster = remembered.read_text() if remembered.exists() else own.get("context", "")
+    found = {"namespace": f"{own['namespace']} in {cluster or 'the cluster that kubectl points at'}"}
+    variables = {item["name"]: str(item.get("value")) for item in merged(environment).get("env", [])}
+    root = answers.ALL[environment].get("data_root") or variables.get("ETL_DATA_ROOT", "")
+    if not root.startswith("file:"):  # a volume belongs to its namespace
+        found["data_root"] = f"{root} {variables.get('AZURE_STORAGE_ACCOUNT_NAME', '')}".strip()
+    if url.exists():
+        parts = urlsplit(url.read_text(encoding="utf-8").strip())
+        found["database"] = f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+    return found
+
+
+def shared() -> Iterator[str]:
+    """Yield what this environment shares with another one, and must not."""
+    mine = taken(answers.ENV)
+    for other in answers.ALL:
+        if other != answers.ENV:
+            for what, value in taken(other).items():
+                if mine.get(what) == value:
+                    yield f"environments {name_of(answers.ENV)} and {name_of(other)} have one {what}, {value}"
+
+
+def git(*words: str) -> str:
+    """Run git as the person at the keyboard; ClusterError with its last line if it fails."""
+    command = ["git", "-C", str(answers.ROOT), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["failed"])[-1]
+        raise ClusterError(f"git {words[0]}: {last}")
+    return done.stdout.strip()
+
+
+def promote(tag: str) -> None:
+    """Move the environment's branch to a tag, forward or back, after a yes; the pods follow it."""
+    branch, main = answers.GIT_BRANCH, answers.ALL[""]["git_branch"]
+    if branch == main:
+        raise ClusterError(
+            f"{name_of(answers.ENV)} follows {branch}, the branch you work on. Promote one with a git_branch of "
+            "its own in pyproject.toml: ENV=production make promote (docs/environments.md)"
+        )
+    git("fetch", "--quiet", "--tags", "origin")
+    now = git("ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
+    if not tag:
+        newest = ("--sort=-version:refname", "--sort=-creatordate", "--count=5")
+        tags = git("for-each-ref", *newest, "--format=%(refname:short)", "refs/tags")
+        at = git("describe", "--always", "--tags", now) if now else "nothing yet"
+        there = ", ".join(tags.split()) or "none yet: git tag v1 && git push origin v1"
+        raise ClusterError(f"which one? TAG=… (the newest: {there}). {answers.ENV} is at {at}")
+    to = git("rev-parse", "--verify", f"refs/tags/{tag}^{{commit}}")
+    if to == now:
+        print(f"{answers.ENV} is at {tag} already.")
+        return
+    print(f"{answers.ENV} (branch {branch}) would move to {tag}:")
+    if now:
+        print(git("log", "--oneline", "--left-right", f"{now}...{to}"))
+        print(git("diff", "--stat", now, to, "--", answers.DAGS_SUBPATH))
+    from tools.cluster.deploy import confirm
+
+    confirm("yes", f"Move {answers.ENV} to {tag}?")
+    # Refused if somebody moved it meanwhile.
+    git("push", "--quiet", f"--force-with-lease={branch}:{now}", "origin", f"{to}:refs/heads/{branch}")
+    print(
+        f"{answers.ENV} follows {tag}. Its pods have it in a minute: make pod-dags. Back: TAG= the one before."
+    )
+
+
+def main() -> int:
+    try:
+        promote(os.environ.get("TAG", ""))
+    except (ClusterError, OSError) as problem:
+        print(f"make promote: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
