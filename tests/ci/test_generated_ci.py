@@ -16,6 +16,7 @@ from tests.conftest import QUESTIONS, run
 
 BIN = Path(sys.executable).parent
 GITHUB = ".github/workflows/ci.yml"
+IMAGE = ".github/workflows/image.yml"
 GITLAB = ".gitlab-ci.yml"
 BROKEN_DAG = "import no_such_module\nfrom airflow.sdk import dag\n\n\n@dag\ndef broken():\n    no_such_module.work()\n"
 
@@ -47,9 +48,9 @@ def test_github_takes_little_and_ends(bake):
 
 
 def test_github_actions_are_pinned_by_commit(bake):
-    lines = [line.split("uses:")[1].strip() for line in (bake() / GITHUB).read_text().splitlines() if "uses:" in line]
-    pins = [value for name, value in QUESTIONS.items() if name.startswith("_action_")]
-    assert sorted(lines) == sorted(pins)
+    text = (bake() / GITHUB).read_text() + (bake() / IMAGE).read_text()
+    lines = {line.split("uses:")[1].strip() for line in text.splitlines() if "uses:" in line}
+    assert lines == {value for name, value in QUESTIONS.items() if name.startswith("_action_")}
     for line in lines:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
 
@@ -59,7 +60,8 @@ def test_auditors_find_nothing(bake):
     # Without colours, which CI may ask for.
     run([BIN / "zizmor", "--offline", "--quiet", "--persona=pedantic", "--color=never", "."], cwd=github)
     schema = [BIN / "check-jsonschema", "--builtin-schema"]
-    run([*schema, "vendor.github-workflows", GITHUB], cwd=github)
+    run([*schema, "vendor.github-workflows", GITHUB, IMAGE], cwd=github)
+    run([BIN / "hadolint", "Dockerfile"], cwd=github)
     run([*schema, "vendor.gitlab-ci", GITLAB], cwd=gitlab)
     for project in (github, gitlab):
         run([*schema, "vendor.renovate", "renovate.json"], cwd=project)
@@ -81,7 +83,7 @@ def test_gitlab_runs_targets_of_the_makefile_only(bake):
     project = bake(ci="gitlab")
     jobs = gitlab_jobs(project)
     # Brings a tool; the jobs that check something run the Makefile's own commands.
-    del jobs["helm"]
+    del jobs["helm"], jobs["pods-image"]
     lines = {line for job in jobs.values() for line in lines_of(job)}
     assert {"make install", "make lint", "make secret-scan", "make doctor OFFLINE=1", "make test"} <= lines
     assert {line.removeprefix("make ").split()[0] for line in lines} <= targets(project)
@@ -124,7 +126,8 @@ def test_renovate_sees_every_pin(bake):
             "uv": {QUESTIONS["_uv_version"]},
         }
         reads_ci = {"github": {"github-actions"}, "gitlab": {"gitlabci"}, "none": set()}[ci]
-        assert set(configuration["enabledManagers"]) == {"custom.regex", "pip-compile", "pre-commit"} | reads_ci
+        always = {"custom.regex", "dockerfile", "pip-compile", "pre-commit"}
+        assert set(configuration["enabledManagers"]) == always | reads_ci
 
 
 @pytest.fixture
@@ -231,8 +234,6 @@ def run_gitlab_job(project, name, folder, expect):
             (clone / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / needed / path, clone / path)
     variables = {**pipeline["variables"], **job.get("variables", {}), "CI": "true", "GITLAB_CI": "true"}
-    # The cache that uv has already serves as GitLab's.
-    del variables["UV_CACHE_DIR"]
     script = "\n".join(["set -eo pipefail", *lines_of(job)])
     environment = {key: str(value) for key, value in variables.items()}
     if "helm" in job.get("image", {}).get("name", ""):
@@ -254,7 +255,9 @@ def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
     project = bake_fresh(ci="gitlab")
     only_integrity_tests(project)
     commit(project)
-    for name, job in gitlab_jobs(project).items():
+    jobs = gitlab_jobs(project)
+    del jobs["pods-image"]  # tests/packages runs it
+    for name, job in jobs.items():
         _, clone = run_gitlab_job(project, name, tmp_path, expect=0)
         for kind, report in job.get("artifacts", {}).get("reports", {}).items():
             if kind == "junit":

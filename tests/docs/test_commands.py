@@ -39,6 +39,7 @@ BACKFILL = (
 RUN_BY = {
     COOKIECUTTER: ("updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
+    "make add PKG=openpyxl": ("packages/test_packages.py", "test_make_add_installs_it_here", '"add", "PKG=openpyxl"'),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
     "make keys-from-cluster": ("cluster/test_two_people.py", "test_two_people_deploy_in_turn", '"keys-from-cluster"'),
     "make deploy SECRETS=external": (
@@ -62,6 +63,8 @@ RUN_BY = {
     ),
     "make doctor": ("cluster/test_doctor.py", "doctor", "tools.cluster.doctor"),
     "make hooks": ("ci/test_precommit.py", "repository", '"hooks"'),
+    "make image": ("packages/test_packages.py", "test_make_image_builds_and_pushes_once", '"make", "image"'),
+    "make lock": ("packages/test_packages.py", "test_make_add_installs_it_here", '"make", "lock"'),
     "make known-hosts": ("secrets/test_known_hosts.py", "make_known_hosts", '"known-hosts"'),
     "make lint": ("local/test_project.py", "test_lint_passes", '"lint"'),
     "make new-dag NAME=orders": (

@@ -1,0 +1,347 @@
+"""make add, make lock, make image: what they write and refuse, and an image built as its Dockerfile says."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.ci.test_generated_ci import IMAGE, gitlab_jobs, load
+from tests.cluster import helm_chart
+from tests.conftest import QUESTIONS, TEMPLATE, run
+
+STOCK = f"{QUESTIONS['_airflow_version']}-python{QUESTIONS['_python_version']}"
+WRITTEN = ("pyproject.toml", "requirements.lock", "requirements-image.lock", "helm/values.yaml")
+# Packages are looked up in the index, which takes seconds each.
+pytestmark = pytest.mark.airflow
+S3FS = "apache-airflow-providers-amazon[s3fs]"
+
+
+def packages(project, *arguments, expect=0, **environment):
+    """Run the tool in a project, by this environment's Python, without Airflow's published constraints."""
+    environment = {"AIRFLOW_CONSTRAINTS": str(project / "tools/dag_integrity/stock_image.txt")} | environment
+    return run([sys.executable, "-m", "tools.local.packages", *arguments], cwd=project, expect=expect, **environment)
+
+
+def add(project, wanted, **options):
+    return packages(project, "add", PKG=wanted, **options)
+
+
+def missing(project):
+    """Return what `make deploy` says of the image."""
+    script = "from tools.local import packages; print(*packages.missing_in_image(), sep='\\n')"
+    return run([sys.executable, "-c", script], cwd=project).strip()
+
+
+def written(project):
+    return {name: (project / name).read_bytes() for name in WRITTEN}
+
+
+def pins(path):
+    """Return name → versions of a lock."""
+    found = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+@pytest.fixture(scope="module")
+def added(bake, tmp_path_factory):
+    """A project with a package that the stock image lacks."""
+    project = Path(shutil.copytree(bake(), tmp_path_factory.mktemp("added") / "my-etl"))
+    return project, add(project, "openpyxl")
+
+
+def test_a_new_project_needs_no_image(bake_fresh):
+    project = bake_fresh()
+    before = written(project)
+    assert missing(project) == ""
+    packages(project, "lock")
+    assert written(project) == before
+    assert "nothing to build" in packages(project, "image")
+
+
+def test_laptop_and_image_get_the_same_versions(added):
+    project, said = added
+    image, laptop = pins(project / "requirements-image.lock"), pins(project / "requirements.lock")
+    assert set(image) == {"openpyxl", "et-xmlfile"}
+    assert {name: laptop[name] for name in image} == image
+    assert "openpyxl" in said
+    assert missing(project) == ""
+
+
+def test_nothing_else_changes(added, bake):
+    project, _ = added
+    before = (bake() / "pyproject.toml").read_text().splitlines()
+    lines = (project / "pyproject.toml").read_text().splitlines()
+    assert [line for line in lines if line not in before] == ['    "openpyxl",']
+    assert [line for line in lines if "openpyxl" not in line] == before
+    locked = {name: before for name, before in pins(project / "requirements.lock").items()}
+    assert locked.items() >= pins(bake() / "requirements.lock").items()
+    texts = [(project / name).read_text() for name in ("requirements.lock", "requirements-image.lock")]
+    assert not re.search("https?://", "".join(texts))
+
+
+def test_again_changes_nothing(added):
+    project, _ = added
+    before = written(project)
+    add(project, "openpyxl")
+    packages(project, "lock")
+    assert written(project) == before
+
+
+def test_taking_it_out_again_needs_no_image(added, tmp_path):
+    project = Path(shutil.copytree(added[0], tmp_path / "my-etl"))
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace('    "openpyxl",\n', ""))
+    packages(project, "lock")
+    assert pins(project / "requirements-image.lock") == {}
+    values = yaml.safe_load((project / "helm/values.yaml").read_text())
+    assert (values["defaultAirflowRepository"], values["defaultAirflowTag"]) == ("apache/airflow", STOCK)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("no-such-package-anywhere-0", ["there is no package no-such-package-anywhere-0"]),
+        ("openpyxl==0.0.0.1", ["no version of openpyxl==0.0.0.1"]),
+        ("pandas<2", ["pandas<2: the image has pandas"]),
+        ("great-expectations==1.0.0", ["great-expectations==1.0.0 depends on pandas<2.2", "The image has pandas=="]),
+        ("open/pyxl", ["PKG=open/pyxl"]),
+    ],
+)
+def test_refusals_are_one_line_and_change_nothing(bake_fresh, wanted, words):
+    project = bake_fresh()
+    before = written(project)
+    said = add(project, wanted, expect=1)
+    assert said.count("\n") == 1
+    assert said.startswith("make add: ")
+    assert all(word in said for word in words), said
+    assert written(project) == before
+
+
+def test_without_the_index_nothing_changes(bake_fresh):
+    project = bake_fresh()
+    before = written(project)
+    nobody = "http://127.0.0.1:9"
+    options = {"HTTPS_PROXY": nobody, "https_proxy": nobody, "UV_HTTP_RETRIES": "0", "UV_NO_CACHE": "1"}
+    assert "the package index cannot be reached" in add(project, "openpyxl", expect=1, **options)
+    assert written(project) == before
+
+
+def test_without_a_package_it_tells_how(bake):
+    assert "make add PKG=openpyxl" in packages(bake(), "add", expect=2)
+
+
+def test_what_the_image_has_needs_no_other_image(bake_fresh):
+    project = bake_fresh()
+    assert "in the stock image already" in add(project, "scipy")
+    assert pins(project / "requirements-image.lock") == {}
+    assert '"scipy"' in (project / "pyproject.toml").read_text()
+    stock = re.search(r"^scipy==(\S+)", (project / "tools/dag_integrity/stock_image.txt").read_text(), re.MULTILINE)
+    assert stock[1] in pins(project / "requirements.lock")["scipy"]
+
+
+def test_airflows_own_constraints_come_first(bake_fresh, tmp_path):
+    """Whatever the list that comes along says: an image of an older NumPy gets what fits it."""
+    (tmp_path / "constraints.txt").write_text("# Airflow's\nnumpy==2.3.5\npandas==2.3.3\n")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/constraints.txt"
+    try:
+        said = add(bake_fresh(), "numpy>=2.4", expect=1, AIRFLOW_CONSTRAINTS=address, NO_PROXY="127.0.0.1")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "the image has numpy 2.3.5 (by Airflow's constraints of" in said
+
+
+def test_a_version_that_old_pythons_lack_is_still_the_images(bake_fresh):
+    """ipython's newest versions need a newer Python than the oldest laptop's."""
+    project = bake_fresh()
+    add(project, "ipython")
+    (image,) = pins(project / "requirements-image.lock")["ipython"]
+    laptop = pins(project / "requirements.lock")["ipython"]
+    assert image in laptop
+    assert len(laptop) > 1
+
+
+@pytest.mark.parametrize(
+    ("git_repo", "repository"),
+    [
+        ("git@github.com:Acme/My_ETL.git", "ghcr.io/acme/my_etl"),
+        ("ssh://git@gitlab.com/acme/data/etl.git", "registry.gitlab.com/acme/data/etl"),
+        ("git@git.example.com:acme/etl.git", "None"),
+    ],
+)
+def test_images_are_beside_the_repository(bake, git_repo, repository):
+    script = "from tools.local import packages; print(packages.own_repository('apache/airflow'))"
+    assert run([sys.executable, "-c", script], cwd=bake(git_repo=git_repo)).strip() == repository
+
+
+def test_where_images_are_is_said_once(bake_fresh):
+    project = bake_fresh(git_repo="git@git.example.com:acme/etl.git")
+    assert "make lock IMAGE=" in add(project, "openpyxl")
+    assert "make lock IMAGE=" in missing(project)
+    assert "without a tag" in packages(project, "lock", expect=1, IMAGE="images.example.com/etl:1")
+    packages(project, "lock", IMAGE="images.example.com:5000/team/etl")
+    assert missing(project) == ""
+    add(project, "xlsxwriter")
+    values = yaml.safe_load((project / "helm/values.yaml").read_text())
+    assert values["defaultAirflowRepository"] == "images.example.com:5000/team/etl"
+    assert re.fullmatch(rf"{QUESTIONS['_airflow_version']}-[0-9a-f]{{12}}", values["defaultAirflowTag"])
+
+
+def test_the_image_of_another_lock_is_noticed(added, tmp_path):
+    project = Path(shutil.copytree(added[0], tmp_path / "my-etl"))
+    with (project / "Dockerfile").open("a") as file:
+        file.write("ENV TZ=UTC\n")
+    assert "an image of other packages" in missing(project)
+    assert "run make lock first" in packages(project, "image", expect=1)
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace('    "openpyxl",\n', '    "openpyxl",\n    "xlsxwriter",\n'))
+    assert "requirements-image.lock lacks xlsxwriter" in missing(project)
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/data", "gs://bucket/data", "abfs://data@account.dfs.core.windows.net"])
+def test_storage_comes_by_the_image(bake_fresh, root):
+    project = bake_fresh(data_root=root)
+    if not root.startswith("s3"):
+        assert missing(project) == ""
+        return
+    assert f"s3:// needs s3fs, which the image lacks: make add PKG='{S3FS}'" in missing(project)
+    add(project, S3FS)
+    assert set(pins(project / "requirements-image.lock")) == {"s3fs"}
+    assert missing(project) == ""
+
+
+@pytest.mark.chart
+def test_every_airflow_container_has_the_image(added):
+    project, _ = added
+    values = yaml.safe_load((project / "helm/values.yaml").read_text())
+    image = f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    values["imagePullSecrets"] = [{"name": "registry"}]
+    specs = helm_chart.pod_specs(helm_chart.objects(helm_chart.render(values)))
+    images = {
+        container["image"]
+        for spec in specs.values()
+        for container in [*spec["containers"], *spec.get("initContainers", [])]
+    }
+    assert image in images
+    assert not [name for name in images if name.startswith("apache/airflow")]
+    assert {"scheduler", "worker", "task-pod"} <= specs.keys()
+    assert all(spec["imagePullSecrets"] == [{"name": "registry"}] for spec in specs.values())
+
+
+# --- Building
+
+
+@pytest.fixture
+def docker(tmp_path):
+    """A docker that writes down what it is asked and knows the images that were pushed to it; no engine runs here."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "docker").write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        f'case "$1" in manifest) grep -qx "$3" {tmp_path}/pushed 2>/dev/null;; push) echo "$2" >> {tmp_path}/pushed;; '
+        "login) cat > /dev/null;; esac\n"
+    )
+    (folder / "docker").chmod(0o755)
+
+    def calls():
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}, calls
+
+
+def test_make_image_builds_and_pushes_once(added, docker):
+    (project, _), (environment, calls) = added, docker
+    values = yaml.safe_load((project / "helm/values.yaml").read_text())
+    image = f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    run(["make", "image"], cwd=project, **environment)
+    assert calls() == [f"manifest inspect {image}", f"build --pull --tag {image} .", f"push {image}"]
+    assert "already" in run(["make", "image"], cwd=project, **environment)
+    assert len(calls()) == 4
+
+
+def test_without_docker_it_says_so(added):
+    said = packages(added[0], "image", expect=1, DOCKER="/nonexistent/podman")
+    assert "/nonexistent/podman is not on PATH" in said
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_ci_logs_in_and_builds_when_the_image_changes(bake_fresh, docker, ci):
+    environment, calls = docker
+    project = bake_fresh(ci=ci, git_repo=f"git@{ci}.com:acme/etl.git")
+    add(project, "openpyxl")
+    if ci == "github":
+        workflow = load(project, IMAGE)
+        assert "requirements-image.lock" in workflow[True]["push"]["paths"]
+        lines = [step["run"] for step in workflow["jobs"]["image"]["steps"] if "run" in step]
+        registry = "ghcr.io"
+    else:
+        job = gitlab_jobs(project)["pods-image"]
+        assert "requirements-image.lock" in job["rules"][0]["changes"]
+        lines = [line for line in [*job["before_script"], *job["script"]] if not line.startswith("apk add ")]
+        registry = "registry.gitlab.com"
+    variables = {"TOKEN": "t", "GITHUB_ACTOR": "ann", "CI_REGISTRY": registry, "CI_REGISTRY_USER": "ann"}
+    script = "\n".join(["set -eo pipefail", *lines])
+    run(["bash", "-c", script], cwd=project, CI_REGISTRY_PASSWORD="t", **variables, **environment)
+    assert calls()[0] == f"login {registry} --username ann --password-stdin"
+    assert calls()[-1].startswith(f"push {registry}/acme/etl:")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """Stands for the stock image: what it brings, as far as the end-to-end tests need it, and pip."""
+    venv = tmp_path_factory.mktemp("image") / "venv"
+    run(["uv", "venv", "--quiet", "--seed", "--python", sys.executable, venv], cwd=TEMPLATE)
+    lock = TEMPLATE / "tests/e2e/requirements.lock"
+    run(["uv", "pip", "install", "--quiet", "--python", venv / "bin/python", "--require-hashes", "-r", lock], TEMPLATE)
+    return venv
+
+
+def build(image, project, expect=0):
+    """Run the Dockerfile's pip in the image's stand-in."""
+    text = (project / "Dockerfile").read_text()
+    (command,) = re.findall(r"^RUN pip (.+)$", text, re.MULTILINE)
+    command = command.replace(" /requirements-image.lock", " requirements-image.lock").split()
+    return run([image / "bin/python", "-m", "pip", *command], cwd=project, expect=expect)
+
+
+def test_the_dockerfile_installs_the_lock_and_moves_nothing(bake_fresh, image, tmp_path):
+    python = image / "bin/python"
+    frozen = run([python, "-m", "pip", "freeze"], cwd=tmp_path)
+    (tmp_path / "constraints.txt").write_text(frozen)
+    project = bake_fresh()
+    add(project, "openpyxl", AIRFLOW_CONSTRAINTS=str(tmp_path / "constraints.txt"))
+
+    # What the lock leaves out is not fetched: hashes, or nothing.
+    lock = project / "requirements-image.lock"
+    whole = lock.read_text()
+    lock.write_text(re.sub(r"^et-xmlfile.*?(?=^openpyxl)", "", whole, flags=re.MULTILINE | re.DOTALL))
+    assert "et-xmlfile" in build(image, project, expect=1).replace("_", "-")
+    lock.write_text(whole)
+    build(image, project)
+    after = run([python, "-m", "pip", "freeze"], cwd=tmp_path).splitlines()
+    assert set(frozen.splitlines()) <= set(after)
+    new = {line.split("==")[0].lower().replace("_", "-") for line in set(after) - set(frozen.splitlines())}
+    assert new == {"openpyxl", "et-xmlfile"}
+    subprocess.run([python, "-c", "import openpyxl"], check=True)
+
+
+def test_make_add_installs_it_here(bake_fresh):
+    project = bake_fresh()
+    run(["make", "add", "PKG=openpyxl"], cwd=project)
+    run([".venv/bin/python", "-c", "import openpyxl"], cwd=project)
+    before = written(project)
+    run(["make", "lock"], cwd=project)
+    assert written(project) == before
