@@ -102,7 +102,13 @@ RUN_BY = {
 # Commands that need nothing installed: run here, in a new project.
 RUN_HERE = ("make keys", "make secret-scan", "make doctor OFFLINE=1")
 # Credentials come from a file in secrets/; the real kubectl takes the command without a cluster.
-KUBECTL = "kubectl -n airflow create secret generic my-etl-sso --from-file=client-secret=secrets/sso_client_secret"
+KUBECTL = {
+    "kubectl -n airflow create secret generic my-etl-sso --from-file=client-secret=secrets/sso_client_secret": (
+        "client-secret"
+    ),
+    "kubectl -n airflow create secret generic registry --type=kubernetes.io/dockerconfigjson "
+    "--from-file=.dockerconfigjson=secrets/registry/config.json": ".dockerconfigjson",
+}
 
 
 def commands(text):
@@ -125,8 +131,8 @@ def shown(bake):
 
 def test_every_command_is_run_by_a_test(shown):
     assert len(shown) > 15
-    assert shown - RUN_BY.keys() - {*RUN_HERE, KUBECTL} == set(), "no test runs these"
-    assert (RUN_BY.keys() | {*RUN_HERE, KUBECTL}) - shown == set(), "no page shows these any more"
+    assert shown - RUN_BY.keys() - {*RUN_HERE, *KUBECTL} == set(), "no test runs these"
+    assert (RUN_BY.keys() | {*RUN_HERE, *KUBECTL}) - shown == set(), "no page shows these any more"
 
 
 @pytest.mark.parametrize("command", RUN_BY)
@@ -151,12 +157,15 @@ def test_it_runs_in_a_new_project(bake_fresh, command):
     run([*make_command(), *command.split()[1:]], cwd=project)
 
 
-def test_kubectl_takes_the_command_of_the_sso_page(bake_fresh):
+@pytest.mark.parametrize("command", KUBECTL)
+def test_kubectl_takes_the_command(bake_fresh, command):
     project = bake_fresh()
-    (project / "secrets" / "sso_client_secret").write_text("hunter2")
-    kubectl, *words = KUBECTL.split()
+    file = project / command.rpartition("=")[2]
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("{}")
+    kubectl, *words = command.split()
     printed = run([tools() / kubectl, *words, "--dry-run=client", "-o", "yaml"], cwd=project)
-    assert yaml.safe_load(printed)["data"] == {"client-secret": "aHVudGVyMg=="}
+    assert yaml.safe_load(printed)["data"] == {KUBECTL[command]: "e30="}
 
 
 def named_targets(text):

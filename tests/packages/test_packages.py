@@ -151,7 +151,7 @@ def test_what_the_image_has_needs_no_other_image(bake_fresh):
 
 def test_airflows_own_constraints_come_first(bake_fresh, tmp_path):
     """Whatever the list that comes along says: an image of an older NumPy gets what fits it."""
-    (tmp_path / "constraints.txt").write_text("# Airflow's\nnumpy==2.3.5\npandas==2.3.3\n")
+    (tmp_path / "constraints.txt").write_text("# Airflow's\nnumpy==2.3.5\npandas==2.2.0\n")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
