@@ -77,10 +77,9 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
 
 .PHONY: bump
-bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest release, lock again, test
+bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest release, and lock again; then make test
 	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/bump.py
 	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
-	@$(MAKE) --no-print-directory test
 
 .PHONY: bench
 bench: .venv/.installed ## Measure what the README quotes

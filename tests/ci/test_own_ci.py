@@ -51,19 +51,53 @@ def test_actions_are_those_of_the_generated_projects():
     pins = {value for name, value in QUESTIONS.items() if name.startswith("_action_")}
     used = [used for path in WORKFLOWS for used in re.findall(r"uses: (.+)", path.read_text())]
     assert used
-    assert set(used) <= pins
+    assert set(used) - {"$/.github/workflows/whole.yml"} <= pins
 
 
 def test_ci_runs_what_a_contributor_runs():
     steps = [
         step
-        for job in yaml.safe_load((TEMPLATE / ".github/workflows/ci.yml").read_text())["jobs"].values()
-        for step in job["steps"]
+        for path in WORKFLOWS
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for step in job.get("steps", [])
     ]
     commands = {step["run"] for step in steps if "run" in step}
-    assert {"make lint", "make test-fast", ".ci/run"} <= commands
+    assert {"make lint", "make test-fast", "make bump", ".ci/run"} <= commands
     targets = set(re.findall(r"^\.PHONY: (\S+)$", (TEMPLATE / "Makefile").read_text(), re.MULTILINE))
     assert {command.removeprefix("make ") for command in commands if command.startswith("make ")} <= targets
+
+
+def test_everything_is_run_nightly_before_a_release_and_with_the_newest_releases():
+    whole, bump, release = (
+        yaml.safe_load((TEMPLATE / f".github/workflows/{name}.yml").read_text())
+        for name in ("whole", "bump", "release")
+    )
+    # PyYAML takes the key `on` for true.
+    assert {"schedule", "workflow_call"} <= whole[True].keys()
+    assert whole["jobs"]["whole"]["container"]["options"] == "--privileged"
+    assert "schedule" in bump[True]
+    assert bump["jobs"]["whole"]["uses"] == release["jobs"]["whole"]["uses"] == "$/.github/workflows/whole.yml"
+    assert bump["jobs"]["whole"]["with"] == {"ref": "bump"}
+    assert release["jobs"]["release"]["needs"] == "whole"
+
+
+def test_bump_pushes_what_changed_and_nothing_else(tmp_path):
+    steps = yaml.safe_load((TEMPLATE / ".github/workflows/bump.yml").read_text())["jobs"]["bump"]["steps"]
+    (script,) = [step["run"] for step in steps if step.get("id") == "push"]
+    work, there, output = tmp_path / "work", tmp_path / "there.git", tmp_path / "output"
+    run(["git", "init", "--quiet", "--bare", there], cwd=tmp_path)
+    run(["git", "init", "--quiet", work], cwd=tmp_path)
+    (work / "pins").write_text("1\n")
+    run(["git", "add", "--all"], cwd=work)
+    run(["git", "commit", "--quiet", "-m", "Before"], cwd=work)
+    output.touch()
+    script = script.replace("https://x-access-token:$TOKEN@github.com/$GITHUB_REPOSITORY", str(there))
+    run(["bash", "-e", "-c", script], cwd=work, GITHUB_OUTPUT=str(output))
+    assert output.read_text() == ""
+    (work / "pins").write_text("2\n")
+    run(["bash", "-e", "-c", script], cwd=work, GITHUB_OUTPUT=str(output))
+    assert output.read_text() == "changed=true\n"
+    assert run(["git", "show", "bump:pins"], cwd=there) == "2\n"
 
 
 @pytest.fixture

@@ -224,10 +224,12 @@ def test_storage_comes_by_the_image(bake_fresh, root):
 
 
 @pytest.mark.chart
-def test_every_airflow_container_has_the_image(added):
+@pytest.mark.parametrize(("executor", "tasks"), [("CeleryExecutor", "worker"), ("KubernetesExecutor", "task-pod")])
+def test_every_airflow_container_has_the_image(added, executor, tasks):
     project, _ = added
     values = yaml.safe_load((project / "helm/values.yaml").read_text())
     image = f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    values["executor"] = executor
     values["imagePullSecrets"] = [{"name": "registry"}]
     specs = helm_chart.pod_specs(helm_chart.objects(helm_chart.render(values)))
     images = {
@@ -237,7 +239,7 @@ def test_every_airflow_container_has_the_image(added):
     }
     assert image in images
     assert not [name for name in images if name.startswith("apache/airflow")]
-    assert {"scheduler", "worker", "task-pod"} <= specs.keys()
+    assert {"scheduler", tasks} <= specs.keys()
     assert all(spec["imagePullSecrets"] == [{"name": "registry"}] for spec in specs.values())
 
 
