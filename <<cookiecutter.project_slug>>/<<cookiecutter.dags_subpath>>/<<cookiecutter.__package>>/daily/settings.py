@@ -1,6 +1,7 @@
 """Settings, from environment variables, read whenever Airflow parses a DAG file; and errors."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -37,13 +38,13 @@ def load(environ=os.environ) -> Settings:
         max_rejected_share = float(share)
     except ValueError:
         raise ValueError(f"ETL_MAX_REJECTED_SHARE is {share!r}: use a number from 0 to 1.") from None
-    days = environ.get("ETL_REFETCH_DAYS", "7").replace(",", " ").split()
-    if not all(day.isdecimal() and int(day) > 0 for day in days):
-        raise ValueError(f"ETL_REFETCH_DAYS is {','.join(days)!r}: use numbers of days, like 1,7; or nothing.")
+    days = environ.get("ETL_REFETCH_DAYS", "7")
+    if not re.fullmatch(r"|[1-9]\d*(,[1-9]\d*)*", days):
+        raise ValueError(f"ETL_REFETCH_DAYS is {days!r}: use numbers of days, like 1,7, or nothing.")
     return Settings(
         data_root=environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>"),
         max_rejected_share=max_rejected_share,
-        refetch=tuple(int(day) for day in days),
+        refetch=tuple(int(day) for day in days.split(",") if day),
         notify=environ.get("ETL_NOTIFY") or None,
     )
 

@@ -5,6 +5,7 @@ import io
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -24,26 +25,26 @@ class Store:
             # The same file system that ObjectStoragePath would give, without importing Airflow.
             from fsspec.implementations.local import LocalFileSystem
 
-            self.fs, self._root = LocalFileSystem(), self.url.removeprefix("file://")
+            self._fs, self._root = LocalFileSystem(), self.url.removeprefix("file://")
         else:
             from airflow.sdk import ObjectStoragePath
 
             root = ObjectStoragePath(self.url)
-            self.fs, self._root = root.fs, root.path.rstrip("/")
+            self._fs, self._root = root.fs, root.path.rstrip("/")
 
     def full(self, path: str) -> str:
         return f"{self._root}/{path}"
 
     def open(self, path: str) -> BinaryIO:
         """A binary, seekable file; FileNotFoundError when there is none."""
-        file = self.fs.open(self.full(path), "rb")
         if self.on_disk:
-            return file
-        if file.size <= ONE_REQUEST:
-            with file:
-                return io.BytesIO(file.read())
-        # What an object store's file system gives lacks a part of Python's files: readline(size).
-        return io.BufferedReader(file)
+            return open(self.full(path), "rb")
+        file = self._fs.open(self.full(path), "rb")
+        if file.size > ONE_REQUEST:
+            # What an object store's file system gives lacks a part of Python's files: readline(size).
+            return io.BufferedReader(file)
+        with file:
+            return io.BytesIO(file.read())
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
@@ -52,41 +53,40 @@ class Store:
         A disk renames a file that is beside it, an object store gets it in one put: readers see the old file
         or the new one.
         """
-        folder = Path(self.full(path)).parent if self.on_disk else Path(tempfile.gettempdir())
+        target = Path(self.full(path))
+        folder = target.parent if self.on_disk else Path(tempfile.gettempdir())
         if self.on_disk:
             folder.mkdir(parents=True, exist_ok=True)
             _remove_old_drafts(folder)
         # Readers' patterns, like *.parquet, do not match this name.
-        descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+        draft = folder / f".{target.name}.{uuid.uuid4().hex}.part"
         try:
-            with open(descriptor, "w+b") as file:
+            with open(draft, "x+b") as file:
                 yield file
                 file.flush()
                 if self.on_disk:
                     os.fsync(file.fileno())
             if self.on_disk:
-                os.chmod(draft, 0o666 & ~_umask())
-                os.replace(draft, self.full(path))
+                os.replace(draft, target)
             else:
-                self.fs.put_file(draft, self.full(path))
+                self._fs.put_file(str(draft), self.full(path))
         finally:
-            Path(draft).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
 
     def files(self, folder: str) -> dict[str, tuple]:
         """The files in `folder` by name: when each was changed, and what else changes with its content."""
-        self.fs.invalidate_cache()
-        found = self.fs.find(self.full(folder), maxdepth=1, detail=True)
+        self._fs.invalidate_cache()
         files = {}
-        for path, info in found.items():
-            changed = next(info[word] for word in CHANGED if word in info)
+        for path, info in self._fs.find(self.full(folder), maxdepth=1, detail=True).items():
             name = path.rpartition("/")[2]
             if not name.startswith("."):
+                changed = next(info[word] for word in CHANGED if word in info)
                 files[name] = (changed, info["size"], info.get("ETag") or info.get("etag") or info.get("ino"))
         return files
 
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(self.full(path))
+            self._fs.rm_file(self.full(path))
 
 
 def _remove_old_drafts(folder: Path) -> None:
@@ -94,9 +94,3 @@ def _remove_old_drafts(folder: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process removes it, too
             if time.time() - draft.stat().st_mtime > DRAFTS_KEPT:
                 draft.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
