@@ -47,7 +47,8 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .settings import Permanent
+from .settings import NoSuchDay as NoSuchDay
+from .settings import Permanent as Permanent
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,6 @@ class Refused(Permanent):
     """The server has understood, and will not."""
 
 
-def get(url: str, params: dict | None = None, *, headers: dict | None = None) -> bytes:
-    """The whole body of an answer that fits into memory."""
-    body = io.BytesIO()
-    _retrying(lambda: _stream(url, params, headers or {}, body.write), body)
-    return body.getvalue()
-
-
 def get_json(url: str, params: dict | None = None, *, headers: dict | None = None):
     """What the JSON in the answer says."""
     body = io.BytesIO()
@@ -59,11 +52,6 @@ def get_json(url: str, params: dict | None = None, *, headers: dict | None = Non
             raise TryAgain(f"{url}: not JSON ({problem}): {_looks_like(body.getvalue())}") from None
 
     return _retrying(once, body)
-
-
-def download(url: str, sink, params: dict | None = None, *, headers: dict | None = None) -> None:
-    """Stream the body to `sink`, a binary file, behind what it has already."""
-    _retrying(lambda: _stream(url, params, headers or {}, sink.write), sink)
 
 
 def download_csv(

@@ -81,8 +81,9 @@ class _Csv:
             else:
                 piece, end = self._record_by_record(content[:end], line, last=not block)
                 line += content.count(b"\n", 0, end)
-            yield piece
             rest = content[end:]
+            if len(piece.lines) or piece.broken:
+                yield piece
 
     def _whole_lines(self, content: bytes, line: int) -> Piece | None:
         """The piece when each of its lines is one record of the right shape, else None."""

@@ -72,7 +72,7 @@ def fetch(start: datetime, end: datetime, sink, check) -> None:
 
 
 def _count(url: str, query: dict) -> int:
-    return int(http.get(url.removesuffix("query") + "count", query))
+    return http.get_json(url.removesuffix("query") + "count", query)
 
 
 def _stamp(moment: datetime) -> str:

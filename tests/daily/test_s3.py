@@ -12,7 +12,7 @@ from tests.servers.s3_server import SECRET, connection, make_bucket_script, s3_s
 
 pytestmark = [pytest.mark.airflow, pytest.mark.servers, pytest.mark.xdist_group("s3")]
 
-SCRIPT = TEMPLATE / "tests" / "daily" / "on_s3.py"
+SCRIPT = TEMPLATE / "tests" / "daily" / "in_project" / "on_s3.py"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def s3(tmp_path_factory):
 @pytest.fixture(scope="module")
 def day_on(installed, tmp_path_factory):
     """Return a function: address, bucket, secret → what on_s3.py prints."""
-    project = installed(data_root="s3://etl/data", project_slug="s3-etl")
+    project = installed(data_root="s3://etl/data")
 
     def day(address, bucket, secret=SECRET, expect=0):
         home = tmp_path_factory.mktemp("home")
@@ -35,24 +35,31 @@ def day_on(installed, tmp_path_factory):
             "PYTHONPATH": "dags",
         }
         run([".venv/bin/python", "-c", make_bucket_script(address, bucket)], project)
-        command = [".venv/bin/python", SCRIPT, "s3_etl", f"s3://store@{bucket}/data"]
+        command = [".venv/bin/python", SCRIPT, f"s3://store@{bucket}/data"]
         return run(command, project, expect=expect, **variables)
 
     return day
 
 
-def files_of_a_day(printed):
-    found = json.loads(printed.splitlines()[-1])
-    assert found["events"] == found["counts"]["clean"] == 224
-    folders = sorted(path.split("/")[0] for path in found["files"])
-    assert folders == ["clean"] * 3 + ["raw"] * 3 + ["set_apart"] * 2 + ["summary"] * 2, (
-        "two slices and a manifest, no stale file"
-    )
-    return found
+def lines_of(printed):
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
-def test_a_day(s3, day_on):
-    assert files_of_a_day(day_on(s3, "plain"))["counts"]["changed"] == 0
+def check(printed):
+    """One file in each folder and two slices; of two runs at once at least one is done, and the day always whole."""
+    day, *together = lines_of(printed)
+    assert day["events"] == day["counts"]["clean"] == 224
+    folders = [path.split("/")[0] for path in day["files"]]
+    assert folders == ["clean", "raw", "raw", "rejected", "set_apart"]
+    for runs in together:
+        assert "done" in runs["said"]
+        assert runs["slices"] == [2, 3] or runs["said"] == ["done", "done"]
+        assert runs["seen"] == [runs["after"]] == [224]
+    return day
+
+
+def test_a_day_and_two_runs_of_it_at_once(s3, day_on):
+    check(day_on(s3, "plain"))
 
 
 def test_wrong_credentials_fail(s3, day_on):
@@ -105,11 +112,10 @@ def test_a_server_that_answers_503_now_and_then(s3, day_on):
     proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky)
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     try:
-        calm = files_of_a_day(day_on(s3, "calm"))
-        flaky = files_of_a_day(day_on(f"http://127.0.0.1:{proxy.server_port}", "flaky"))
+        calm = check(day_on(s3, "calm"))
+        flaky = check(day_on(f"http://127.0.0.1:{proxy.server_port}", "flaky"))
     finally:
         proxy.shutdown()
         proxy.server_close()
     assert len(seen) >= 20
-    assert flaky["hashes"] == calm["hashes"]
-    assert flaky["files"] == calm["files"]
+    assert flaky == calm

@@ -1,14 +1,18 @@
-"""Dirty catalogue files, and the generated ETL's transform on them. Needs a baked project's DAG folder on the path.
+"""Dirty catalogue files, and the transform of the example on them.
 
-python dirty.py PACKAGE FOLDER      prints a hash of everything that the transform makes of 5,000 dirty rows
+python dirty.py FOLDER      prints a hash of everything that the transform makes of 5,000 dirty rows
 """
 
 import dataclasses
 import hashlib
-import importlib
 import json
 import random
 import sys
+
+from my_etl.daily import steps
+from my_etl.daily.settings import load
+from my_etl.daily.store import Store
+from my_etl.earthquakes.dataset import EARTHQUAKES
 
 DAY = "2018-02-01"
 
@@ -56,43 +60,35 @@ CELLS = {
 BROKEN = ["a,b", ",", '"', "x" * 100, "1,2,3,4", "\t", ";;;;", '""', "a\rb", "\udcff,"]
 
 
-def modules(package):
-    """The project's modules that the functions here work with, under short names."""
-    names = ("cleaning", "contract", "datasets", "reading", "settings", "transforming")
-    return {name: importlib.import_module(f"{package}.{name}") for name in names}
-
-
 def record(row, names):
     """One CSV record, without its line end."""
     cells = [row.get(name, "") for name in names]
     return ",".join('"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\n\r') else cell for cell in cells)
 
 
-def transform(package, root, slices, share=1.0):
-    """Publish the slices (lists of records) as a raw day and transform it; counts, events, set apart, rejected rows."""
-    m = modules(package)
-    settings = dataclasses.replace(m["settings"].load({"ETL_DATA_ROOT": f"file://{root}"}), max_rejected_share=share)
-    raw, clean = m["datasets"].raw(settings, DAY), m["datasets"].clean(settings, DAY)
-    raw.begin("raw")
-    entries = []
+def put_raw(root, slices):
+    """Write the slices (lists of records, the header not among them) as the raw day; the files by name."""
+    header = ",".join(column.name for column in EARTHQUAKES.columns)
+    files = {}
     for number, records in enumerate(slices):
-        with raw.staging("raw", "raw", f"slice-{number:04d}", ".csv") as staged:
-            header = ",".join(m["contract"].COLUMN_NAMES)
-            staged.sink.write("\n".join([header, *records, ""]).encode("utf-8", "surrogateescape"))
-        entries.append({**staged.entry, "rows": 0})
-    raw.publish("raw", entries, {})
-    run = m["transforming"]
-    parts = [run.clean_slice(settings, DAY, source, "run") for source in run.plan(settings, DAY, "run")]
-    counts = run.publish(settings, DAY, run.check(settings, DAY, parts, "run"), "run")
-    rejected = []
-    for entry in clean.manifest()["files"]:
-        if entry["folder"] == "rejected":
-            rejected += [json.loads(line) for line in clean.store.read(clean.path(entry)).splitlines()]
+        name = f"{number:04d}-of-{len(slices):04d}.csv"
+        files[name] = "\n".join([header, *records, ""]).encode("utf-8", "surrogateescape")
+        with Store(f"file://{root}").writing(f"raw/earthquakes/partition_date={DAY}/{name}") as sink:
+            sink.write(files[name])
+    return files
+
+
+def transform(root, slices, share=1.0):
+    """Transform the slices; counts, events, set apart, rejected rows, and the raw files by name."""
+    files = put_raw(root, slices)
+    settings = dataclasses.replace(load({"ETL_DATA_ROOT": f"file://{root}"}), max_rejected_share=share)
+    counts = steps.transform(EARTHQUAKES, DAY, settings)
+    with Store(settings.data_root).open(f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl") as file:
+        rejected = [json.loads(line) for line in file]
     events, others = (
-        sorted(json.dumps(row, default=str) for row in as_plain(m["datasets"].events(settings, DAY, folder)))
-        for folder in ("clean", "set_apart")
+        sorted(json.dumps(row, default=str) for row in as_plain(steps.read("earthquakes", DAY, kind, settings)))
+        for kind in ("clean", "set_apart")
     )
-    files = {entry["name"]: raw.store.read(raw.path(entry)) for entry in entries}
     return counts, events, others, rejected, files
 
 
@@ -104,10 +100,10 @@ def as_plain(frame):
     return list(zip(*columns.values(), strict=True))
 
 
-def random_rows(package, seed, count):
+def random_rows(seed, count):
     """Dirty records, most of them good enough."""
     choose = random.Random(seed)
-    columns = modules(package)["contract"].COLUMNS
+    columns = EARTHQUAKES.columns
     rows = []
     for _ in range(count):
         row = {**GOOD, "id": f"nc{choose.randrange(count)}", "mag": str(choose.randrange(-10, 90) / 10)}
@@ -121,10 +117,9 @@ def random_rows(package, seed, count):
 
 
 def main():
-    package, root = sys.argv[1:]
-    rows = random_rows(package, 1, 5000)
-    counts, *rest = transform(package, root, [rows[0::3], rows[1::3], rows[2::3]])
-    del counts["bytes"]  # of Parquet files, which each version of the writer compresses in its way
+    (root,) = sys.argv[1:]
+    rows = random_rows(1, 5000)
+    counts, *rest = transform(root, [rows[0::3], rows[1::3], rows[2::3]])
     print(json.dumps(counts))
     print(hashlib.sha256(repr(rest).encode("utf-8", "surrogateescape")).hexdigest())
 

@@ -1,19 +1,14 @@
-"""What must hold for every dirty file, however dirty. Run by the Python of a venv that has pandas and hypothesis:
+"""What must hold for every dirty file, however dirty."""
 
-PACKAGE=my_etl PYTHONPATH=<dags> python -m pytest properties.py
-"""
-
-import os
 import tempfile
 
-from dirty import BROKEN, CELLS, GOOD, modules, record, transform
+from dirty import BROKEN, CELLS, GOOD, record, transform
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from my_etl.daily import reading
+from my_etl.earthquakes.dataset import COLUMNS
 
-PACKAGE = os.environ["PACKAGE"]
-COLUMNS = modules(PACKAGE)["contract"].COLUMNS
 NAMES = [column.name for column in COLUMNS]
-READING = modules(PACKAGE)["reading"]
 
 # A cell of a few columns is dirty at a time: the seen cases, or any text at all.
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -36,7 +31,7 @@ often = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 
 def run(slices):
     with tempfile.TemporaryDirectory() as root:
-        return transform(PACKAGE, root, slices)
+        return transform(root, slices)
 
 
 @often
@@ -74,12 +69,12 @@ def test_the_result_depends_neither_on_order_nor_on_slices(records, shuffler, sl
 @given(st.lists(rows | st.sampled_from(BROKEN), max_size=12), st.integers(1, 400))
 def test_the_size_of_the_pieces_changes_nothing(records, size):
     expected = run([records])
-    before = READING.PIECE
-    READING.pieces.__defaults__ = (size,)
+    before = reading.PIECE
+    reading.PIECE = size
     try:
         assert run([records]) == expected
     finally:
-        READING.pieces.__defaults__ = (before,)
+        reading.PIECE = before
 
 
 def test_a_cell_of_ten_megabytes(tmp_path):

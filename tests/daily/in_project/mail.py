@@ -23,7 +23,7 @@ def main():
     for task in dag.tasks:
         (task.partial_kwargs if task.is_mapped else vars(task))["retries"] = 0
     # The sample has no such day.
-    run = dag.test(logical_date=None, run_conf={"partition": "2018-03-01"})
+    run = dag.test(logical_date=None, run_conf={"partition": "2018-03-01", "slices": 1})
     print("the run:", run.state)
     (alert,) = dag.deadline
     print("the deadline:", asyncio.run(call_back(alert)))

@@ -39,7 +39,7 @@ def test_mails_of_a_failure_and_a_missed_deadline(installed, smtp, tmp_path):
     extra = {"disable_tls": True, "disable_ssl": True, "from_email": "etl@example.com"}
     connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
     printed = run(
-        [".venv/bin/python", str(TEMPLATE / "tests" / "daily" / "mail.py")],
+        [".venv/bin/python", str(TEMPLATE / "tests" / "daily" / "in_project" / "mail.py")],
         cwd=installed(),
         AIRFLOW_HOME=str(tmp_path / "airflow"),
         AIRFLOW__CORE__DAGS_FOLDER="dags",
@@ -51,6 +51,6 @@ def test_mails_of_a_failure_and_a_missed_deadline(installed, smtp, tmp_path):
     assert "the run: failed" in printed
     mails = {mail["Subject"]: mail for mail in mailbox.Maildir(folder)}
     assert {mail["X-RcptTo"] for mail in mails.values()} == {"someone@example.com"}
-    assert sorted(mails) == ["A run of extract takes too long", "extract plan failed"]
-    (body,) = mails["extract plan failed"].get_payload()
+    assert sorted(mails) == ["A run of extract takes too long", "extract fetch failed"]
+    (body,) = mails["extract fetch failed"].get_payload()
     assert "2018-03-01" in body.get_payload(decode=True).decode(), "the reason is in it"

@@ -1,0 +1,67 @@
+"""A day on an object store: twice, with fewer slices the second time, then by two runs at once; prints what there is.
+
+Run by the Python of a baked project:  python on_s3.py DATA_ROOT
+"""
+
+import json
+import multiprocessing
+import sys
+
+from my_etl.daily import steps
+from my_etl.daily.settings import Permanent, load
+from my_etl.daily.store import Store
+from my_etl.earthquakes.dataset import EARTHQUAKES
+
+ROOT = sys.argv[1]
+DAY = "2018-02-01"
+
+
+def day(slices):
+    chosen = load({"ETL_DATA_ROOT": ROOT})
+    fetched = [steps.fetch(EARTHQUAKES, part, chosen) for part in steps.plan([DAY], slices)]
+    steps.publish(EARTHQUAKES, fetched, chosen)
+    return steps.transform(EARTHQUAKES, DAY, chosen)
+
+
+def events():
+    return len(steps.read("earthquakes", DAY, settings=load({"ETL_DATA_ROOT": ROOT})))
+
+
+def run(slices):
+    """day() as a task; what it says when another run has cut the day otherwise."""
+    try:
+        day(slices)
+    except Permanent as problem:
+        return str(problem)
+    return "done"
+
+
+def files():
+    store, found = Store(ROOT), {}
+    for kind in ("raw", "clean", "set_apart", "rejected"):
+        folder = steps.folder(kind, "earthquakes", DAY)
+        for name in store.files(folder):
+            with store.open(f"{folder}/{name}") as file:
+                found[f"{folder}/{name}"] = file.read()
+    return found
+
+
+def main():
+    day(4)
+    counts = day(2)
+    print(json.dumps({"counts": counts, "events": events(), "files": sorted(files())}))
+    before = files()
+    for slices in ((2, 2), (2, 3)):
+        # A file system of S3 does not survive a fork.
+        with multiprocessing.get_context("spawn").Pool(2) as pool:
+            running, seen = pool.map_async(run, slices, chunksize=1), set()
+            while not running.ready():
+                seen.add(events())
+        print(json.dumps({"slices": slices, "said": sorted(running.get()), "seen": sorted(seen), "after": events()}))
+        if slices == (2, 2):
+            assert files() == before, files().keys() ^ before.keys()
+        steps.raw_files(Store(ROOT), "earthquakes", DAY)  # one set of slices is whole
+
+
+if __name__ == "__main__":
+    main()

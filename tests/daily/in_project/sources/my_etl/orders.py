@@ -1,0 +1,30 @@
+import json
+import os
+
+from my_etl.daily import Column, Dataset, http
+
+
+def fetch(start, end, sink):
+    query = {"from": start.isoformat(), "to": end.isoformat(), "page": 1}
+    while query["page"]:
+        answer = http.get_json(os.environ["SHOP_URL"], query)
+        sink.writelines(json.dumps(order).encode() + b"\n" for order in answer["orders"])
+        query["page"] = answer["next_page"]
+
+
+ORDERS = Dataset(
+    "orders",
+    columns=(
+        Column("id", "integer", nullable=False),
+        Column("at", "timestamp", nullable=False),
+        Column("price", "number", "EUR", low=0, high=10_000),
+        Column("discount", "number", "EUR", low=0),
+    ),
+    fetch=fetch,
+    clean=lambda orders: orders.assign(paid=orders["price"] - orders["discount"].fillna(0)),
+    derived=(Column("paid", "number", "EUR"),),
+    rules={"the discount is more than the price": lambda orders: orders["discount"] > orders["price"]},
+    key="id",
+    time="at",
+    format="jsonl",
+)

@@ -1,0 +1,193 @@
+"""Which day a run is for, what it fetches again, how errors look, and what the DAG files get: with a real Airflow."""
+
+import errno
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import my_etl
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
+from airflow.utils.db import initdb
+from my_etl.daily import airflow as daily
+from my_etl.daily import steps
+from my_etl.daily.settings import NoSuchDay, Permanent
+
+DAGS = Path(my_etl.__file__).parent.parent
+DAY = "2018-02-01"
+NOW = pendulum.datetime(2018, 3, 10, 15, 30)
+
+
+@pytest.fixture(scope="module")
+def dags():
+    initdb()
+    bag = DagBag(str(DAGS))
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("ETL_DATA_ROOT", f"file://{tmp_path}/data")
+    return tmp_path / "data"
+
+
+def context(run_type="manual", key=None, conf=None, logical_date=None, default=None):
+    known = {"partition": default, "slices": 4}
+    run = SimpleNamespace(
+        run_type=run_type,
+        partition_key=key,
+        conf=conf,
+        logical_date=logical_date and pendulum.parse(logical_date),
+        run_after=NOW,
+        start_date=NOW,
+    )
+    return {"dag_run": run, "dag": SimpleNamespace(params=known), "params": {**known, **(conf or {})}}
+
+
+@pytest.mark.parametrize(
+    ("given", "day"),
+    [
+        ({"run_type": "scheduled", "key": DAY, "logical_date": "2018-02-02"}, DAY),
+        ({"run_type": "backfill", "key": DAY, "conf": {"slices": 1}, "default": "2018-02-03"}, DAY),
+        ({"run_type": "asset_triggered", "key": DAY, "default": "2018-02-03"}, DAY),
+        ({"key": DAY}, DAY),
+        ({"key": DAY, "default": "2018-02-03"}, DAY),
+        ({"key": DAY, "conf": {"partition": DAY}}, DAY),
+        ({"conf": {"partition": DAY}}, DAY),
+        ({"default": DAY}, DAY),
+        ({"default": DAY, "logical_date": "2018-03-10T15:29:00Z"}, DAY),
+        ({"conf": {"partition": DAY}, "logical_date": "2018-02-01T00:00:00Z"}, DAY),
+        ({"logical_date": "2018-03-10T15:29:00Z"}, "2018-03-09"),
+        ({}, "2018-03-09"),
+    ],
+)
+def test_the_day_of_a_run(given, day):
+    assert daily.day_of(context(**given)) == day
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"conf": {"partiton": DAY}}, "no param partiton, only partition, slices"),
+        ({"key": DAY, "conf": {"partition": "2018-02-02"}}, "partition key is 2018-02-01, the param partition 2018-02-02"),
+        ({"default": DAY, "logical_date": "2018-02-03T00:00:00Z"}, "the param partition says 2018-02-01"),
+        ({"conf": {"partition": DAY}, "logical_date": "2018-02-02T00:00:00Z"}, "the param partition says"),
+        ({"logical_date": "2018-02-03T00:00:00Z"}, "does not say for which day .* give the day as partition"),
+        ({"conf": {"partition": "2018-02-30"}}, "'2018-02-30' is not a day"),
+        ({"key": "yesterday"}, "'yesterday' is not a day"),
+    ],
+)
+def test_what_could_mean_another_day_fails(given, words):
+    with pytest.raises(Permanent, match=words):
+        daily.day_of(context(**given))
+
+
+def test_a_scheduled_run_fetches_earlier_days_again(monkeypatch):
+    scheduled = context("scheduled", DAY)
+    assert daily.days_of(scheduled) == [DAY, "2018-01-25"]
+    monkeypatch.setenv("ETL_REFETCH_DAYS", "1,30")
+    assert daily.days_of(scheduled) == [DAY, "2018-01-31", "2018-01-02"]
+    assert [part["day"] for part in steps.plan(daily.days_of(scheduled), 2)] == [
+        day for day in daily.days_of(scheduled) for _ in range(2)
+    ]
+    monkeypatch.setenv("ETL_REFETCH_DAYS", "")
+    assert daily.days_of(scheduled) == [DAY]
+    for run_type in ("manual", "backfill", "asset_triggered"):
+        assert daily.days_of(context(run_type, DAY)) == [DAY]
+
+
+def scheduled(dag):
+    """The timetable as the scheduler has it."""
+    return DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+
+
+def test_a_backfill_includes_its_last_day(dags):
+    window = {"earliest": pendulum.datetime(2018, 2, 27), "latest": pendulum.datetime(2018, 3, 1)}
+    infos = scheduled(dags["extract"]).iter_partition_dagrun_infos(**window)
+    assert [info.partition_key for info in infos] == ["2018-02-27", "2018-02-28", "2018-03-01"]
+
+
+@pytest.mark.parametrize("change", ["2018-03-11", "2018-11-04"])
+def test_days_across_a_change_of_daylight_saving(dags, change):
+    """A partition is a day in UTC: one key each, of 24 hours, whatever the clocks on the wall do."""
+    timetable = scheduled(dags["extract"])
+    middle = pendulum.parse(change)
+    days = [middle.add(days=n).to_date_string() for n in (-1, 0, 1)]
+    restriction = TimeRestriction(earliest=middle, latest=None, catchup=True)
+    info, keys = None, []
+    for _ in days:
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+        keys.append(info.partition_key)
+    assert keys == days
+    parts = steps.plan([change], 24)
+    lengths = {datetime.fromisoformat(part["end"]) - datetime.fromisoformat(part["start"]) for part in parts}
+    assert (len(parts), lengths) == (24, {timedelta(hours=1)})
+
+
+@pytest.mark.parametrize(
+    ("run_type", "in_cluster", "raised"),
+    [
+        ("scheduled", False, AirflowSkipException),
+        ("backfill", False, AirflowSkipException),
+        ("manual", False, AirflowFailException),
+        ("scheduled", True, AirflowFailException),
+        ("backfill", True, AirflowFailException),
+    ],
+)
+def test_a_day_that_the_sample_lacks_fails_every_night_in_a_cluster(monkeypatch, run_type, in_cluster, raised):
+    monkeypatch.setattr(daily, "get_current_context", lambda: context(run_type, "2018-03-01"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if in_cluster:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(raised, match="ETL_SOURCE=usgs"), daily.errors():
+        raise NoSuchDay("set ETL_SOURCE=usgs")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR])
+def test_a_target_that_refuses_is_named_and_not_tried_again(root, number):
+    with pytest.raises(AirflowFailException, match=f"file://{root} refuses access: .*Who may write there"), daily.errors():
+        raise OSError(number, "no")
+    with pytest.raises(OSError, match="No space"), daily.errors():
+        raise OSError(errno.ENOSPC, "No space left")
+
+
+def run(dag, **conf):
+    for task in dag.tasks:
+        (task.partial_kwargs if task.is_mapped else vars(task))["retries"] = 0
+    return dag.test(logical_date=None, run_conf=conf)
+
+
+def test_a_day_in_airflow(dags):
+    """The first click in the UI sends the params' defaults; what tasks return is JSON; a rerun changes nothing."""
+    for name, task_id in (("extract", "publish"), ("transform", "clean")):
+        done = run(dags[name], **{key: dags[name].params[key] for key in dags[name].params})
+        assert done.state == "success"
+        facts = done.get_task_instance(task_id).xcom_pull(task_ids=task_id)
+        assert json.loads(json.dumps(facts)) == facts
+        assert list(facts) == [DAY]
+
+
+@pytest.mark.parametrize(
+    ("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")]
+)
+def test_what_fails(dags, conf, failed):
+    done = run(dags["extract"], **conf)
+    assert done.state == "failed"
+    assert {task.state for task in done.get_task_instances() if task.task_id == failed} == {"failed"}
+
+
+def test_notifications_are_on_by_one_setting(monkeypatch):
+    monkeypatch.setenv("ETL_NOTIFY", "someone@example.com")
+    bag = DagBag(str(DAGS))
+    assert bag.import_errors == {}
+    for name, task_id in (("extract", "publish"), ("transform", "clean")):
+        (mail,) = bag.dags[name].task_dict[task_id].on_failure_callback
+        assert mail.to == "someone@example.com"
+        assert bag.dags[name].deadline
+        assert DagSerialization.to_dict(bag.dags[name])

@@ -1,0 +1,352 @@
+"""From text to clean rows: the functions of the library, on rows of the example made by hand."""
+
+import dataclasses
+import datetime
+import io
+import json
+
+import pytest
+from my_etl.daily import Column, Dataset, cleaning, reading
+from my_etl.daily.settings import Permanent
+from my_etl.daily.steps import Rejects
+from my_etl.earthquakes.dataset import EARTHQUAKES
+
+COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
+DAY = "2018-02-01"
+GOOD = {
+    "time": "2018-02-01T01:00:00.000Z",
+    "latitude": "37.5",
+    "longitude": "-118.8",
+    "depth": "1.1",
+    "mag": "0.5",
+    "magType": "md",
+    "nst": "10",
+    "net": "nc",
+    "id": "nc1",
+    "updated": "2018-02-01T02:00:00.000Z",
+    "place": "8km E of Mammoth Lakes, CA",
+    "type": "earthquake",
+    "status": "reviewed",
+}
+
+
+def line(**changes):
+    row = {**GOOD, **changes}
+    cells = [str(row.get(name, "")) for name in COLUMN_NAMES]
+    return ",".join('"' + c.replace('"', '""') + '"' if set(c) & set(',"\n\r') else c for c in cells)
+
+
+HEADER = ",".join(COLUMN_NAMES)
+
+
+def conform(*rows, header=HEADER, size=None, dataset=EARTHQUAKES):
+    """The typed rows as dicts, and the rejects as (line, reason, text)."""
+    content = "\n".join([header, *rows, ""]).encode("utf-8", "surrogateescape")
+    return conform_bytes(content, dataset, size)
+
+
+def conform_bytes(content, dataset=EARTHQUAKES, size=None):
+    kept, sink = [], io.BytesIO()
+    before, reading.PIECE = reading.PIECE, size or reading.PIECE
+    try:
+        for piece in reading.pieces(dataset, io.BytesIO(content)):
+            kept += cleaning.conform(dataset, piece, DAY, Rejects(sink)).to_pylist()
+    finally:
+        reading.PIECE = before
+    rejects = [json.loads(line) for line in sink.getvalue().splitlines()]
+    return kept, [(row["line"], row["reason"], row["row"]) for row in rejects]
+
+
+def test_a_good_row_is_typed():
+    (row,), rejects = conform(line())
+    assert rejects == []
+    assert row["time"].isoformat() == "2018-02-01T01:00:00+00:00"
+    assert (row["latitude"], row["depth"], row["nst"]) == (37.5, 1.1, 10)
+    assert row["magNst"] is None
+    assert row["place"] == "8km E of Mammoth Lakes, CA"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"latitude": "north"}, "latitude 'north' is not a number"),
+        ({"latitude": "90.1"}, "latitude '90.1' is outside -90 to 90"),
+        ({"latitude": ""}, "latitude is missing"),
+        ({"longitude": "-180.001"}, "longitude '-180.001' is outside -180 to 180"),
+        ({"depth": "nan"}, "depth 'nan' is outside -100 to 1,000"),
+        ({"mag": "inf"}, "mag 'inf' is outside -5 to 10"),
+        ({"mag": "1e999"}, "mag '1e999' is outside -5 to 10"),
+        ({"nst": "1.5"}, "nst '1.5' is not a whole number"),
+        ({"nst": "-1"}, "nst '-1' is outside 0 to 100,000"),
+        ({"id": ""}, "id is missing"),
+        ({"id": "x" * 1001}, "is longer than 1000 characters"),
+        ({"id": "   "}, "id '   ' is missing"),
+        ({"nst": "0x1F"}, "nst '0x1F' is not a whole number"),
+        ({"latitude": "0x1F"}, "latitude '0x1F' is not a number"),
+        ({"time": ""}, "time is missing"),
+        ({"time": "2018-02-01T01:00:00.000"}, "time '2018-02-01T01:00:00.000' is not a time with a zone"),
+        ({"time": "2018-02-02T00:00:00.000Z"}, "is outside the day 2018-02-01 (UTC)"),
+        ({"time": "2018-02-01T01:00:00.000+02:00"}, "is outside the day 2018-02-01 (UTC)"),
+        ({"time": "2018-02-31T01:00:00.000Z"}, "is not a time with a zone"),
+        ({"updated": "9999-12-31T00:00:00.000Z"}, "is outside 1900-01-01 to 2200-01-01"),
+        ({"updated": "0001-01-01T00:00:00.000Z"}, "is outside 1900-01-01 to 2200-01-01"),
+        ({"type": ""}, "type is missing"),
+    ],
+)
+def test_a_row_that_breaks_the_contract_is_rejected_with_the_reason(changes, reason):
+    bad = line(**changes)
+    rows, rejects = conform(line(id="before"), bad, line(id="after"))
+    assert [row["id"] for row in rows] == ["before", "after"]
+    ((at, said, text),) = rejects
+    assert at == 3
+    assert reason in said
+    assert text == bad
+
+
+def test_every_broken_rule_is_named():
+    _, ((_, reason, _),) = conform(line(latitude="x", mag="99", id=""))
+    assert reason == "latitude 'x' is not a number; mag '99' is outside -5 to 10; id is missing"
+
+
+def test_missing_values_that_may_be_missing():
+    rows, rejects = conform(line(mag="", depth="", nst="", place="", magType=""))
+    assert rejects == []
+    assert [rows[0][name] for name in ("mag", "depth", "nst", "place", "magType")] == [None] * 5
+
+
+def test_an_offset_is_converted_to_utc():
+    (row,), _ = conform(line(time="2018-02-01T07:30:00.000+05:30"))
+    assert row["time"].isoformat() == "2018-02-01T02:00:00+00:00"
+
+
+def test_line_breaks_quotes_and_unicode_inside_quotes_are_kept():
+    place = 'Near "Tōkyō",\nJapan\r\n🌏'
+    rows, rejects = conform(line(id="a"), line(id="b", place=place), line(id="c", mag="bad"))
+    assert [(row["id"], row["place"]) for row in rows][1] == ("b", place)
+    assert rejects[0][0] == 6, "the line in the file, not the number of the record"
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("a,b,c", "3 columns instead of 22"),
+        (line() + ",extra", "23 columns instead of 22"),
+        ("   ", "1 columns instead of 22"),
+        (line().replace(', CA"', ", CA"), "a quote that the line does not close"),
+        (line(magType="\udcff"), "not UTF-8"),
+        (line().replace("md", "m\rd"), "carriage return"),
+    ],
+)
+def test_a_broken_line_costs_no_other_line(bad, reason):
+    rows, rejects = conform(
+        line(id="a"), bad, line(id="b"), line(id="c", place="no comma"), line(id="d", latitude="")
+    )
+    assert [row["id"] for row in rows] == ["a", "b", "c"]
+    assert [at for at, _, _ in rejects] == [3, 6]
+    assert reason in rejects[0][1]
+    assert rejects[0][2] == bad.encode("utf-8", "surrogateescape").decode(errors="backslashreplace")
+
+
+def test_empty_lines_are_no_rows():
+    rows, rejects = conform("", line(), "", "")
+    assert (len(rows), rejects) == (1, [])
+
+
+def test_reordered_and_additional_columns():
+    values = dict(zip(COLUMN_NAMES, line(place="x").split(","), strict=True))
+    header = ["more", *reversed(COLUMN_NAMES)]
+    (row,), rejects = conform(",".join(values.get(name, "?") for name in header), header=",".join(header))
+    assert rejects == []
+    assert (row["id"], row["latitude"]) == ("nc1", 37.5)
+
+
+def test_a_missing_column_fails_the_file():
+    with pytest.raises(Permanent, match="lacks the columns magSource"):
+        conform(header=",".join(COLUMN_NAMES[:-1]))
+
+
+@pytest.mark.parametrize("size", [1, 50, 1000, 10**6])
+def test_the_size_of_the_pieces_does_not_matter(size):
+    """Down to a byte at a time: the same rows, the same rejects, the same line numbers."""
+    content = [
+        *(line(id=f"n{i}") for i in range(20)),
+        line(id="quoted", place='a\n"b"\nc'),
+        line(mag="bad"),
+        '"open',
+        *(line(id=f"m{i}", latitude="" if i % 3 else "1") for i in range(10)),
+        "a,b",
+        line(id="last"),
+    ]
+    assert conform(*content, size=size) == conform(*content)
+
+
+def table(*rows, dataset=EARTHQUAKES):
+    """The rows as typed events; they all keep to the columns."""
+    (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()))
+    return cleaning.conform(dataset, piece, DAY, pytest.fail)
+
+
+def newest(*rows):
+    return cleaning.newest(EARTHQUAKES, table(*rows))[0]
+
+
+def test_the_newest_record_of_an_id_wins():
+    older = line(id="a", mag="1", updated="2018-02-01T02:00:00.000Z")
+    newer = line(id="a", mag="2", updated="2018-02-05T02:00:00.000Z")
+    other = line(id="b", mag="3", time="2018-02-01T05:00:00.000Z")
+    for rows in ([older, newer, other], [other, newer, older], [newer, other, older, older]):
+        assert newest(*rows).to_pydict()["mag"] == [2, 3]
+
+
+def test_of_records_updated_at_the_same_instant_the_one_with_more_values_wins():
+    rows = [line(mag="9", place=""), line(mag="1", place="x"), line(mag="", place="z")]
+    assert newest(*rows).to_pydict()["mag"] == newest(*reversed(rows)).to_pydict()["mag"] == [1]
+
+
+def test_of_those_with_as_many_values_it_does_not_depend_on_the_order():
+    rows = [line(mag=mag, place=place) for mag in ("1", "2", "") for place in ("x", "y", "")]
+    (chosen,) = newest(*rows).to_pylist()
+    assert newest(*reversed(rows)).to_pylist() == [chosen]
+
+
+def test_a_record_without_a_time_is_older_than_any():
+    columns = (Column("id", "text"), Column("updated", "timestamp"), Column("x", "integer"), Column("y", "integer"))
+    dataset = Dataset("d", columns, fetch=None, key="id", newest="updated")
+    rows = ["a,,1,1", "a,2018-02-01T00:00:00Z,2,"]
+    for order in (rows, rows[::-1]):
+        content = "\n".join(["id,updated,x,y", *order, ""]).encode()
+        (piece,) = reading.pieces(dataset, io.BytesIO(content))
+        kept, dropped = cleaning.newest(dataset, cleaning.conform(dataset, piece, DAY, pytest.fail))
+        assert (kept.to_pydict()["x"], dropped) == ([2], 1)
+
+
+def test_a_key_of_several_columns():
+    dataset = dataclasses.replace(EARTHQUAKES, key=("net", "id"))
+    rows = [line(net="a", id="1"), line(net="b", id="1"), line(net="a", id="1", updated="2018-02-02T00:00:00Z")]
+    kept, dropped = cleaning.newest(dataset, table(*rows))
+    assert (sorted(kept.to_pydict()["net"]), dropped) == (["a", "b"], 1)
+
+
+def test_rows_come_in_the_order_of_time():
+    rows = [line(id=f"i{h}", time=f"2018-02-01T{h:02d}:00:00.000Z") for h in (5, 3, 23, 0, 11)]
+    assert newest(*rows).to_pydict()["id"] == ["i0", "i3", "i5", "i11", "i23"]
+
+
+def test_the_written_schema_has_types_units_and_meanings():
+    columns = EARTHQUAKES.columns + EARTHQUAKES.derived
+    schema = cleaning.schema(columns)
+    written = cleaning.to_table(EARTHQUAKES.clean(cleaning.to_frame(table(line()))), schema)
+    assert written.schema.equals(schema, check_metadata=True)
+    for column in columns:
+        field = written.schema.field(column.name)
+        assert field.metadata == {b"unit": column.unit.encode(), b"description": column.meaning.encode()}
+        assert field.nullable == column.nullable
+
+
+@pytest.mark.parametrize("size", [1, 100, 250])
+def test_a_line_break_in_the_last_column_at_the_end_of_a_piece(size):
+    rows, rejects = conform(line(id="a", magSource="x\ny"), line(id="b"), size=size)
+    assert [(row["id"], row["magSource"]) for row in rows] == [("a", "x\ny"), ("b", None)]
+    assert rejects == []
+
+
+def test_a_forgotten_quote_costs_its_own_line_even_when_the_next_line_has_quotes():
+    bad = line(id="bad").replace(', CA"', ", CA")
+    quoted = line(id="b", place='"', magSource='"')
+    for following in (line(id="b"), quoted, line(id="b", place="x, y")):
+        rows, rejects = conform(line(id="a"), bad, following, line(id="c"))
+        assert [row["id"] for row in rows] == ["a", "b", "c"]
+        assert [(at, text) for at, _, text in rejects] == [(3, bad)]
+
+
+def test_text_limits_count_characters():
+    rows, rejects = conform(line(id="a", place="ü" * 1000), line(id="b", place="ü" * 1001))
+    assert [row["id"] for row in rows] == ["a"]
+    assert "longer than 1000 characters" in rejects[0][1]
+
+
+def test_a_header_with_spaces_after_commas_is_accepted():
+    rows, rejects = conform(line(), header=", ".join(COLUMN_NAMES))
+    assert (len(rows), rejects) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (f"{HEADER},id", "has id more than once"),
+        (HEADER.replace("depth", "de\rpth"), "carriage return"),
+        ("<html>", "lacks the columns time, latitude"),
+        ("\0" + HEADER, "zero byte"),
+    ],
+)
+def test_a_header_that_is_not_right_is_named(header, words):
+    with pytest.raises(Permanent, match=words):
+        conform(header=header)
+
+
+def test_a_doubled_column_that_nobody_wants():
+    rows, rejects = conform(line() + ",1,2", header=f"{HEADER},more,more")
+    assert (len(rows), rejects) == (1, [])
+
+
+def test_a_file_without_a_header_is_empty():
+    assert conform_bytes(b"") == ([], [])
+
+
+EVERYTHING = Dataset(
+    "everything",
+    columns=(
+        Column("at", "timestamp", low="2018-01-01", high="2018-12-31"),
+        Column("on", "date", low="2018-01-01"),
+        Column("n", "integer", low=0),
+        Column("x", "number"),
+        Column("ok", "boolean"),
+        Column("text", "text", optional=True),
+    ),
+    fetch=None,
+    format="jsonl",
+    rules={"n is more than x": lambda frame: frame["n"] > frame["x"]},
+)
+VALUES = {
+    "at": datetime.datetime(2018, 2, 1, 1, tzinfo=datetime.timezone.utc),
+    "on": datetime.date(2018, 2, 1),
+    "n": 3,
+    "x": 3.5,
+    "ok": True,
+    "text": "ü",
+}
+AS_JSON = '{"at": "2018-02-01T01:00:00Z", "on": "2018-02-01", "n": 3, "x": 3.5, "ok": true, "text": "ü"}'
+
+
+def test_every_type_from_csv_and_from_json():
+    csv = dataclasses.replace(EVERYTHING, format="csv")
+    assert conform_bytes(b"at,on,n,x,ok,text\n2018-02-01T01:00:00Z,2018-02-01,3,3.5,true,\xc3\xbc\n", csv) == (
+        [VALUES],
+        [],
+    )
+    assert conform_bytes(AS_JSON.encode(), EVERYTHING) == ([VALUES], [])
+    assert conform_bytes(b'{"n": null, "more": [1]}\n\n', EVERYTHING) == ([dict.fromkeys(VALUES)], [])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("[1]", "not an object in JSON"),
+        ('{"n": 1', "not an object in JSON"),
+        ('{"n": 1.5}', "n '1.5' is not a whole number"),
+        ('{"n": -1}', "n '-1' is outside 0 to any"),
+        ('{"x": NaN}', "x 'NaN' is outside any to any"),
+        ('{"ok": "yes"}', "ok 'yes' is neither true nor false"),
+        ('{"on": "2018-13-01"}', "on '2018-13-01' is not a date"),
+        ('{"on": "2017-12-31"}', "on '2017-12-31' is outside 2018-01-01 to 2200-01-01"),
+        ('{"at": "2019-01-01T00:00:00Z"}', "is outside 2018-01-01 to 2018-12-31"),
+        ('{"n": 4, "x": 3}', "n is more than x"),
+        ('{"n": {"a": 1}}', "n '{\"a\": \"1\"}' is not a whole number"),
+    ],
+)
+def test_rows_of_json_are_rejected_with_the_reason_too(row, reason):
+    rows, rejects = conform_bytes(f"{AS_JSON}\n{row}\n{AS_JSON}\n".encode(), EVERYTHING)
+    assert rows == [VALUES, VALUES]
+    ((at, said, text),) = rejects
+    assert (at, text) == (2, row)
+    assert reason in said

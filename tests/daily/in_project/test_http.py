@@ -1,0 +1,375 @@
+"""The HTTP client, and the example's source, against a real HTTP server that behaves badly."""
+
+import gzip
+import ssl
+import time
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from ipaddress import ip_address
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from my_etl.daily import http
+from my_etl.daily.http import Refused, TryAgain
+from my_etl.daily.store import Store
+from my_etl.earthquakes import source
+from my_etl.earthquakes.dataset import EARTHQUAKES
+
+COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
+HEADER = ",".join(COLUMN_NAMES)
+START = datetime(2018, 2, 1, tzinfo=timezone.utc)
+END = START + timedelta(days=1)
+
+
+def lines(count, first=0):
+    return [f"2018-02-01T00:00:{i % 60:02d}.000Z,1,2,3" + "," * 18 for i in range(first, first + count)]
+
+
+def csv(rows, header=HEADER):
+    return "\n".join([header, *rows, ""]).encode()
+
+
+def answer(body=b"", status=200, headers=(), length=None):
+    """An answer for Server.answers; `length` replaces the true Content-Length."""
+
+    def give(handler):
+        handler.send_response(status)
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        handler.end_headers()
+        handler.wfile.write(body)
+        if length is not None:
+            handler.close_connection = True
+
+    return give
+
+
+def hang_up(handler):
+    handler.close_connection = True
+    handler.connection.close()
+
+
+def stall(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.flush()
+    time.sleep(1)
+    handler.close_connection = True
+
+
+def trickle(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    handler.close_connection = True
+    for byte in csv(lines(2)):
+        try:
+            handler.wfile.write(bytes([byte]))
+        except OSError:
+            return
+        time.sleep(0.05)
+
+
+def chunked(body, end=True):
+    def give(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for i in range(0, len(body), 100):
+            piece = body[i : i + 100]
+            handler.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        if end:
+            handler.wfile.write(b"0\r\n\r\n")
+        handler.close_connection = True
+
+    return give
+
+
+def events_of(all_lines, limit):
+    """An answer of a service that has these lines, evenly spread over the day, and a limit."""
+
+    def give(handler):
+        query = parse_qs(urlsplit(handler.path).query)
+        start, end = (datetime.fromisoformat(query[edge][0] + "+00:00") for edge in ("starttime", "endtime"))
+        step = (END - START) / len(all_lines)
+        chosen = [line for i, line in enumerate(all_lines) if start <= START + i * step <= end]
+        if len(chosen) > limit:
+            words = (
+                f"Error 400: Bad Request\n\n{len(chosen)} matching events exceeds search limit of {limit}."
+            )
+            answer(words.encode(), 400)(handler)
+        else:
+            answer(csv(chosen))(handler)
+
+    return give
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr(http, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(http, "ATTEMPTS", 3)
+    monkeypatch.setattr(http, "TIMEOUT", (1, 0.5))
+
+
+@pytest.fixture
+def fetch(server, tmp_path, monkeypatch):
+    """Fetch one day from the server; its file's lines. Waits are short."""
+    store = Store(f"file://{tmp_path}")
+
+    def fetch(*answers, url=None):
+        server.answers[:] = answers
+        monkeypatch.setenv("ETL_SOURCE", url or server.url)
+        with store.writing("day.csv") as sink:
+            EARTHQUAKES.fetch(START, END, sink)
+        with store.open("day.csv") as file:
+            return file.read().decode().splitlines()
+
+    yield fetch
+    assert not list(tmp_path.glob(".*")), "a temporary file is left"
+
+
+DAY = [HEADER, *lines(5)]
+GOOD = answer(csv(lines(5)))
+
+
+def test_a_good_answer(fetch, server):
+    assert fetch(GOOD) == DAY
+    query = parse_qs(urlsplit(server.requests[0]).query)
+    assert query["starttime"] == ["2018-02-01T00:00:00.000"]
+    assert query["endtime"] == ["2018-02-01T23:59:59.999"], "the service includes the end"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        answer(b"busy", 500),
+        answer(b"busy", 502),
+        answer(b"busy", 503),
+        answer(b"slow down", 429),
+        answer(b"slow down", 429, [("Retry-After", "0")]),
+        answer(csv(lines(5)), length=5000),
+        answer(csv(lines(5))[:-30]),
+        chunked(csv(lines(5)), end=False),
+        answer(b"<html><h1>Maintenance</h1></html>", headers=[("Content-Type", "text/html")]),
+        answer(b'{"error": true}', headers=[("Content-Type", "application/json")]),
+        answer(csv(lines(5), header="time,latitude")),
+        answer(b""),
+        hang_up,
+        stall,
+    ],
+    ids=[
+        "500",
+        "502",
+        "503",
+        "429",
+        "429-retry-after",
+        "shorter-than-its-length",
+        "ends-within-a-line",
+        "chunked-without-end",
+        "html",
+        "json",
+        "header-lacks-columns",
+        "empty",
+        "hang-up",
+        "stall",
+    ],
+)
+def test_trouble_that_passes_is_tried_again(fetch, trouble):
+    assert fetch(trouble, trouble, GOOD) == DAY
+    with pytest.raises(TryAgain, match="tried 3 times"):
+        fetch(trouble)
+
+
+def test_a_body_that_trickles_for_ever_is_given_up(fetch, monkeypatch):
+    monkeypatch.setattr(http, "MAX_SECONDS", 0.3)
+    assert fetch(trickle, GOOD) == DAY
+
+
+def test_refused_connections_and_unknown_hosts(fetch, server):
+    with pytest.raises(TryAgain, match="tried 3 times"):
+        fetch(GOOD, url="http://127.0.0.1:1/query")
+    with pytest.raises(TryAgain, match="tried 3 times"):
+        fetch(GOOD, url="http://no-such-host.invalid/query")
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_obeyed(fetch, monkeypatch, form):
+    waits = []
+    monkeypatch.setattr(http.time, "sleep", waits.append)
+    then = datetime.now(timezone.utc) + timedelta(seconds=100)
+    value = "100" if form == "seconds" else format_datetime(then, usegmt=True)
+    assert fetch(answer(b"", 429, [("Retry-After", value)]), GOOD) == DAY
+    assert 90 < waits[0] <= 100
+    fetch(answer(b"", 503, [("Retry-After", "86400")]), GOOD)
+    assert waits[1] == http.MAX_WAIT
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413])
+def test_a_refusal_fails_at_once_with_the_servers_words(fetch, server, status):
+    with pytest.raises(Refused, match=f"{status}.*Bad starttime value"):
+        fetch(answer(b"Error: Bad starttime value", status), GOOD)
+    assert len(server.requests) == 1
+
+
+def test_a_certificate_that_nobody_signed_is_refused_at_once(fetch, server, tmp_path):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(own_certificate(tmp_path / "server.pem"))
+    server.secure(tls)
+    with pytest.raises(Refused, match="certificate is not accepted"):
+        fetch(GOOD, url=server.url.replace("http:", "https:"))
+    assert server.requests == []
+
+
+def own_certificate(path):
+    """A key and a certificate for 127.0.0.1 that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(pem))
+    return path
+
+
+def test_a_redirect_loop_fails_at_once(fetch, server):
+    with pytest.raises(Refused, match="redirects"):
+        fetch(answer(status=301, headers=[("Location", server.url)]))
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_empty_day(fetch, status):
+    assert fetch(answer(csv([]) if status == 200 else b"", status)) == ([HEADER] if status == 200 else [])
+
+
+def test_gzip_chunks_and_a_byte_order_mark(fetch):
+    assert fetch(answer(gzip.compress(csv(lines(5))), headers=[("Content-Encoding", "gzip")])) == DAY
+    assert fetch(chunked(csv(lines(5)))) == DAY
+    assert fetch(answer(b"\xef\xbb\xbf" + csv(lines(5)))) == DAY
+
+
+def test_reordered_and_additional_columns_are_kept(fetch):
+    header = ",".join(["extra", *reversed(COLUMN_NAMES)])
+    assert fetch(answer(csv(["," * 22], header=header))) == [header, "," * 22]
+
+
+def test_more_rows_than_the_service_gives_at_once_are_fetched_in_halves(fetch, server, monkeypatch):
+    monkeypatch.setattr(source, "ROW_LIMIT", 150)
+    everything = lines(1000)
+    assert fetch(events_of(everything, limit=150)) == [HEADER, *everything]
+    assert len(server.requests) > 7
+
+
+def test_a_service_that_cuts_silently_is_noticed(fetch, monkeypatch):
+    """As many rows as the limit allows may be all of them, or not: the range is halved to be sure."""
+    monkeypatch.setattr(source, "ROW_LIMIT", 60)
+    everything = lines(100)
+
+    def cut(handler):
+        query = parse_qs(urlsplit(handler.path).query)
+        if query["starttime"] == ["2018-02-01T00:00:00.000"] and query["endtime"] == [
+            "2018-02-01T23:59:59.999"
+        ]:
+            answer(csv(everything[:60]))(handler)
+        else:
+            events_of(everything, limit=60)(handler)
+
+    assert fetch(cut) == [HEADER, *everything]
+
+
+def test_columns_that_change_between_the_halves(fetch):
+    other = ",".join(reversed(COLUMN_NAMES))
+    first, second = answer(csv(lines(5))), answer(csv(lines(5), header=other))
+    with pytest.raises(TryAgain, match="columns changed"):
+        fetch(answer(b"exceeds search limit", 400), first, second)
+
+
+def until_closed(body, headers=()):
+    """An answer whose end is only the connection's end."""
+
+    def give(handler):
+        handler.send_response(200)
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return give
+
+
+def test_a_body_cut_at_a_line_end_is_noticed_by_the_services_count(fetch, server):
+    whole, cut = until_closed(csv(lines(5))), until_closed(csv(lines(3)))
+    count = answer(b"5")
+    assert fetch(whole, count) == DAY
+    assert [urlsplit(path).path for path in server.requests] == ["/query", "/count"]
+    assert parse_qs(urlsplit(server.requests[1]).query).keys() == {"starttime", "endtime"}
+    assert fetch(cut, count, whole, count) == DAY
+    with pytest.raises(TryAgain, match="3 lines instead of 5"):
+        fetch(cut, count, cut, count, cut, count)
+
+
+def test_without_a_count_a_body_without_an_end_is_refused(server, tmp_path):
+    server.answers[:] = [until_closed(csv(lines(5)))]
+    with Store(f"file://{tmp_path}").writing("day.csv") as sink:
+        with pytest.raises(TryAgain, match="nothing in the answer says where its body ends"):
+            http.download_csv(server.url, sink)
+        assert sink.tell() == 0
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(csv(lines(5))), gzip.compress(csv(lines(2))) * 3])
+def test_an_unfinished_gzip_is_an_error(fetch, packed):
+    headers = [("Content-Encoding", "gzip")]
+    with pytest.raises(TryAgain, match="gzip of the body is cut off or broken"):
+        fetch(answer(packed[:-9], headers=headers))
+    with pytest.raises(TryAgain, match="gzip of the body is cut off or broken"):
+        fetch(until_closed(packed[:-9], headers=headers))
+    assert fetch(until_closed(gzip.compress(csv(lines(5))), headers=headers)) == DAY
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<!doctype html><title>Sorry</title>\n<h1>Maintenance</h1>", "a page of HTML or XML: 'Sorry'"),
+        (gzip.compress(csv(lines(5))), "it is gzip, though its headers do not say so"),
+        (csv(lines(5)).replace(b"depth", b"de\rpth"), "carriage return"),
+        (b"Service unavailable\n", "lacks the columns time.*starts with b'Service unavailable'"),
+        (b"", "there is no header"),
+    ],
+)
+def test_what_is_no_csv_is_said_in_words(fetch, body, words):
+    with pytest.raises(TryAgain, match=words):
+        fetch(answer(body))
+
+
+def test_an_encoding_that_nobody_asked_for(fetch):
+    with pytest.raises(Refused, match="encoded as br"):
+        fetch(answer(b"x", headers=[("Content-Encoding", "br")]))
+
+
+def test_json(server):
+    server.answers[:] = [answer(b"", 503), answer(b"{"), answer(b'{"a": [1]}')]
+    assert http.get_json(server.url, {"page": 2}) == {"a": [1]}
+    assert server.requests == ["/query?page=2"] * 3
+    server.answers[:] = [answer(b"<h1>Login</h1>")]
+    with pytest.raises(TryAgain, match="not JSON.*HTML"):
+        http.get_json(server.url)
+
+
+@pytest.mark.parametrize("value", ["ftp://example.com", "usgs ", "earthquakes"])
+def test_a_source_that_is_none(value):
+    with pytest.raises(ValueError, match="use sample, usgs or the http"):
+        source.service({"ETL_SOURCE": value})

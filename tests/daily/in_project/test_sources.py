@@ -1,0 +1,144 @@
+"""Other sources, as their users write them: a paginated JSON API that fails now and then, and CSV files in a folder.
+
+sources/ has, for each, a DAG file and a module.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import my_etl
+import pandas as pd
+import pytest
+
+HERE = Path(__file__).parent
+DAY = "2018-02-01"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder of DAGs with the library and the two sources, and without the example."""
+    dags, package = tmp_path / "dags", Path(my_etl.__file__).parent
+    shutil.copytree(package, dags / "my_etl", ignore=shutil.ignore_patterns("earthquakes"))
+    shutil.copy(package.parent / ".airflowignore", dags)
+    shutil.copytree(HERE / "sources", dags, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def run(project):
+    """Return a function: DAG, params of each run → what the tasks of each returned, or the reason why they failed."""
+
+    def run(dag_id, *confs, **environment):
+        own = {
+            "AIRFLOW_HOME": f"{project}/home",
+            "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{project}/airflow.db",
+            "ETL_DATA_ROOT": f"file://{project}/data",
+            "PYTHONPATH": f"{project}/dags",
+        }
+        command = [sys.executable, HERE / "run_dag.py", f"{project}/dags", dag_id, *map(json.dumps, confs)]
+        done = subprocess.run(command, env=os.environ | own | environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"state"')]
+
+    return run
+
+
+def files(project):
+    return {path: path.read_bytes() for path in (project / "data").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["orders", "visits"])
+def test_a_source_is_at_most_60_lines(name):
+    texts = [(HERE / "sources" / folder / f"{name}.py").read_text() for folder in (".", "my_etl")]
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    assert len(lines) <= 60, "blank lines not counted"
+
+
+class Shop:
+    """The API of a shop: two orders a page; every third answer is a 503, and one a page of HTML."""
+
+    def __init__(self, server):
+        server.answers[:] = [self]
+        self.orders = [
+            {"id": n, "at": f"2018-02-01T{n:02d}:30:00Z", "price": n * 1.5, "discount": None} for n in range(24)
+        ]
+        self.orders[3] |= {"price": -1}
+        self.orders[5] |= {"discount": 100}
+        self.orders[7] |= {"id": 6}  # twice, the second one with more values
+        self.orders[7] |= {"at": self.orders[6]["at"], "discount": 1}
+        self.calls = 0
+
+    def __call__(self, handler):
+        self.calls += 1
+        query = {name: values[0] for name, values in parse_qs(urlsplit(handler.path).query).items()}
+        start, end = (datetime.fromisoformat(query[edge]) for edge in ("from", "to"))
+        chosen = [o for o in self.orders if start <= datetime.fromisoformat(o["at"].replace("Z", "+00:00")) < end]
+        page = int(query["page"])
+        more = page + 1 if len(chosen) > 2 * page else None
+        body = json.dumps({"orders": chosen[2 * page - 2 : 2 * page], "next_page": more}).encode()
+        if self.calls == 4:
+            body = b"<html>Log in</html>"
+        handler.send_response(503 if self.calls % 3 == 0 else 200)
+        handler.send_header("Retry-After", "0")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+def test_a_paginated_api(run, project, server):
+    shop = Shop(server)
+    settings = {"SHOP_URL": server.url, "ETL_MAX_REJECTED_SHARE": "0.5"}
+    days = [{"partition": DAY}, {"partition": DAY, "slices": 2}, {"partition": "2018-02-02", "slices": 1}]
+    four, two, empty = run("orders", *days, **settings)
+    assert [made["state"] for made in (four, two, empty)] == ["success"] * 3
+    assert shop.calls > 24
+    assert [four["extract"][DAY]["files"], two["extract"][DAY]["files"]] == [4, 2]
+    counts = {"read": 24, "clean": 21, "duplicates": 1, "set_apart": 0, "rejected": 2}
+    assert four["transform"] == {DAY: counts}
+    assert four["transform"] == two["transform"]
+    assert empty["transform"]["2018-02-02"]["read"] == 0
+    orders = pd.read_parquet(project / "data/clean/orders" / f"partition_date={DAY}")
+    assert orders.set_index("id")["paid"].loc[[4, 6]].to_list() == [6.0, 8.0]
+    (path,) = (project / "data/rejected/orders" / f"partition_date={DAY}").iterdir()
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {
+            "file": "0000-of-0002.jsonl",
+            "line": line,
+            "reason": reason,
+            "row": json.dumps(shop.orders[line - 1]),
+        }
+        for line, reason in ((4, "price '-1' is outside 0 to 10,000"), (6, "the discount is more than the price"))
+    ]
+    before = files(project)
+    run("orders", days[1], **settings)
+    assert files(project) == before
+
+
+def test_files_in_a_folder(run, project):
+    inbox = project / "inbox"
+    inbox.mkdir()
+    (inbox / f"north-{DAY}.csv").write_text("door,hour,visitors\nnorth,9,12\nnorth,10,\nnorth,25,1\n")
+    (inbox / f"south-{DAY}.csv").write_text("door,hour,visitors\nsouth,9,3\nsouth,9,3\n")
+    settings = {"INBOX": str(inbox), "ETL_MAX_REJECTED_SHARE": "0.5"}
+    made, missing = run("visits", {"partition": DAY}, {"partition": "2018-02-02"}, **settings)
+    assert made["state"] == "success"
+    counts = {"read": 5, "clean": 3, "duplicates": 1, "set_apart": 0, "rejected": 1}
+    assert made["transform"] == {DAY: counts}
+    assert missing == {"state": "failed", "extract": "No counter has sent 2018-02-02 yet.", "transform": None}
+    visits = pd.read_parquet(project / "data/clean/visits" / f"partition_date={DAY}")
+    assert visits[["door", "hour"]].to_numpy().tolist() == [["north", 9], ["north", 10], ["south", 9]]
+    (path,) = (project / "data/rejected/visits" / f"partition_date={DAY}").iterdir()
+    assert json.loads(path.read_text()) == {
+        "file": "0000-of-0001.csv",
+        "line": 4,
+        "reason": "hour '25' is outside 0 to 23",
+        "row": "north,25,1",
+    }

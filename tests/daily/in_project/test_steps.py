@@ -1,0 +1,399 @@
+"""A day's files: whole or absent, whoever writes, crashes, or does it twice."""
+
+import contextlib
+import csv
+import dataclasses
+import glob
+import hashlib
+import json
+import os
+import resource
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from my_etl.daily import read, steps, store
+from my_etl.daily.settings import NoSuchDay, Permanent, load
+from my_etl.daily.store import Store
+from my_etl.earthquakes import source
+from my_etl.earthquakes.dataset import EARTHQUAKES
+
+DAY = "2018-02-01"
+COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
+CLEAN, RAW = (f"{kind}/earthquakes/partition_date={DAY}" for kind in ("clean", "raw"))
+
+
+def extract(settings, slices=4, day=DAY, dataset=EARTHQUAKES):
+    fetched = [steps.fetch(dataset, part, settings) for part in steps.plan([day], slices)]
+    return steps.publish(dataset, fetched, settings)[day]
+
+
+def transform(settings, dataset=EARTHQUAKES):
+    return steps.transform(dataset, DAY, settings)
+
+
+def put_raw(settings, *slices):
+    """Write CSV contents as the raw day, a slice each; no file of another number of slices is left."""
+    for path in Path(root(settings), RAW).glob("*"):
+        path.unlink()
+    for number, content in enumerate(slices):
+        with Store(settings.data_root).writing(f"{RAW}/{number:04d}-of-{len(slices):04d}.csv") as sink:
+            sink.write(content.encode())
+
+
+def sample_lines():
+    return (source.SAMPLE / f"{DAY}.csv").read_text().splitlines()
+
+
+def in_slices(lines, count):
+    header, *rows = lines
+    return ["\n".join([header, *rows[i::count], ""]) for i in range(count)]
+
+
+def changed(line, **values):
+    row = dict(zip(COLUMN_NAMES, next(csv.reader([line])), strict=True)) | values
+    return ",".join(f'"{cell}"' if "," in cell else cell for cell in row.values())
+
+
+def root(settings):
+    return settings.data_root.removeprefix("file://")
+
+
+def files(settings):
+    top = Path(root(settings))
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
+def events(settings, kind="clean"):
+    return steps.read("earthquakes", DAY, kind, settings)
+
+
+def rejected(settings):
+    (path,) = glob.glob(f"{root(settings)}/rejected/*/*/earthquakes.jsonl")
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_a_day_is_one_file_in_each_folder_even_when_there_is_nothing_in_it(settings):
+    assert extract(settings)["files"] == 4
+    counts = transform(settings)
+    assert counts == {"read": 231, "clean": 224, "duplicates": 0, "set_apart": 7, "rejected": 0}
+    assert sorted(path for path in files(settings) if not path.startswith("raw")) == [
+        f"{CLEAN}/earthquakes.parquet",
+        f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl",
+        f"set_apart/earthquakes/partition_date={DAY}/earthquakes.parquet",
+    ]
+    put_raw(settings, sample_lines()[0] + "\n")
+    assert transform(settings)["read"] == 0
+    assert len(events(settings)) == len(events(settings, "set_apart")) == len(rejected(settings)) == 0
+    assert list(events(settings).columns) == [c.name for c in EARTHQUAKES.columns + EARTHQUAKES.derived]
+
+
+def test_the_file_says_what_it_was_made_from(settings):
+    extract(settings)
+    counts = transform(settings)
+    metadata = pq.read_schema(f"{root(settings)}/{CLEAN}/earthquakes.parquet").metadata
+    assert json.loads(metadata[b"counts"]) == counts
+    assert json.loads(metadata[b"raw_sha256"]) == {
+        path.rpartition("/")[2]: hashlib.sha256(content).hexdigest()
+        for path, content in files(settings).items()
+        if path.startswith("raw")
+    }
+
+
+def test_pandas_reads_it_alone(settings, monkeypatch):
+    extract(settings)
+    transform(settings)
+    monkeypatch.setenv("ETL_DATA_ROOT", settings.data_root)
+    ours, plain = read("earthquakes", DAY), pd.read_parquet(f"{root(settings)}/{CLEAN}")
+    assert (ours["id"].to_list(), ours["mag"].sum()) == (plain["id"].to_list(), plain["mag"].sum())
+
+
+def test_a_rerun_gives_the_same_bytes(settings):
+    extract(settings)
+    transform(settings)
+    before = files(settings)
+    extract(settings)
+    transform(settings)
+    assert files(settings) == before
+
+
+def test_a_record_that_moved_to_another_slice_is_counted_once(settings):
+    lines = sample_lines()
+    header, rows = lines[0], lines[1:]
+    newer = [changed(row, updated="2018-03-01T00:00:00.000Z", mag="1.5") for row in rows[:50]]
+    blast = changed(rows[60], updated="2018-03-01T00:00:00.000Z", type="quarry blast")
+    put_raw(settings, "\n".join([header, *rows, ""]), "\n".join([header, *newer, blast, ""]))
+    counts = transform(settings)
+    assert (counts["read"], counts["duplicates"]) == (len(rows) + 51, 51)
+    found = events(settings)
+    assert found["id"].is_unique
+    assert (found["updated"].dt.month == 3).sum() == sum(",earthquake," in row for row in newer)
+    ids = set(events(settings, "set_apart")["id"])
+    assert next(csv.reader([blast]))[11] in ids
+    assert not ids & set(found["id"])
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_the_events_do_not_depend_on_slices_or_order(settings, count):
+    lines = sample_lines()
+    lines += [changed(line, updated="2018-03-01T00:00:00.000Z") for line in lines[1:30]]
+    put_raw(settings, *in_slices(lines, 1))
+    transform(settings)
+    expected = events(settings)
+    put_raw(settings, *in_slices([lines[0], *reversed(lines[1:])], count))
+    transform(settings)
+    assert events(settings).equals(expected)
+
+
+def test_rejected_rows_are_kept_in_full(settings):
+    settings = dataclasses.replace(settings, max_rejected_share=0.5)
+    lines = sample_lines()
+    bad = [changed(lines[1], latitude="north"), "a,b", changed(lines[2], mag="99", depth="deep")]
+    put_raw(settings, "\n".join(lines) + "\n", "\n".join([lines[0], *bad, ""]))
+    assert transform(settings)["rejected"] == 3
+    assert [(row["file"], row["line"], row["row"]) for row in rejected(settings)] == [
+        ("0001-of-0002.csv", line, text) for line, text in enumerate(bad, 2)
+    ]
+    assert rejected(settings)[2]["reason"] == "depth 'deep' is not a number; mag '99' is outside -5 to 10"
+
+
+def test_too_many_rejects_fail_and_leave_the_last_good_day(settings):
+    lines = sample_lines()
+    put_raw(settings, *in_slices(lines, 2))
+    transform(settings)
+    before = files(settings)
+    put_raw(settings, "\n".join([*lines, *(changed(line, latitude="north") for line in lines[1:100]), ""]))
+    with pytest.raises(Permanent, match=r"latitude is not a number: 99 rows .north, north, north"):
+        transform(settings)
+    after = files(settings)
+    assert {n: c for n, c in after.items() if n[:3] != "raw"} == {n: c for n, c in before.items() if n[:3] != "raw"}
+
+
+def test_late_revisions_win(settings):
+    lines = sample_lines()
+    put_raw(settings, *in_slices(lines, 2))
+    transform(settings)
+    later = [changed(line, updated="2018-02-20T00:00:00.000Z", mag="3.3") for line in lines[1:11]]
+    put_raw(settings, *in_slices([*lines, *later, changed(lines[1], id="late1")], 3))
+    assert transform(settings)["duplicates"] == 10
+    assert "late1" in set(events(settings)["id"])
+    assert (events(settings)["mag"] == 3.3).sum() == sum(",earthquake," in line for line in later)
+
+
+def test_fewer_slices_leave_no_stale_file(settings):
+    for count in (7, 3, 7):
+        extract(settings, count)
+        assert sorted(Path(root(settings), RAW).glob("*")) == [
+            Path(root(settings), RAW, f"{n:04d}-of-{count:04d}.csv") for n in range(count)
+        ]
+
+
+def test_a_transform_in_the_middle_of_an_extract_takes_the_old_day(settings):
+    extract(settings, 4)
+    transform(settings)
+    before = events(settings)
+    parts = steps.plan([DAY], 3)
+    empty = dataclasses.replace(EARTHQUAKES, fetch=lambda start, end, sink: None)
+    fetched = []
+    for part in parts[:2]:
+        fetched.append(steps.fetch(empty, part, settings))
+        transform(settings)
+        assert events(settings).equals(before)
+    fetched.append(steps.fetch(empty, parts[2], settings))
+    steps.publish(empty, fetched, settings)
+    assert transform(settings)["read"] == 0
+
+
+def test_a_day_of_which_a_part_is_missing_is_not_transformed(settings):
+    for part in steps.plan([DAY], 4)[1:]:
+        steps.fetch(EARTHQUAKES, part, settings)
+    with pytest.raises(NoSuchDay, match="has only 3 of its raw files"):
+        transform(settings)
+
+
+def test_two_extracts_of_a_day_in_different_slices(settings):
+    """Whoever started last has the day, whole; the other one says so."""
+    four, two = steps.plan([DAY], 4), steps.plan([DAY], 2)
+    older = [steps.fetch(EARTHQUAKES, part, settings) for part in four[:3]]
+    newer = [steps.fetch(EARTHQUAKES, two[0], settings)]
+    older.append(steps.fetch(EARTHQUAKES, four[3], settings))
+    steps.publish(EARTHQUAKES, older, settings)
+    newer.append(steps.fetch(EARTHQUAKES, two[1], settings))
+    steps.publish(EARTHQUAKES, newer, settings)
+    assert transform(settings)["read"] == 231
+    with pytest.raises(Permanent, match="clear the whole run"):
+        steps.publish(EARTHQUAKES, older, settings)
+    assert transform(settings)["read"] == 231
+
+
+def test_clearing_any_task_does_its_work_again(settings):
+    parts = steps.plan([DAY], 4)
+    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in parts]
+    steps.publish(EARTHQUAKES, fetched, settings)
+    transform(settings)
+    before = files(settings)
+    for path in Path(root(settings)).rglob("*.*"):
+        if path.name in ("0002-of-0004.csv", "earthquakes.parquet", "earthquakes.jsonl"):
+            path.write_bytes(b"damaged")
+    assert steps.fetch(EARTHQUAKES, parts[2], settings) == fetched[2]
+    steps.publish(EARTHQUAKES, fetched, settings)
+    transform(settings)
+    assert files(settings) == before
+
+
+def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(settings, monkeypatch):
+    """It read the raw day before it was fetched anew, and writes after the run that followed."""
+    lines = sample_lines()
+    put_raw(settings, *in_slices(lines[:100], 3))
+    true, reads = steps._read, []
+
+    def stalls(*arguments):
+        result = true(*arguments)
+        reads.append(result[1])
+        if len(reads) == 1:
+            put_raw(settings, *in_slices(lines, 2))
+            monkeypatch.setattr(steps, "_read", true)
+            assert transform(settings)["read"] == 231
+            monkeypatch.setattr(steps, "_read", stalls)
+        return result
+
+    monkeypatch.setattr(steps, "_read", stalls)
+    assert transform(settings)["read"] == 231
+    assert reads == [99, 231]
+    assert len(events(settings)) == 224
+
+
+class Crash(BaseException):
+    """Stands for the death of the process: nothing but `finally` blocks runs after it."""
+
+
+@pytest.mark.parametrize("call", range(6))
+@pytest.mark.parametrize("step", ["replace", "fsync"])
+def test_a_crash_anywhere_leaves_the_old_day_or_the_new_one(settings, monkeypatch, step, call):
+    lines = sample_lines()
+    put_raw(settings, *in_slices(lines[:100], 3))
+    transform(settings)
+    old = len(events(settings))
+    true, calls = getattr(os, step), []
+
+    def crashing(*arguments):
+        calls.append(arguments)
+        if len(calls) == call + 1:
+            raise Crash
+        return true(*arguments)
+
+    monkeypatch.setattr(store.os, step, crashing)
+    with contextlib.suppress(Crash):
+        extract(settings, 3)
+        transform(settings)
+    monkeypatch.undo()
+    assert len(calls) == call + 1
+    assert len(events(settings)) == old
+    extract(settings, 3)
+    transform(settings)
+    assert len(events(settings)) == 224
+    assert not [name for name in files(settings) if name.endswith(".part")]
+
+
+def test_what_a_killed_process_has_left_is_no_data_and_goes_after_a_day(settings):
+    extract(settings)
+    transform(settings)
+    left = [Path(root(settings), place, ".x.parquet.1.part") for place in (RAW, CLEAN)]
+    for path in left:
+        path.write_bytes(b"half")
+    transform(settings)
+    assert len(pd.read_parquet(f"{root(settings)}/{CLEAN}")) == 224
+    assert all(path.exists() for path in left), "its writer may be at work"
+    yesterday = time.time() - store.DRAFTS_KEPT - 1
+    for path in left:
+        os.utime(path, (yesterday, yesterday))
+    extract(settings)
+    transform(settings)
+    assert not any(path.exists() for path in left)
+
+
+def test_a_day_that_is_not_there(settings, monkeypatch):
+    monkeypatch.setenv("ETL_DATA_ROOT", settings.data_root)
+    with pytest.raises(NoSuchDay, match="has no raw data in .*: run extract"):
+        transform(settings)
+    with pytest.raises(NoSuchDay, match="run extract"):
+        read("earthquakes", DAY)
+    with pytest.raises(NoSuchDay, match=r"2018-02-03\. For any other day set ETL_SOURCE=usgs"):
+        extract(settings, day="2018-02-07")
+    with pytest.raises(Permanent, match="'2018-2-1' is not a day"):
+        steps.plan(["2018-2-1"], 1)
+
+
+def test_a_target_that_cannot_be_written_says_so(settings, tmp_path):
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="data"):
+        extract(settings)
+
+
+@pytest.fixture
+def room_for():
+    """Return a function: with room_for(n), no file grows beyond n bytes; the system itself refuses."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextlib.contextmanager
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+    return limit
+
+
+def test_a_disk_that_is_full_leaves_the_old_day_and_no_scraps(settings, room_for):
+    """The next run, when there is room again, is as if nothing had been."""
+    lines = sample_lines()
+    put_raw(settings, "\n".join([*lines, changed(lines[1], latitude="north"), ""]))
+    transform(settings)
+    before = files(settings)
+    for size in (10, 1_000, 20_000):  # in the rejects, in what is set apart, in the clean file
+        with room_for(size), pytest.raises(OSError, match="File too large"):
+            transform(settings)
+        with room_for(size), pytest.raises(OSError, match="File too large"):
+            extract(settings, 1)
+        assert files(settings) == before
+    transform(settings)
+    assert files(settings) == before
+
+
+def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
+    extract(settings)
+
+    def with_clean(clean):
+        return dataclasses.replace(EARTHQUAKES, clean=clean)
+
+    with pytest.raises(Permanent, match=r"clean\(\) returned 7 of 231 rows: use Dataset.rules"):
+        transform(settings, with_clean(lambda frame: EARTHQUAKES.clean(frame[frame["type"] != "earthquake"].copy())))
+    with pytest.raises(Permanent, match=r"clean\(\) returns no column magnitude_class"):
+        transform(settings, with_clean(lambda frame: frame))
+    with pytest.raises(Permanent, match=r"clean\(\) returns a mag that is no double"):
+        transform(settings, with_clean(lambda frame: EARTHQUAKES.clean(frame).assign(mag="strong")))
+    with pytest.raises(Permanent, match=r"rows without net, which is not nullable"):
+        transform(settings, with_clean(lambda frame: EARTHQUAKES.clean(frame).assign(net=None)))
+    assert not Path(root(settings), "clean").exists() or not list(Path(root(settings), "clean").rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ETL_MAX_REJECTED_SHARE", "5%", "a number from 0 to 1"),
+        ("ETL_REFETCH_DAYS", "-1", "numbers of days"),
+        ("ETL_REFETCH_DAYS", "a week", "numbers of days"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(name, value, words):
+    with pytest.raises(ValueError, match=f"{name} is .*{words}"):
+        load({name: value})
+
+
+def test_days_to_fetch_again():
+    assert [load({"ETL_REFETCH_DAYS": text}).refetch for text in ("", "7", "1,7,30")] == [(), (7,), (1, 7, 30)]
+    assert load({}).refetch == (7,)
