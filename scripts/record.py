@@ -1,0 +1,208 @@
+"""Record the README's pictures: the first ten minutes in a terminal (docs/ten-minutes.svg), and Airflow's pages in a browser.
+
+    .venv/bin/python scripts/record.py            both
+    .venv/bin/python scripts/record.py cast       the terminal only
+    .venv/bin/python scripts/record.py pages      the browser only
+
+What is recorded is what happens: a new project is made in a temporary folder, and its commands run. Pauses of more than a second are
+cut. The terminal needs npm (it fetches svg-term-cli), the pages need Chromium.
+"""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+DOCS = TEMPLATE / "docs"
+COLUMNS, ROWS = 110, 30
+LONGEST_PAUSE = 1.0
+PROMPT = "$ "
+# What is typed, and what is answered to the questions that follow ("": Enter).
+SESSION = [
+    ("cookiecutter gh:org/airflow-etl-template", ["quakes", *[""] * 11]),
+    ("cd quakes", []),
+    ("make run", []),
+    (
+        "python -c 'import pandas as pd; "
+        'print(pd.read_parquet(".airflow/data/clean/earthquakes")[["time", "mag", "place"]].tail(3))\'',
+        [],
+    ),
+    ("make new-dag NAME=orders", []),
+    ("make run DAG=orders", []),
+    ("make test DAG=orders", []),
+]
+SVG_TERM = "svg-term-cli@2.1.1"
+LARGEST = 300_000
+
+
+class Terminal:
+    """A bash in a pseudo-terminal; `events` has what it printed, as [second, text]."""
+
+    def __init__(self, folder):
+        self.folder, self.events, self.clock, self.seen = folder, [], 0.0, ""
+        bin_folder = folder / "bin"
+        bin_folder.mkdir()
+        # The address in the README stands for this checkout.
+        (bin_folder / "cookiecutter").write_text(
+            f'#!/bin/sh\nexec "{TEMPLATE}/.venv/bin/cookiecutter" "{TEMPLATE}"\n', encoding="utf-8"
+        )
+        (bin_folder / "python").write_text('#!/bin/sh\nexec .venv/bin/python "$@"\n', encoding="utf-8")
+        for script in bin_folder.iterdir():
+            script.chmod(0o755)
+        (folder / "gitconfig").write_text("[user]\nname = You\nemail = you@example.com\n", encoding="utf-8")
+        keep = ("PATH", "LANG", "UV_", "PIP_", "SSL_")
+        environment = {name: value for name, value in os.environ.items() if name.startswith(keep)} | {
+            "PATH": f"{bin_folder}:{TEMPLATE}/.tools/bin:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
+            "TERM": "xterm-256color",
+            "PS1": PROMPT,
+            "OPEN": "0",
+        }
+        self.process, self.file = pty.fork()
+        if not self.process:
+            os.chdir(folder)
+            os.execvpe("bash", ["bash", "--norc", "--noprofile"], environment)
+        fcntl.ioctl(self.file, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.read_until(PROMPT)
+
+    def read_until(self, end, patience=900):
+        """Read what is printed until it ends with `end`; the clock runs on, but not through long pauses."""
+        last, self.seen = time.monotonic(), ""
+        deadline = last + patience
+        while not self.seen.endswith(end):
+            if time.monotonic() > deadline:
+                sys.exit(f"No {end!r} after {patience} s:\n{self.seen[-2000:]}")
+            if not select.select([self.file], [], [], 1)[0]:
+                continue
+            text = os.read(self.file, 65536).decode("utf-8", "replace").replace(str(self.folder), "~")
+            self.clock += min(time.monotonic() - last, LONGEST_PAUSE)
+            last = time.monotonic()
+            self.seen += re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", text)
+            self.events.append([round(self.clock, 3), "o", text])
+
+    def type(self, text):
+        """Type a line as a person does, and press Enter."""
+        for character in text:
+            os.write(self.file, character.encode())
+            self.clock += 0.03
+            time.sleep(0.01)
+            # The terminal shows each as it comes.
+            while select.select([self.file], [], [], 0)[0]:
+                self.events.append([round(self.clock, 3), "o", os.read(self.file, 65536).decode()])
+        self.clock += 0.4
+        os.write(self.file, b"\n")
+
+    def close(self):
+        """End the shell."""
+        os.write(self.file, b"exit\n")
+        os.waitpid(self.process, 0)
+
+
+def merged(events, apart=0.15):
+    """Return the events with those that come close together as one: each is a frame of the picture."""
+    found = []
+    for second, kind, text in events:
+        if found and second - found[-1][0] < apart:
+            found[-1][2] += text
+        else:
+            found.append([second, kind, text])
+    return found
+
+
+def record_cast(svg):
+    """Record the session and write it as an animated SVG."""
+    with tempfile.TemporaryDirectory() as folder:
+        terminal = Terminal(Path(folder))
+        for command, answers in SESSION:
+            terminal.type(command)
+            for answer in answers:
+                terminal.read_until(": ")
+                terminal.type(answer) if answer else os.write(terminal.file, b"\n")
+            terminal.read_until(PROMPT)
+            terminal.clock += 1.5
+        terminal.close()
+        cast = Path(folder, "session.cast")
+        header = {"version": 2, "width": COLUMNS, "height": ROWS}
+        # The last frame stays for a while.
+        events = [*merged(terminal.events), [round(terminal.clock + 4, 3), "o", ""]]
+        cast.write_text("\n".join(map(json.dumps, [header, *events])) + "\n", encoding="utf-8")
+        render = ["npx", "--yes", SVG_TERM, "--in", cast, "--out", svg, "--window", "--no-cursor"]
+        subprocess.run(render, check=True, cwd=folder)
+    print(f"{svg.relative_to(TEMPLATE)}: {svg.stat().st_size // 1000} kB, {terminal.clock:.0f} s")
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def record_pages():
+    """Run a new project's Airflow on its sample days and take pictures of its pages."""
+    sys.path.insert(0, str(TEMPLATE))
+    from tests.e2e.browser import Browser
+
+    with tempfile.TemporaryDirectory() as folder:
+        bake = [TEMPLATE / ".venv/bin/cookiecutter", "--no-input", "-o", folder, TEMPLATE]
+        subprocess.run(bake, check=True, stdout=subprocess.DEVNULL)
+        project = Path(folder, "my-etl")
+        subprocess.run(["make", "run"], cwd=project, check=True)
+        charts = sorted((project / ".airflow" / "charts").glob("*.png"))
+        shutil.copy(charts[-1], DOCS / "chart.png")
+        port = free_port()
+        ui = subprocess.Popen(
+            ["make", "ui", f"PORT={port}", "OPEN=0"],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            said = ""
+            for line in ui.stdout:
+                said += line
+                if found := re.search(r"[Pp]assword[: ]+(\S+)", said):
+                    break
+            else:
+                sys.exit(f"make ui ended:\n{said}")
+            take_pictures(Browser, project, f"http://localhost:{port}", found[1].rstrip(".,;)"))
+        finally:
+            os.killpg(ui.pid, signal.SIGINT)
+            ui.wait(timeout=60)
+
+
+def take_pictures(browser_class, project, address, password):
+    """Start a day by the REST API, wait for both DAGs and take the pictures."""
+
+
+def main():
+    """Record what was asked for, and hold each picture to its size."""
+    wanted = sys.argv[1:] or ["cast", "pages"]
+    if "cast" in wanted:
+        record_cast(DOCS / "ten-minutes.svg")
+    if "pages" in wanted:
+        record_pages()
+    for picture in sorted(DOCS.iterdir()):
+        if picture.stat().st_size > LARGEST:
+            sys.exit(f"{picture.relative_to(TEMPLATE)} has more than {LARGEST // 1000} kB")
+
+
+if __name__ == "__main__":
+    main()
