@@ -60,6 +60,12 @@ host: ## Once, for whoever hosts this template: write its real address into ever
 size: .venv/.installed ## Count the files and lines of a generated project, beside the goals
 	@$(BIN)/python scripts/size.py
 
+# On a cluster that may be tried on: CHART, TIMEOUT and TEST_CLUSTER_REPOSITORY are handed on.
+.PHONY: test-cluster
+test-cluster: .venv/.installed ## Try deploy, doctor, rotate and the like on the API server of KUBECONFIG, in a namespace of their own
+	@test -n "$${KUBECONFIG:-}" || { echo "KUBECONFIG=... make test-cluster: name the kubeconfig of a cluster that may be tried on." >&2; exit 2; }
+	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 tests/cluster/real
+
 .PHONY: lint
 lint: .venv/.installed ## Check the style of the template's own code
 	@$(BIN)/ruff check .

@@ -103,7 +103,7 @@ def kubectl(namespace, words, given):
     if words[:2] == ["auth", "can-i"]:
         print(answer("can-i", "yes"))
         sys.exit(0 if answer("can-i", "yes") == "yes" else 1)
-    if words[:2] == ["get", "pods"]:
+    if words[:2] == ["get", "replicasets,pods"]:
         print(json.dumps({"items": json.loads(answer("pods.json", "[]"))}))
     elif words[:2] == ["get", "persistentvolumeclaims"]:
         print(json.dumps({"items": json.loads(answer("claims.json", "[]"))}))
@@ -116,6 +116,8 @@ def kubectl(namespace, words, given):
     elif words[:2] == ["get", "secret"]:
         assert flags == ["--ignore-not-found", "--output=json"], flags
         get_secrets(namespace, [word for word in words[2:] if not word.startswith("-")])
+    elif words == ["get", "secrets", "--output=name"]:
+        print(*(f"secret/{key.split('/')[2]}" for key in stored() if key.startswith(f"{namespace}/secret/")), sep="\n")
     elif words[0] == "get" and "--output=jsonpath={.spec.replicas}" in words:
         print(json.loads(answer("scaled.json"))[words[1].partition("/")[2]], end="")
     elif words[0] == "apply":

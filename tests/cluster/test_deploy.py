@@ -40,10 +40,12 @@ def own_cluster(bake_fresh, tmp_path, real_tools):
     return Cluster(bake_fresh(**ANSWERS), tmp_path, real_tools / "helm")
 
 
-def pod(name, *, ready=True, labels=None, **status):
+def pod(name, *, ready=True, labels=None, claim=None, **status):
     main = [{"name": "main", "ready": ready, "started": ready, "restartCount": 0, "state": {}}]
     status = {"phase": "Running", "containerStatuses": main} | status
-    return {"metadata": {"name": name, "labels": labels or {"release": "airflow"}}, "status": status}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    metadata = {"name": name, "labels": labels or {"release": "airflow"}}
+    return {"kind": "Pod", "metadata": metadata, "spec": {"volumes": volumes}, "status": status}
 
 
 WITHOUT_IMAGE = {
@@ -86,7 +88,8 @@ def test_deploy_shows_what_the_pods_wait_for(cluster):
 def test_deploy_gives_up_after_a_while_and_says_why(cluster):
     cluster["helm-hangs"] = "yes"
     cluster["pods.json"] = [
-        pod("airflow-worker-0", ready=False, phase="Pending", containerStatuses=[], conditions=[NO_PLACE]),
+        pod("airflow-worker-0", ready=False, claim="quakes-data", containerStatuses=[], conditions=[NO_PLACE]),
+        pod("airflow-worker-1", ready=False, containerStatuses=[], conditions=[NO_PLACE]),
         pod("some-task", ready=False, labels={"release": "airflow", "dag_id": "extract"}),
         pod("airflow-postgresql-0", labels={"app.kubernetes.io/instance": "airflow"}),
     ]
@@ -94,7 +97,8 @@ def test_deploy_gives_up_after_a_while_and_says_why(cluster):
     cluster["claims.json"] = [claim | {"status": {"phase": "Pending"}}]
     printed = cluster.make("deploy", expect=2, TIMEOUT="0.05")
     assert "not ready in 0.05 minutes" in printed
-    assert "airflow-worker-0: no place on a node: pod has unbound immediate PersistentVolumeClaims" in printed
+    assert "airflow-worker-0: waits for its volume: quakes-data" in printed
+    assert "airflow-worker-1: no place on a node: pod has unbound immediate PersistentVolumeClaims" in printed
     assert "no volume for quakes-data (storage class by default, ReadWriteMany)" in printed
     assert "some-task" not in printed
     assert "airflow-postgresql-0:" not in printed

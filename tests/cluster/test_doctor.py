@@ -1,9 +1,8 @@
-"""`make doctor` against a real SSH server: every damage that costs people days is named, with what mends it."""
+"""`make doctor` against a real SSH server: every damage that costs people days is named, with what fixes it."""
 
 import base64
 import contextlib
 import functools
-import json
 import os
 import re
 import shutil
@@ -17,13 +16,12 @@ import pytest
 import yaml
 
 from tests.cluster import helm_chart
-from tests.cluster.kubectl_recorder import Recorder
 from tests.conftest import bake_into, clean_environment
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = pytest.mark.servers
 
-MEND_KEY = "python3 -m tools.secrets.deploy_key"
+FIX_KEY = "python3 -m tools.secrets.deploy_key"
 
 
 def command(project, *arguments, expect=0, answer="", **variables):
@@ -32,7 +30,7 @@ def command(project, *arguments, expect=0, answer="", **variables):
     done = subprocess.run(
         arguments,
         cwd=project,
-        env=environment,
+        env={name: value for name, value in environment.items() if value is not None},
         input=answer,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,7 +46,7 @@ def doctor(project, *arguments, expect=0, **variables):
 
 
 def broken(report):
-    """What is marked ✗ → the line below it, which mends it."""
+    """What is marked ✗ → the line below it, which fixes it."""
     return dict(re.findall(r"^✗ (.*)\n {4}(.*)$", report, re.MULTILINE))
 
 
@@ -79,7 +77,7 @@ def deploy(server, folder, kind):
     command(project, sys.executable, "-m", "tools.secrets.known_hosts", answer="y\n")
     command(project, sys.executable, "-m", "tools.secrets.keys")
     git(project, "add", "--all")
-    git(project, "commit", "--quiet", "-m", "Begin")
+    git(project, "commit", "--quiet", "-m", "Start")
     return project
 
 
@@ -173,16 +171,16 @@ TEXT_DAMAGE = {
 
 @both_kinds_of_key
 @pytest.mark.parametrize("damage", TEXT_DAMAGE)
-def test_a_damaged_key_is_named_and_the_printed_command_mends_it(project, key, damage):
+def test_a_damaged_key_is_named_and_the_printed_command_fixes_it(project, key, damage):
     change, words = TEXT_DAMAGE[damage]
     whole = key.read_bytes()
     key.write_bytes(change(whole))
     assert key.read_bytes() != whole
 
     found = broken(doctor(project, expect=1))
-    assert [cure for what, cure in found.items() if words in what] == [MEND_KEY], found
+    assert [fix for what, fix in found.items() if words in what] == [FIX_KEY], found
 
-    command(project, "sh", "-c", MEND_KEY)
+    command(project, "sh", "-c", FIX_KEY)
     assert key.read_bytes() == whole
     assert key.stat().st_mode & 0o777 == 0o600
     assert not broken(doctor(project))
@@ -204,19 +202,19 @@ def test_a_damaged_key_is_named_and_the_printed_command_mends_it(project, key, d
 def test_something_else_in_place_of_the_key_is_named(project, key, content, words):
     key.write_bytes(content)
     found = broken(doctor(project, expect=1))
-    cure = next(cure for what, cure in found.items() if words in what)
-    assert "make keys" in cure or "puttygen" in cure
-    mended = command(project, "sh", "-c", MEND_KEY, expect=None)
-    assert key.read_bytes() == content, mended
+    fix = next(fix for what, fix in found.items() if words in what)
+    assert "make keys" in fix or "puttygen" in fix
+    fixed = command(project, "sh", "-c", FIX_KEY, expect=None)
+    assert key.read_bytes() == content, fixed
 
 
 @both_kinds_of_key
 def test_a_passphrase_is_named(project, key):
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "geheim", "-f", key], check=True, capture_output=True)
     found = broken(doctor(project, expect=1))
-    cure = next(cure for what, cure in found.items() if "has a passphrase" in what)
-    assert cure.startswith('ssh-keygen -p -N "" -f secrets/deploy_key')
-    remove = cure.split(", then ")[0].replace("-p ", "-p -P geheim ")  # the prompt that a person would answer
+    fix = next(fix for what, fix in found.items() if "has a passphrase" in what)
+    assert fix.startswith('ssh-keygen -p -N "" -f secrets/deploy_key')
+    remove = fix.split(", then ")[0].replace("-p ", "-p -P geheim ")  # the prompt that a person would answer
     command(project, "sh", "-c", remove)
     command(project, sys.executable, "-m", "tools.secrets.keys")
     assert not broken(doctor(project))
@@ -235,33 +233,34 @@ def test_a_key_that_is_not_registered_is_named(project, key):
 def test_a_public_half_of_another_key_is_named(project, key):
     Path(f"{key}.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5o other\n")
     found = broken(doctor(project, expect=1))
-    cure = found["secrets/deploy_key.pub does not belong to secrets/deploy_key"]
-    command(project, "sh", "-c", cure.split(", ")[0])
+    fix = found["secrets/deploy_key.pub does not belong to secrets/deploy_key"]
+    command(project, "sh", "-c", fix.split(", ")[0])
     assert not broken(doctor(project))
 
 
 @both_kinds_of_key
-def test_a_key_that_others_may_read_is_named_and_the_printed_command_mends_it(project, key):
+def test_a_key_that_others_may_read_is_named_and_the_printed_command_fixes_it(project, key):
     key.chmod(0o644)
     found = broken(doctor(project, expect=1))
-    cure = next(cure for what, cure in found.items() if "others on this machine may read deploy_key" in what)
+    fix = next(fix for what, fix in found.items() if "others on this machine may read deploy_key" in what)
     assert "others may read the deploy key, so ssh refuses it" in found
-    command(project, "sh", "-c", cure)
+    command(project, "sh", "-c", fix)
     assert not broken(doctor(project))
 
 
 def test_a_missing_key_is_named(project, key):
     key.unlink()
     found = broken(doctor(project, expect=1))
-    assert found["secrets/ lacks deploy_key"] == "make keys"
+    # A new one would be another one than the cluster's and the git server's.
+    assert found["secrets/ lacks deploy_key"].startswith("make keys-from-cluster; ")
 
 
 def test_a_stale_manifest_is_named(project):
     manifest = project / "secrets/kubernetes.yaml"
     manifest.write_text(manifest.read_text().replace('gitSshKey: "', 'gitSshKey: "TFMw'))
     found = broken(doctor(project, expect=1))
-    cure = found["secrets/kubernetes.yaml is not what the files beside it say"]
-    assert cure.startswith("make keys")
+    fix = found["secrets/kubernetes.yaml is not what the files beside it say"]
+    assert fix.startswith("make keys")
     command(project, "make", "keys")
     assert not broken(doctor(project))
 
@@ -283,7 +282,7 @@ def test_another_host_key_is_named(project, server):
     other = GitSshServer.new_host_key(server, f"other-{project.parent.name}")
     write_known_hosts(project, f"[127.0.0.1]:{server.port} {' '.join(other)}\n")
     found = broken(doctor(project, expect=1))
-    what = "127.0.0.1 shows another key than helm/known_hosts holds: its owner changed it, or somebody is in between"
+    what = "127.0.0.1 shows another key than helm/known_hosts holds: is it new, or is somebody in between?"
     assert found[what].startswith("make known-hosts")
     command(project, "make", "known-hosts", answer="y\n")
     command(project, "make", "keys")
@@ -458,7 +457,7 @@ def test_code_that_no_pod_can_import_is_named(project):
         ('    rev: ""\n', "", "dags.gitSync.rev is left to the chart's default, which wins over ref"),
         ('subPath: "dags"', 'subPath: "dag"', "dags.gitSync.subPath is dag, pyproject.toml says dags"),
         ('ref: "main"', 'ref: "develop"', "dags.gitSync.ref is develop, pyproject.toml says main"),
-        ("enabled: true\n    repo", "enabled: false\n    repo", "dags.gitSync.enabled is not true"),
+        ("enabled: true\n    repo", "enabled: false\n    repo", "dags.gitSync.enabled is False, not true"),
         ("sshKeySecret: my-etl-git-ssh", "sshKeySecret: airflow-ssh-secret", "sshKeySecret is airflow-ssh-secret"),
         ("executor:", "webserver:\n  replicas: 2\nexecutor:", "webserver is of an older chart and ignored"),
         ("executor:", "fernetKey: abc\nexecutor:", "fernetKey holds a secret in the clear"),
@@ -488,12 +487,12 @@ def test_secrets_in_git_are_named(project):
     assert any("the history holds secrets since commit" in what for what in found), found
 
 
-def test_secrets_that_git_would_take_are_named_and_the_printed_command_mends_it(project):
+def test_secrets_that_git_would_take_are_named_and_the_printed_command_fixes_it(project):
     (project / "secrets/.gitignore").write_text("")
     replace(project, ".gitignore", "/secrets/*\n", "")
     found = broken(doctor(project, expect=1))
-    cure = next(cure for what, cure in found.items() if "git does not ignore" in what)
-    command(project, "sh", "-c", cure)
+    fix = next(fix for what, fix in found.items() if "git does not ignore" in what)
+    command(project, "sh", "-c", fix)
     assert not broken(doctor(project))
 
 
@@ -521,13 +520,17 @@ def test_values_are_checked_against_the_chart(project, chart):
     helm = {"HELM": str(helm_chart.tools() / "helm"), "CHART": str(chart)}
     report = doctor(project, **helm)
     assert "✓ helm v" in report
-    assert "✓ helm/values.yaml fits the chart, and the chart renders" in report
+    assert "✓ the values fit the chart, and the chart renders" in report
+    assert "fit the chart" not in doctor(project, "--offline", **helm, CI=None)
+    assert "✓ the values fit the chart, and the chart renders" in doctor(project, "--offline", **helm, CI="true")
     replace(project, "helm/values.yaml", "executor:", "scheduller:\n  replicas: 2\nexecutor:")
     found = broken(doctor(project, expect=1, **helm))
-    assert any("the chart has no value scheduller (line " in what for what in found), found
+    assert any("the chart has no value scheduller, and ignores it" in what for what in found), found
     replace(project, "helm/values.yaml", "depth: 1", "depht: 1")
     found = broken(doctor(project, expect=1, **helm))
-    assert any("does not fit the chart: at '/dags/gitSync'" in what and "depht" in what for what in found), found
+    assert any("the values do not fit the chart: at '/dags/gitSync'" in what and "depht" in what for what in found), (
+        found
+    )
 
 
 def test_an_old_helm_is_named(project, tmp_path):
@@ -536,136 +539,6 @@ def test_an_old_helm_is_named(project, tmp_path):
     helm.chmod(0o755)
     found = broken(doctor(project, expect=1, HELM=str(helm)))
     assert "helm v3.12.3+g3a31588 is too old: the chart needs 3.19" in found
-
-
-# --- The cluster, as a recorded kubectl answers
-
-
-def pod(name, component, ready=True, **state):
-    status = [{"name": component, "ready": ready, "started": ready, "state": state or {"running": {}}}]
-    labels = {"release": "airflow", "component": component}
-    return {"metadata": {"name": name, "labels": labels}, "status": {"phase": "Running", "containerStatuses": status}}
-
-
-@pytest.fixture
-def cluster(project, tmp_path):
-    """A cluster in which everything is well."""
-    recorder = Recorder(tmp_path / "kubectl")
-    secrets = list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()))
-    recorder.answer("get secrets", json.dumps({"items": secrets}))
-    recorder.answer("get pods", json.dumps({"items": [pod("airflow-dag-processor-1", "dag-processor")]}))
-    recorder.answer("logs", '{"level":0,"msg":"updated successfully"}\n')
-    dags = [{"dag_id": "extract", "is_paused": "False"}, {"dag_id": "transform", "is_paused": "False"}]
-    recorder.answer("exec", "No data found\n")
-    answer_airflow(recorder, "dags list", dags)
-    return recorder
-
-
-def answer_airflow(recorder, command, table):
-    """Answer an airflow command in the API server's pod as Airflow does: log lines first, then JSON."""
-    where = ["exec", "deployment/airflow-api-server", "--container=api-server", "--", "sh", "-c"]
-    text = f"INFO - a log line\n{json.dumps(table)}\n"
-    recorder.answer_words([*where, f"airflow {command} --output json || true"], text)
-
-
-def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
-    report = doctor(project, **cluster.environment)
-    assert not broken(report)
-    for good in (
-        "the cluster's 9 Secrets are there, with the right keys and content",
-        "pods of release airflow: 1, all of them ready",
-        "git-sync in airflow-dag-processor-1 reports no error",
-        "Airflow lists extract, transform",
-    ):
-        assert f"✓ {good}" in report
-    assert secret_values(project).isdisjoint(report.split())
-
-
-def secret_values(project):
-    return {path.read_text() for path in (project / "secrets").iterdir() if "password" in path.name}
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda data: data.clear(), "the Secret my-etl-git-ssh lacks the key gitSshKey (it has none)"),
-        (
-            lambda data: data.update(ssh=data.pop("gitSshKey")),
-            "the Secret my-etl-git-ssh lacks the key gitSshKey (it has known_hosts, ssh)",
-        ),
-        (
-            lambda data: data.update(gitSshKey=base64.b64encode(data["gitSshKey"].encode()).decode()),
-            "the Secret my-etl-git-ssh: gitSshKey is encoded twice",
-        ),
-        (
-            lambda data: data.update(gitSshKey=base64.b64encode(b"another").decode()),
-            "the Secret my-etl-git-ssh: gitSshKey is not what secrets/ holds",
-        ),
-    ],
-    ids=["empty", "wrong-key", "twice", "another"],
-)
-def test_a_wrong_secret_in_the_cluster_is_named(project, cluster, change, words):
-    secrets = list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()))
-    change(next(item for item in secrets if item["metadata"]["name"] == "my-etl-git-ssh")["data"])
-    cluster.answer("get secrets", json.dumps({"items": secrets}))
-    found = broken(doctor(project, expect=1, **cluster.environment))
-    assert found[words].startswith("make secrets")
-
-
-def test_missing_secrets_are_named(project, cluster):
-    cluster.answer("get secrets", json.dumps({"items": []}))
-    found = broken(doctor(project, expect=1, **cluster.environment))
-    assert "namespace airflow has no Secret my-etl-git-ssh" in found
-    assert "namespace airflow has no Secret my-etl-metadata" in found
-
-
-def test_pods_that_wait_are_named(project, cluster):
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
-    crashing = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}
-    pods = [pod("airflow-a", "triggerer", ready=False, **waiting), pod("airflow-b", "worker", ready=False, **crashing)]
-    cluster.answer("get pods", json.dumps({"items": pods}))
-    cluster.answer("get pods --selector=release=airflow,component=dag-processor", json.dumps({"items": []}))
-    found = broken(doctor(project, expect=1, **cluster.environment))
-    assert any("pod airflow-a is not ready: triggerer: ImagePullBackOff no such image" in what for what in found)
-    crash = next(cure for what, cure in found.items() if "airflow-b" in what)
-    assert crash.endswith("logs airflow-b -c worker --previous")
-
-
-def test_nothing_deployed_is_named(project, cluster):
-    cluster.answer("get pods", json.dumps({"items": []}))
-    assert "make deploy" in broken(doctor(project, expect=1, **cluster.environment)).values()
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        ("git@github.com: Permission denied (publickey).", "does not know this deploy key"),
-        ("Host key verification failed.", "cannot prove a key of helm/known_hosts"),
-        ('Load key \\"/etc/git-secret/ssh\\": error in libcrypto', "its text is damaged"),
-        ("ssh: Could not resolve hostname git.example: Name or service not known", "there is no server"),
-    ],
-)
-def test_what_git_sync_says_is_translated(project, cluster, error, words):
-    line = f'{{"msg":"error syncing repo, will retry","error":"exit status 128: {{ stderr: \\"{error}\\" }}"}}\n'
-    cluster.answer("logs", '{"level":0,"msg":"starting up"}\n' + line)
-    found = broken(doctor(project, expect=1, **cluster.environment))
-    assert any(what.startswith("git-sync in airflow-dag-processor-1: ") and words in what for what in found), found
-
-
-def test_a_paused_dag_and_an_import_error_are_named(project, cluster):
-    dags = [{"dag_id": "extract", "is_paused": "True"}]
-    answer_airflow(cluster, "dags list", dags)
-    errors = [{"filepath": "transform.py", "error": "Traceback\nModuleNotFoundError: No module named 'polars'"}]
-    answer_airflow(cluster, "dags list-import-errors", errors)
-    found = broken(doctor(project, expect=1, **cluster.environment))
-    assert "airflow dags unpause extract" in found["the DAG extract is paused: it shows up and does not run"]
-    assert found["Airflow cannot import transform.py: ModuleNotFoundError: No module named 'polars'"] == "make test"
-
-
-def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, cluster):
-    cluster.answer("get secrets", 'Error from server (Forbidden): secrets is forbidden: User "dev" cannot list\n', 1)
-    report = doctor(project, **cluster.environment)
-    assert "\N{EN DASH} the cluster: you may not do that in namespace airflow" in report
 
 
 # --- Without a server
@@ -692,12 +565,11 @@ def test_without_git_and_ssh_it_says_so(project, tmp_path):
     report = doctor(project, expect=1, PATH=str(tools))
     found = broken(report)
     assert "git is not on PATH" in found
-    assert "ssh and ssh-keygen are not on PATH" in found
+    assert "ssh-keygen is not on PATH" in found
     assert "failed itself" not in report
 
 
-def test_readme_has_the_section_that_the_doctor_names(project):
+def test_the_page_that_the_doctor_names_is_there(project):
     (project / "dags/new.py").write_text("")
-    report = doctor(project, expect=1)
-    section = re.search(r"README\.md, '(.+)'", report)[1]
-    assert f"## {section}\n" in (project / "README.md").read_text()
+    page = re.search(r"More in (\S+)\.$", doctor(project, expect=1), re.MULTILINE)[1]
+    assert (project / page).read_text().startswith("# My DAG does not show up\n")

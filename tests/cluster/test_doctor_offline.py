@@ -1,19 +1,103 @@
-"""`make doctor OFFLINE=1` finds nothing wrong with a project as it is baked, whatever was answered."""
+"""`make doctor OFFLINE=1`, which CI runs: nothing wrong with a project as baked, red on each mistake in helm/."""
 
-import re
+import subprocess
+import sys
 
 import pytest
 
 from tests.bake.combinations import all_pairs, readable
-from tests.conftest import make_command, run
+from tests.cluster.test_doctor import broken
+from tests.conftest import run
+from tests.secrets.test_known_hosts import REVOKED
+
+
+def offline(project, expect):
+    command = [sys.executable, "-B", "-m", "tools.cluster.doctor", "--offline"]
+    report = run(command, cwd=project, expect=expect)
+    assert "failed itself" not in report
+    return report
+
+
+def address(access):
+    return "git@github.com:acme/my-etl.git" if access == "ssh-deploy-key" else "https://github.com/acme/my-etl.git"
+
+
+def commit(project):
+    for words in (["add", "--all"], ["commit", "--quiet", "-m", "Start"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    return project
 
 
 @pytest.mark.parametrize("answers", all_pairs(), ids=readable)
-def test_a_project_as_baked_is_well(bake, answers):
-    report = run([*make_command(), "doctor", "OFFLINE=1"], bake(**answers), None, PYTHONDONTWRITEBYTECODE="1")
-    broken = re.findall("^\N{BALLOT X} (.*)$", report, re.MULTILINE)
-    # What a person has to do: commit, and write his own address where he kept the default.
-    assert [
-        what for what in broken if not what.startswith(("not committed: ", "git_repo is still the placeholder"))
-    ] == []
-    assert "failed itself" not in report
+def test_a_project_as_baked_is_well(bake_fresh, answers):
+    project = commit(bake_fresh(**answers, git_repo=address(answers["git_access"])))
+    report = offline(project, expect=0)
+    assert "\N{CHECK MARK} helm/values.yaml: repository, branch and subPath as in pyproject.toml" in report
+    slow = answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor"
+    assert ("each task's pod clones the repository's whole history" in report) == slow
+
+
+def test_the_placeholder_repository_is_named(bake_fresh):
+    found = broken(offline(commit(bake_fresh()), expect=1))
+    (what,) = found
+    assert what.startswith("git_repo is still the placeholder git@github.com:your-org/my-etl.git")
+
+
+VALUES, HOSTS = "helm/values.yaml", "helm/known_hosts"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (VALUES, '    rev: ""\n', '    rev: "HEAD"\n', "dags.gitSync.rev is HEAD, which wins over ref"),
+        (VALUES, "\napiServer:\n", "\nwebserver:\n", "webserver is of an older chart and ignored"),
+        (VALUES, "-git-ssh\n", "-git-key\n", "names the Secret my-etl-git-key, key gitSshKey"),
+        (VALUES, "-admin, key: password}", "-admin, key: admin-password}", "my-etl-admin, key admin-password"),
+        (VALUES, "fernetKeySecretName:", "fernetKey:", "fernetKey holds a secret in the clear"),
+        (VALUES, 'airflowVersion: "', 'airflowVersion: "1', "airflowVersion is 1"),
+        (VALUES, 'defaultAirflowTag: "', 'defaultAirflowTag: "1', "defaultAirflowTag is 1"),
+        (VALUES, "executor:", "FILL: FILL-IN\nexecutor:", "still says 'FILL: FILL-IN'"),
+        (VALUES, "executor:", "executor: {", "a values file is no YAML"),
+        (
+            "helm/values.production.yaml",
+            "\nscheduler:\n",
+            "\nfernetKey: abc\nscheduler:\n",
+            "holds a secret in the clear",
+        ),
+        (
+            HOSTS,
+            "github.com ssh-ed25519",
+            "gitlab.com ssh-ed25519",
+            "has keys of other servers, too (it names gitlab.com)",
+        ),
+        (HOSTS, "github.com ssh-ed25519", f"github.com {REVOKED}\ngithub.com ssh-ed25519", "is revoked"),
+        (
+            HOSTS,
+            "github.com ssh-ed25519",
+            "# one more line\ngithub.com ssh-ed25519",
+            "knownHosts differs from helm/known_hosts",
+        ),
+    ],
+    ids=lambda value: value.strip() if len(value) < 60 else "…",
+)
+def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, new, words):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    path = project / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    commit(project)
+    found = broken(offline(project, expect=1))
+    assert [what for what in found if words in what], found
+    script = (
+        "from tools.cluster.doctor import offline_findings as f; print(*[x.what for x in f() if x.blocks], sep='\\n')"
+    )
+    assert words in run([sys.executable, "-B", "-c", script], cwd=project)
+
+
+def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    (project / "secrets/jwt_secret").chmod(0o644)
+    (project / "dags/new.py").write_text("def broken(:\n")
+    script = "from tools.cluster.doctor import offline_findings as f; print([x.blocks for x in f()])"
+    assert run([sys.executable, "-B", "-c", script], cwd=project).strip() == "[False, False, False]"

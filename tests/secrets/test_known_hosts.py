@@ -35,7 +35,6 @@ REPOSITORIES = {
     "bitbucket.org": "ssh://git@bitbucket.org/acme/my-etl.git",
     "ssh.dev.azure.com": "git@ssh.dev.azure.com:v3/acme/data/my-etl",
 }
-GENERATED_TEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "tests/test_known_hosts.py"]
 # GitHub's RSA key until March 2023, as its users still have it in their known_hosts.
 REVOKED = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEAq2A7hRGmdnm9tUDbO9IDSwBK6TbQa+PXYPCPy6rbTrTtw7PHkccKrpp0yVhp5HdEIcKr6pLlVDBf"
@@ -82,33 +81,6 @@ def test_values_yaml_holds_the_very_same_lines(bake, known_hosts, repo):
     text = (project / "helm/known_hosts").read_text()
     assert git_sync_known_hosts(project) == text
     assert known_hosts.in_values((project / "helm/values.yaml").read_text()) == text
-
-
-@pytest.mark.parametrize("repo", [*REPOSITORIES.values(), "ssh://git@git.example:2222/a/b.git"])
-def test_the_generated_test_passes(bake, repo):
-    project = bake(git_repo=repo)
-    command = [sys.executable, *GENERATED_TEST]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda text: text.replace("github.com ssh-ed25519", "gitlab.com ssh-ed25519"), "every_key_is_of_the_server"),
-        (lambda text: text + f"github.com {REVOKED}\n", "no_key_is_revoked"),
-        (lambda text: text + "# one more line\n", "values_yaml_holds_the_same"),
-    ],
-    ids=["another-server", "revoked", "copies-differ"],
-)
-def test_the_generated_test_can_fail(bake_fresh, change, words):
-    project = bake_fresh()
-    path = project / "helm/known_hosts"
-    path.write_text(change(path.read_text()))
-    command = [sys.executable, *GENERATED_TEST]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert re.search(f"FAILED .*{words}", done.stdout), done.stdout
 
 
 def test_github_s_revoked_key_is_refused(known_hosts):

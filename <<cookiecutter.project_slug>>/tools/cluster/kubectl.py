@@ -103,7 +103,10 @@ def remember(cluster: str) -> None:
 
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
-    words = (stderr.strip().splitlines() or ["no output"])[-1].removeprefix("error: ").removeprefix("Error: ")
+    lines = stderr.strip().splitlines() or ["no output"]
+    if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):  # in a pod, which said why
+        lines.pop()
+    words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
     for signs, advice in FAILURES:
         if any(sign in stderr for sign in signs):
             return advice.format(tool=tool, namespace=answers.NAMESPACE, words=words)

@@ -18,20 +18,24 @@ BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
 
 # Run in the DAG processor's pod: the commit and the files it has, then what Airflow made of them.
 CHECKOUT = (
-    "checkout=$(readlink -f ${AIRFLOW_HOME:-/opt/airflow}/dags/repo); basename $checkout"
+    'checkout=$(readlink -e ${AIRFLOW_HOME:-/opt/airflow}/dags/repo); commit=$(basename "$checkout")'
     if BY_GIT_SYNC
     else "bundles=${AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH:-/tmp/airflow/dag_bundles}; "
-    f"checkout=$bundles/{answers.SLUG}/tracking_repo; git -C $checkout rev-parse HEAD"
+    f"checkout=$bundles/{answers.SLUG}/tracking_repo; commit=$(git -C $checkout rev-parse HEAD)"
 )
 SHOW_DAGS = f"""
-{CHECKOUT}
-cd $checkout/{answers.DAGS_SUBPATH} || exit 1
+fail() {{ echo "$*" >&2; exit 1; }}
+exec 3>&1
+airflow_says() {{ said=$(airflow dags "$@" --output plain 2>&1 1>&3); }}
+{CHECKOUT} && test -d "$checkout" || fail "the repository is not fetched yet: make logs-sync says why"
+echo "$commit"
+cd "$checkout/{answers.DAGS_SUBPATH}" || fail "commit $commit has no folder {answers.DAGS_SUBPATH}/"
 echo "Python files in {answers.DAGS_SUBPATH}:"
 find . -name '*.py' | sort | sed 's|^./|  |'
 echo; echo "DAGs that Airflow lists:"
-airflow dags list --output plain 2>/dev/null
+airflow_says list || echo "  airflow dags list failed: ${{said##*$'\n'}}"
 echo; echo "Import errors:"
-airflow dags list-import-errors --output plain 2>/dev/null || true
+airflow_says list-import-errors || true
 """
 
 
@@ -63,7 +67,13 @@ def ui_forward() -> None:
 def pod_dags() -> None:
     """Print the commit that the DAG processor has, its files, Airflow's DAGs and import errors."""
     in_pod = ("exec", DAG_PROCESSOR, "--container=dag-processor", "--", "bash", "-c")
-    commit, _, rest = kubectl(*in_pod, SHOW_DAGS, timeout=180).partition("\n")
+    try:
+        commit, _, rest = kubectl(*in_pod, SHOW_DAGS, timeout=180).partition("\n")
+    except ClusterError as problem:
+        state = [
+            f"; {pod.name}: {pod.words}" for pod in pods() if "-dag-processor-" in pod.name and not pod.ready
+        ]
+        raise ClusterError(f"{problem}{''.join(state)}. More: make doctor") from None
     head = ["git", "-C", answers.ROOT, "rev-parse", "--verify", "--quiet", "HEAD"]
     here = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
     print(f"Commit in the pod: {commit}")

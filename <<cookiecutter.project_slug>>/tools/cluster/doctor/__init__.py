@@ -1,4 +1,4 @@
-"""Everything between this checkout and its DAGs in the cluster: `make doctor`, and what stops `make deploy`."""
+"""What is between this checkout and its DAGs in the cluster: `make doctor`, and what stops `make deploy`."""
 
 from dataclasses import dataclass
 
@@ -29,8 +29,7 @@ def unknown(what: str, fix: str = "") -> Finding:
 
 
 def offline_findings() -> list[Finding]:
-    """Return what is broken as far as this checkout shows it, without a server or a cluster, worst first."""
-    from tools.cluster.doctor.__main__ import checks, findings
+    """Return what is broken as far as this checkout shows it, without a server or a cluster."""
+    from tools.cluster.doctor.__main__ import OFFLINE, findings
 
-    found = [finding for check in checks(offline=True) for finding in findings(check)]
-    return sorted((finding for finding in found if finding.ok is False), key=lambda finding: not finding.blocks)
+    return [finding for check in OFFLINE for finding in findings(check) if finding.ok is False]

@@ -1,58 +1,60 @@
 """Say why a DAG is not there: `make doctor`.
 
 Looks at everything between this checkout and the cluster, in the order in which things break, and prints a
-line for each: fine, broken with the command that mends it, or not to be seen from here. Changes nothing.
-Exits with 1 if anything is broken. --offline leaves out the git server and the cluster (for CI).
+line for each: fine, broken with the command that fixes it, or not to be seen from here. Changes nothing.
+Exits with 1 if anything is broken. --offline leaves out the git server and the cluster; in CI the chart has
+its say all the same.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+
+import yaml
 
 from tools.cluster.doctor import Finding, unknown
+from tools.cluster.doctor.cluster import cluster_state
+from tools.cluster.doctor.dags import connections, dag_files
 from tools.cluster.doctor.keys import host_keys, private_key, secrets
-from tools.cluster.doctor.pods_and_secrets import cluster_state
-from tools.cluster.doctor.repository import dag_files, repository
-from tools.cluster.doctor.values import tools, values
+from tools.cluster.doctor.repository import repository
+from tools.cluster.doctor.values import chart, programs, values
 
 MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
+# In the order in which things break.
+OFFLINE = (programs, values, secrets, private_key, host_keys, dag_files)
+ONLINE = (chart, repository, cluster_state)
 
 
-def checks(offline: bool) -> list[Callable[[], Iterable[Finding]]]:
-    """Return the checks in the order in which things break."""
-    here = [partial(tools, offline), partial(values, offline), secrets, private_key, host_keys]
-    return [*here, dag_files] if offline else [*here, repository, dag_files, cluster_state]
-
-
-def findings(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def findings(check) -> list[Finding]:
     """Return what a check finds. One that stumbles must not hide the others."""
     found: list[Finding] = []
     try:
         found.extend(check())
+    except yaml.YAMLError:
+        pass  # that a values file is no YAML is a finding of its own
     except Exception as error:
-        name = getattr(check, "func", check).__name__
-        found.append(unknown(f"the check '{name}' failed itself: {type(error).__name__}: {error}"))
+        found.append(unknown(f"the check '{check.__name__}' failed itself: {type(error).__name__}: {error}"))
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--offline", action="store_true", help="leave out the git server and the cluster")
-    offline = parser.parse_args().offline
+    offline = (*OFFLINE, connections, *([chart] if os.environ.get("CI") else []))
+    checks = offline if parser.parse_args().offline else (*OFFLINE, *ONLINE)
     sys.stdout.reconfigure(errors="replace")
 
-    to_mend = 0
+    to_fix = 0
     with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
-        for result in [pool.submit(findings, check) for check in checks(offline)]:
-            for finding in result.result():
+        for found in pool.map(findings, checks):
+            for finding in found:
                 print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
                 if finding.fix:
                     print(f"    {finding.fix}", flush=True)
-                to_mend += finding.ok is False
-    if to_mend:
-        print(f"\nTo mend: {to_mend}, from the top. More in README.md, 'My DAG does not show up'.")
+                to_fix += finding.ok is False
+    if to_fix:
+        print(f"\nTo fix: {to_fix}, from the top. More in docs/troubleshooting.md.")
         return 1
     print("\nNothing is broken, as far as can be seen from here.")
     return 0

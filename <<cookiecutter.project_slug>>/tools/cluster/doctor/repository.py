@@ -1,9 +1,8 @@
 """The repository as a pod sees it: its server, the branch, the folder of DAGs, and what is not pushed yet."""
 
-import ast
 import os
+import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from tools.secrets.git_server import url_problem
 
 SSH = answers.GIT_ACCESS == "ssh-deploy-key"
 KEY = answers.SECRETS / "deploy_key"
-PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"
 
 
 def ask(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -24,30 +22,33 @@ def ask(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def repository() -> Iterator[Finding]:
-    if problem := url_problem(answers.GIT_REPO, answers.GIT_ACCESS):
-        yield broken(f"git_repo: {problem}", "correct it in pyproject.toml and helm/values.yaml")
-        return
+    """Ask the server with what a pod has: does it open, is the branch there, is everything pushed?"""
+    if url_problem(answers.GIT_REPO, answers.GIT_ACCESS) or "your-org/" in answers.GIT_REPO:
+        return  # said with the values
     if SSH and not KEY.exists():
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no deploy key here")
         return
     if answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"):
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no token", "GIT_TOKEN=… make doctor")
         return
-    listed = ask("ls-remote", "--heads", answers.GIT_REPO)
+    listed = ask("ls-remote", "--heads", "--tags", answers.GIT_REPO)
     if listed.returncode:
         yield broken(*explained(listed.stderr))
         return
     means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
     yield fine(f"{answers.GIT_REPO} opens with {means[answers.GIT_ACCESS]}")
-    branches = dict(reversed(line.split("\trefs/heads/")) for line in listed.stdout.splitlines())
+    # A tag that has a message is listed twice; the second line, which ends with ^{}, has the commit.
+    found = re.findall(r"^(\w+)\trefs/(heads|tags)/(.+?)(?:\^\{\})?$", listed.stdout, re.MULTILINE)
+    commits = {name: commit for commit, _, name in found}
     branch = answers.GIT_BRANCH
-    if branch not in branches:
-        there = ", ".join(sorted(branches)[:5]) or "none, it is empty"
-        cure = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
-        yield broken(f"the repository has no branch {branch} (it has {there})", cure)
+    if branch not in commits:
+        there = ", ".join(name for _, kind, name in found if kind == "heads") or "none, it is empty"
+        fix = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
+        yield broken(f"the repository has no branch {branch} (it has {there})", fix)
         return
-    yield pushed_dags(branches[branch])
-    yield from unpushed(branches[branch])
+    yield pushed_dags(commits[branch])
+    if branch in [name for _, kind, name in found if kind == "heads"]:
+        yield from unpushed(commits[branch])
 
 
 def files_at(commit: str) -> list[str] | None:
@@ -80,7 +81,7 @@ def pushed_dags(commit: str) -> Finding:
         )
     count = sum(name.endswith(".py") for name in inside)
     if not count:
-        return broken(f"there is no Python file in {where}", PUSH)
+        return broken(f"there is no Python file in {where}", f"git push origin {answers.GIT_BRANCH}")
     return fine(f"{where}, commit {commit[:7]}: {count} Python files")
 
 
@@ -99,52 +100,3 @@ def unpushed(commit: str) -> Iterator[Finding]:
     current = git("symbolic-ref", "--short", "HEAD").stdout.strip()
     if current and current != branch:
         yield unknown(f"you are on branch {current}; the cluster follows {branch}")
-
-
-def dag_files() -> Iterator[Finding]:
-    folder = answers.ROOT / answers.DAGS_SUBPATH
-    if not folder.is_dir():
-        cure = "git checkout, or correct dags_subpath in pyproject.toml"
-        yield broken(f"there is no folder {answers.DAGS_SUBPATH}/ here", cure)
-        return
-    files = sorted(folder.rglob("*.py"))
-    problems = [problem for path in files for problem in import_problems(path, folder)]
-    changed = git("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
-    if names := [line[3:] for line in changed.stdout.splitlines()]:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        problems.append(broken(f"not committed: {', '.join(names[:5])}{more}", PUSH, blocks=False))
-    yield from problems or [
-        fine(f"{answers.DAGS_SUBPATH}/: {len(files)} Python files, well formed and committed")
-    ]
-
-
-def import_problems(path: Path, folder: Path) -> Iterator[Finding]:
-    """Find what cannot be imported in a pod, where only the DAG folder is on sys.path."""
-    name = path.relative_to(answers.ROOT)
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(name))
-    except (SyntaxError, ValueError) as error:
-        line, words = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
-        yield broken(f"{name}:{line}: {words}", "correct it; make test shows more", blocks=False)
-        return
-    elsewhere_too = {entry.stem for entry in folder.iterdir()} | sys.stdlib_module_names
-    for node in ast.walk(tree):
-        modules = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            modules = [node.module]
-        for module in modules:
-            if module.partition(".")[0] not in elsewhere_too and is_at_root(module):
-                yield broken(
-                    f"{name}:{node.lineno}: no pod can import {module}: it sees {answers.DAGS_SUBPATH}/ only",
-                    f"move it into {answers.DAGS_SUBPATH}/ and import it by its name from there",
-                    blocks=False,
-                )
-
-
-def is_at_root(module: str) -> bool:
-    """Tell whether a module is found from the repository's root, where laptops look and pods do not."""
-    path = answers.ROOT.joinpath(*module.split("."))
-    # A folder named airflow may hold the DAGs: without code of its own, no `import airflow` finds it.
-    return path.with_suffix(".py").is_file() or (path.is_dir() and any(path.glob("*.py")))

@@ -1,21 +1,24 @@
-"""The tools, and whether helm/values.yaml brings the DAGs of this repository into the pods, and no secret."""
+"""The programs, and the values: do they bring this repository's DAGs into the pods, and no secret?"""
 
-import contextlib
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import Any
+
+import yaml
 
 from tools import answers
-from tools.cluster import kubectl
+from tools.cluster import helm_values, kubectl
+from tools.cluster.apply_secrets import TOKEN
 from tools.cluster.doctor import Finding, broken, fine, unknown
-from tools.cluster.values_file import read_values
-from tools.secrets import known_hosts, scan
+from tools.secrets import manifests, scan
+from tools.secrets.git_server import url_problem
 
 SSH = answers.GIT_ACCESS == "ssh-deploy-key"
-VALUES = answers.ROOT / "helm" / "values.yaml"
+BUNDLE = answers.DAG_DELIVERY == "git-dag-bundle"
 HELM_MINIMUM = (3, 19)
-
 # Keys of charts before Airflow 3. At the top level they pass the schema and do nothing.
 OLD_VALUES = {
     "webserver": "apiServer",
@@ -43,168 +46,177 @@ SECRET_VALUES = (
 TAKE_OUT = "take it out (make secrets puts it into the cluster), and make a new one if it was ever pushed"
 
 
-def version(*command: str) -> str | None:
-    """Return the first line that a tool prints about itself, or None if there is no such tool."""
+def run(*command: str, timeout: float = 8) -> tuple[int, str, str]:
+    """Run a program, return status and both streams. A missing one ends with 127, one that hangs with 124."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=8)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return (done.stdout or done.stderr).strip().partition("\n")[0]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+    except OSError:
+        return 127, "", f"{command[0]} does not run here"
+    except subprocess.TimeoutExpired:
+        return 124, "", "no answer"
+    return done.returncode, done.stdout, done.stderr
 
 
-def tools(offline: bool) -> Iterator[Finding]:
-    found = version("git", "--version")
-    yield (
-        fine(found) if found else broken("git is not on PATH", "apt-get install git, or https://git-scm.com")
-    )
-    if SSH:
-        found = version("ssh", "-V")
-        cure = "apt-get install openssh-client, or your system's OpenSSH"
-        yield fine(found) if found else broken("ssh and ssh-keygen are not on PATH", cure)
-    if offline:
-        return
-    command = kubectl.helm_command()
-    found = version(*command, "version", "--short")
-    numbers = re.match(r"v(\d+)\.(\d+)", found or "")
-    where = kubectl.INSTALL["helm"]
-    if not numbers:
-        yield unknown(f"{' '.join(command)} does not run here; only make deploy needs it", where)
-    elif tuple(map(int, numbers.groups())) < HELM_MINIMUM:
-        yield broken(f"helm {found} is too old: the chart needs 3.19", where)
-    else:
-        yield fine(f"helm {found}")
+def programs() -> Iterator[Finding]:
+    """Are git and ssh here?"""
+    needed = {"git": "apt-get install git, or https://git-scm.com"}
+    needed |= {"ssh-keygen": "apt-get install openssh-client, or your system's OpenSSH"} if SSH else {}
+    for name, fix in needed.items():
+        yield fine(f"{name} is on PATH") if shutil.which(name) else broken(f"{name} is not on PATH", fix)
 
 
-def values(offline: bool) -> Iterator[Finding]:
-    if not VALUES.exists():
-        yield broken("there is no helm/values.yaml", "git checkout -- helm/values.yaml")
-        return
-    text = VALUES.read_text(encoding="utf-8")
-    found = read_values(text)
-    problems = [*old_values(found), *checkout(found), *secrets_in(found), *unfilled()]
-    if SSH:
-        problems += known_hosts_in(text)
+def at(values: Any, path: str) -> Any:
+    """Return what values hold under a dotted path (a number is a place in a list), or None."""
+    for part in path.split("."):
+        if isinstance(values, list) and part.isdigit():
+            values = dict(enumerate(values)).get(int(part))
+        else:
+            values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def values() -> Iterator[Finding]:
+    """Look at the values files as far as they can be read without the chart."""
+    try:
+        problems = [*git_repo(), *every_file(), *checkout(helm_values.merged())]
+    except OSError as problem:
+        problems = [broken(f"the values files: {problem}", "git checkout -- helm")]
+    except yaml.YAMLError as problem:
+        problems = [broken(f"a values file is no YAML: {' '.join(str(problem).split())}", "correct it there")]
+    if BUNDLE and answers.EXECUTOR == "KubernetesExecutor":
+        yield unknown(
+            "GitDagBundle with KubernetesExecutor: each task's pod clones the repository's whole history",
+            "well while that is short; else CeleryExecutor, or dag_delivery git-sync: it fetches one commit",
+        )
     good = "helm/values.yaml: repository, branch and subPath as in pyproject.toml, and no secret"
     yield from problems or [fine(good)]
-    if not offline:
-        yield rendered(found)
 
 
-def old_values(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
-    for old, new in OLD_VALUES.items():
-        if old in found:
-            line = found[old][1]
-            yield broken(f"helm/values.yaml:{line}: {old} is of an older chart and ignored", f"write {new}")
+def git_repo() -> Iterator[Finding]:
+    fix = "correct git_repo in pyproject.toml and the address in helm/values.yaml"
+    if problem := url_problem(answers.GIT_REPO, answers.GIT_ACCESS):
+        yield broken(f"git_repo: {problem}", fix)
+    elif "your-org/" in answers.GIT_REPO:
+        yield broken(
+            f"git_repo is still the placeholder {answers.GIT_REPO}: there is no such repository", fix
+        )
 
 
-def checkout(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
-    """Compare what decides about the checkout in the pods with what this project was made for."""
-    if "your-org/" in answers.GIT_REPO:
-        fix = "write your own address in pyproject.toml (git_repo) and helm/values.yaml, then make keys"
-        yield broken(f"git_repo is still the placeholder {answers.GIT_REPO}: there is no such repository", fix)
-    if answers.DAG_DELIVERY == "git-sync":
-        yield from sidecar(found)
-        prefix, names = "dags.gitSync", ("repo", "ref", "subPath")
-    else:
-        prefix, names = "dagProcessor.dagBundleConfigList.kwargs", ("repo_url", "tracking_ref", "subdir")
-    wanted = (answers.GIT_REPO, answers.ALL[""]["git_branch"], answers.DAGS_SUBPATH)
-    for name, right in zip(names, wanted, strict=True):
-        value = found.get(f"{prefix}.{name}", ("missing", 0))[0]
-        if value != right:
-            yield broken(
-                f"helm/values.yaml: {prefix}.{name} is {value}, pyproject.toml says {right}",
-                f"write {name}: {right} (or correct pyproject.toml), then make deploy",
-            )
-
-
-def sidecar(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
-    prefix = "dags.gitSync"
-    for name in ("branch", "rev"):
-        value = found.get(f"{prefix}.{name}", ("left to the chart's default", 0))[0]
-        if value:
-            what = f"helm/values.yaml: {prefix}.{name} is {value}, which wins over ref"
-            yield broken(what, f'write {name}: ""')
-    if found.get(f"{prefix}.enabled", ("", 0))[0] != "true":
-        what = f"helm/values.yaml: {prefix}.enabled is not true: no pod gets a DAG"
-        yield broken(what, "write enabled: true")
-    secret = found.get(f"{prefix}.sshKeySecret", ("missing", 0))[0]
-    if SSH and secret != f"{answers.SLUG}-git-ssh":
-        what = f"helm/values.yaml: {prefix}.sshKeySecret is {secret}"
-        yield broken(what, f"write sshKeySecret: {answers.SLUG}-git-ssh")
-
-
-def secrets_in(found: dict[str, tuple[str, int]]) -> Iterator[Finding]:
-    for path in SECRET_VALUES:
-        value, line = found.get(path, ("", 0))
-        if value and value not in ("{}", "~", "null"):
-            yield broken(f"helm/values.yaml:{line}: {path} holds a secret in the clear", TAKE_OUT)
+def every_file() -> Iterator[Finding]:
+    """Find old keys, secrets, and in the files that a deploy takes what is left to fill in."""
     own = scan.own_secrets()
-    for path in sorted(VALUES.parent.glob("*.yaml")):
-        for line, what in scan.problems(path.read_bytes(), own):
-            yield broken(f"helm/{path.name}:{line}: holds {what}", TAKE_OUT)
-
-
-def unfilled() -> Iterator[Finding]:
-    """Find what a person still has to fill in, in the values files that a deploy takes."""
-    for name in os.environ.get("VALUES", "helm/values.yaml").split():
-        lines = (answers.ROOT / name).read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines, 1):
-            if "FILL-IN" in line.partition("#")[0]:
+    for path in sorted((answers.ROOT / "helm").glob("*.yaml")):
+        name, content = f"helm/{path.name}", path.read_bytes()
+        for line, what in scan.problems(content, own):
+            yield broken(f"{name}:{line}: holds {what}", TAKE_OUT)
+        if not path.name.startswith("values"):
+            continue
+        inside = yaml.safe_load(content)
+        for old, new in OLD_VALUES.items():
+            if at(inside, old) is not None:
+                yield broken(f"{name}: {old} is of an older chart and ignored", f"write {new}")
+        for secret in SECRET_VALUES:
+            if at(inside, secret):
+                yield broken(f"{name}: {secret} holds a secret in the clear", TAKE_OUT)
+        for number, line in enumerate(content.decode().splitlines(), 1):
+            if "FILL-IN" in line.partition("#")[0] and name in helm_values.files():
                 yield broken(f"{name}:{number} still says {line.strip()!r}", "fill it in")
 
 
-def known_hosts_in(text: str) -> Iterator[Finding]:
-    copy = known_hosts.in_values(text)
-    if copy is None and answers.DAG_DELIVERY == "git-sync":
-        what = "helm/values.yaml: dags.gitSync.knownHosts is missing: git-sync would trust any server"
+def wanted() -> Iterator[tuple[str, object, str]]:
+    """Yield path, right value and what another one means, for what decides about the code in the pods."""
+    prefix, names = "dags.gitSync", ("repo", "ref", "subPath")
+    if BUNDLE:
+        prefix, names = "dagProcessor.dagBundleConfigList.0.kwargs", ("repo_url", "tracking_ref", "subdir")
+    # An environment's own branch is not in the files: deploy hands it to Helm.
+    ours = (answers.GIT_REPO, answers.ALL[""]["git_branch"], answers.DAGS_SUBPATH)
+    for name, right in zip(names, ours, strict=True):
+        yield f"{prefix}.{name}", right, f", pyproject.toml says {right}"
+    if not BUNDLE:
+        yield f"{prefix}.enabled", True, ", not true: no pod gets a DAG"
+        yield f"{prefix}.branch", "", ", which wins over ref"
+        yield f"{prefix}.rev", "", ", which wins over ref"
+        if SSH:
+            yield f"{prefix}.sshKeySecret", f"{answers.SLUG}-git-ssh", ", which make secrets does not make"
+    lock = (answers.ROOT / "requirements.lock").read_text(encoding="utf-8")
+    if version := re.search(r"^apache-airflow==(\S+)", lock, re.MULTILINE):
+        yield "airflowVersion", version[1], f", requirements.lock says {version[1]}"
+
+
+def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
+    """Compare the values with what this project was made for, and their Secrets with those that are made."""
+    name = helm_values.files()[0]
+    for path, right, otherwise in wanted():
+        value = at(inside, path)
+        if value != right:
+            is_now = "left to the chart's default" if value is None else value
+            yield broken(
+                f"{name}: {path} is {is_now}{otherwise}", "correct the one or the other, then make deploy"
+            )
+    tag, version = (str(inside.get(key)) for key in ("defaultAirflowTag", "airflowVersion"))
+    if tag.partition("-")[0] != version:
+        what = f"{name}: defaultAirflowTag is {tag}, airflowVersion {version}: they belong together"
+        yield broken(what, f"write defaultAirflowTag: {version}-python3…")
+    hosts = at(inside, "dags.gitSync.knownHosts")
+    if SSH and not BUNDLE and not hosts:
+        what = f"{name}: dags.gitSync.knownHosts is missing: git-sync would trust any server"
         yield broken(what, "put the lines of helm/known_hosts there, as a text block (knownHosts: |)")
-    if copy is None or not answers.KNOWN_HOSTS.exists():
-        return
-    if copy != answers.KNOWN_HOSTS.read_text(encoding="utf-8"):
-        yield broken("helm/values.yaml: knownHosts differs from helm/known_hosts", "make known-hosts")
+    elif hosts and answers.KNOWN_HOSTS.exists() and hosts != answers.KNOWN_HOSTS.read_text(encoding="utf-8"):
+        yield broken(f"{name}: knownHosts differs from helm/known_hosts", "make known-hosts")
+    slug = answers.SLUG
+    made = {secret: {*keys, "known_hosts"} for secret, keys in manifests.files().items()}
+    made |= {f"{slug}-metadata": {"connection"}, f"{slug}-broker": {"connection"}}
+    by_hand = (TOKEN, f"{slug}-database", f"{slug}-pgbouncer")
+    for secret, keys in helm_values.named_secrets(inside):
+        ours = secret.startswith(f"{slug}-") and secret not in by_hand
+        if ours and not made.get(secret, set()).issuperset(keys):
+            what = (
+                f"{name} names the Secret {secret}, key {', '.join(keys)}, which make secrets does not make"
+            )
+            yield broken(what, "correct the name there")
 
 
-def rendered(found: dict[str, tuple[str, int]]) -> Finding:
+def chart() -> Iterator[Finding]:
     """Have Helm check the values against the chart's schema, if Helm and the chart are at hand."""
     helm = kubectl.helm_command()
-    not_checked = "helm/values.yaml against the chart's schema: "
+    out = run(*helm, "version", "--short")[1].strip()
+    if not (numbers := re.match(r"v(\d+)\.(\d+)", out)):
+        yield unknown(f"{helm[0]} does not run here; only make deploy needs it", kubectl.INSTALL["helm"])
+    elif tuple(map(int, numbers.groups())) < HELM_MINIMUM:
+        yield broken(f"helm {out} is too old: the chart needs 3.19", kubectl.INSTALL["helm"])
+    else:
+        yield fine(f"helm {out}")
+        yield rendered(helm, [])
+        others = {f"helm/{path.name}" for path in (answers.ROOT / "helm").glob("values.*.yaml")}
+        for name in sorted(others - set(helm_values.files())):
+            found = rendered(helm, [f"--values={answers.ROOT / name}"])
+            if found.ok is False:
+                yield broken(f"with {name}: {found.what}", found.fix, blocks=False)
+
+
+def rendered(helm: list[str], more: list[str]) -> Finding:
+    not_checked = "the values against the chart's schema: "
     if not os.environ.get("CHART") and not os.environ.get("CHART_VERSION"):
         return unknown(f"{not_checked}the Makefile names the chart", "make doctor")
-    from tools.cluster.deploy import chart  # which imports this package
-
-    command = [*helm, "template", *chart(), "--namespace", answers.NAMESPACE]
-    patience = 60 if os.environ.get("CHART") else 8  # a chart that lies here waits for no network
-    try:
-        done = subprocess.run(
-            command, cwd=answers.ROOT, capture_output=True, text=True, check=False, timeout=patience
-        )
-    except OSError:
-        return unknown(f"{not_checked}{helm[0]} does not run here")
-    except subprocess.TimeoutExpired:
-        return unknown(f"{not_checked}the chart's server does not answer")
-    if done.returncode == 0:
-        return names_known_to(found, [*helm, "show", "values", *chart()[1:]], patience)
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["helm template failed"]
-    if "specifications of the schema" in done.stderr:
+    patience = 60 if os.environ.get("CHART") else 8  # a chart that is here waits for no network
+    arguments = [*helm_values.chart(), *more]
+    status, out, err = run(*helm, "template", *arguments, "--namespace", answers.NAMESPACE, timeout=patience)
+    said = [line.strip() for line in err.splitlines() if line.strip()] or ["helm template failed"]
+    if status and "specifications of the schema" in err:
         wrong = [line.lstrip("- ") for line in said if line.startswith("- ")] or said[-1:]
-        return broken(f"helm/values.yaml does not fit the chart: {'; '.join(wrong)}", "correct it there")
-    if "helm/values.yaml" in done.stderr or "execution error" in done.stderr:
-        return broken(f"helm/values.yaml does not render: {said[-1]}", "correct it there")
-    return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")
-
-
-def names_known_to(found: dict[str, tuple[str, int]], show: list[str], patience: float) -> Finding:
-    """Compare the top-level names with the chart's own: others pass the schema and do nothing."""
-    command = [word for word in show if not word.startswith("--values=")]
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
-        known = read_values(shown.stdout)
-        unheard = [
-            f"{name} (line {line})"
-            for name, (_, line) in found.items()
-            if "." not in name and name not in known
-        ]
-        if known and unheard:
-            what = f"helm/values.yaml: the chart has no value {', '.join(unheard)}, and ignores it"
-            return broken(what, "correct the name; helm show values lists them")
-    return fine("helm/values.yaml fits the chart, and the chart renders")
+        return broken(f"the values do not fit the chart: {'; '.join(wrong)}", "correct them in helm/")
+    if status and ("helm/values" in err or "execution error" in err):
+        return broken(f"the values do not render: {said[-1]}", "correct them in helm/")
+    if status:
+        return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")
+    if "\nkind: Secret\n" in out:
+        return broken(
+            "the chart makes a Secret of its own, anew at each deploy", "name one in helm/values.yaml"
+        )
+    # Names that the chart does not know pass its schema at the top level, and do nothing.
+    source = [word for word in arguments[1:] if not word.startswith("--values=")]
+    known = re.findall(r"^(\w+):", run(*helm, "show", "values", *source, timeout=patience)[1], re.MULTILINE)
+    if strange := sorted(set(helm_values.merged()) - set(known)) if known else []:
+        what = f"the chart has no value {', '.join(strange)}, and ignores it"
+        return broken(what, "correct the name in helm/; helm show values lists them")
+    return fine("the values fit the chart, and the chart renders")
