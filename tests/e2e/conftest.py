@@ -138,7 +138,7 @@ def event_service(workspace):
     services = []
 
     def start(project):
-        services.append(EventService(next(project.glob("dags/*/sample"))))
+        services.append(EventService(next(project.glob("dags/*/earthquakes/sample"))))
         return services[-1]
 
     yield start
@@ -154,7 +154,7 @@ def install(workspace, servers):
 
 def expected_counts(project, day):
     """Return what the day's sample file holds, counted with nothing of the project: rows, clean, set_apart."""
-    path = next(project.glob(f"dags/*/sample/{day}.csv"))
+    path = next(project.glob(f"dags/*/earthquakes/sample/{day}.csv"))
     with open(path, newline="", encoding="utf-8") as file:
         newest = {}
         rows = 0
@@ -168,8 +168,8 @@ def expected_counts(project, day):
 
 READ = """
 import json, sys
-from quakes import datasets, settings
-events = datasets.events(settings.load(), sys.argv[1])
+from quakes.daily import read
+events = read("earthquakes", sys.argv[1])
 print(json.dumps({"rows": len(events), "ids": sorted(events["id"]), "columns": list(events.columns),
                   "days": sorted({str(time.date()) for time in events["time"]})}))
 """
@@ -194,36 +194,43 @@ def read_clean(installation, dags, day):
 
 
 FILES = """
-import json, sys
-from quakes import datasets, settings
-partitions = [dataset(settings.load(), sys.argv[1]) for dataset in (datasets.raw, datasets.clean)]
-print(json.dumps({partition.path(entry): entry["sha256"] for partition in partitions
-                  for entry in partition.manifest()["files"]}))
+import hashlib, json, sys
+from quakes.daily.settings import load
+from quakes.daily.steps import folder
+from quakes.daily.store import Store
+store, found = Store(load().data_root), {}
+for kind in ("raw", "clean", "set_apart", "rejected"):
+    place = folder(kind, "earthquakes", sys.argv[1])
+    for name in store.files(place):
+        with store.open(f"{place}/{name}") as file:
+            found[f"{kind}/{name}"] = hashlib.sha256(file.read()).hexdigest()
+print(json.dumps(found))
 """
 
 
 def files_of(installation, dags, day):
-    """Return the raw and clean files of a day with their hashes."""
+    """Return the files of a day with their hashes."""
     return in_project(installation, dags, FILES, day)
 
 
 LEFTOVERS = """
-import json
-from quakes import settings
-from quakes.store import Store
-store = Store(settings.load().data_root)
-files, named = store.files(""), set()
-for path in files:
-    if path.endswith("/_manifest.json"):
-        named.add(path)
-        _, dataset, day, _ = path.split("/")
-        for entry in json.loads(store.read(path))["files"]:
-            named.add("/".join((entry["folder"], dataset, day, entry["name"])))
-assert named
-print(json.dumps(sorted({path for path in files if not path.startswith("logs/")} ^ named)))
+import json, re
+from quakes.daily.settings import load
+from quakes.daily.store import Store
+store = Store(load().data_root)
+one = r"(clean|set_apart|rejected)/earthquakes/[^/]+/earthquakes.(parquet|jsonl)"
+raw = r"raw/earthquakes/([^/]+)/[0-9]{4}-of-([0-9]{4}).csv"
+sets, others = {}, []
+for path in (path.removeprefix(store.full("")) for path in store._fs.find(store.full(""))):
+    if match := re.fullmatch(raw, path):
+        sets.setdefault(match[1], []).append(int(match[2]))
+    elif not re.fullmatch(one, path) and not path.startswith("logs/"):
+        others.append(path)
+assert sets
+print(json.dumps(others + [day for day, of in sets.items() if set(of) != {len(of)}]))
 """
 
 
 def leftovers(installation, dags):
-    """Return files under data_root that no manifest names, and named ones that are missing."""
+    """Return files under data_root that are no part of a day, and days that are not one whole set of slices."""
     return in_project(installation, dags, LEFTOVERS)

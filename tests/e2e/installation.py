@@ -204,10 +204,11 @@ class Installation:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances"
         return self.ask("GET", path, limit=200)["task_instances"]
 
-    def result(self, dag_id, run_id, task_id="publish"):
-        """Return what a task returned."""
+    def result(self, dag_id, run_id, day):
+        """Return what the last task of a run returned for a day."""
+        task_id = {"extract": "publish", "transform": "clean"}[dag_id]
         path = f"/api/v2/dags/{dag_id}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/{task_id}/xcomEntries"
-        return self.ask("GET", f"{path}/return_value", deserialize="true")["value"]
+        return self.ask("GET", f"{path}/return_value", deserialize="true")["value"][day]
 
     def run_for(self, dag_id, day, after=(), seconds=400):
         """Wait for a finished run of a DAG for a partition, other than the runs `after`; return it."""

@@ -17,6 +17,7 @@ from airflow.utils.db import initdb
 from my_etl.daily import airflow as daily
 from my_etl.daily import steps
 from my_etl.daily.settings import NoSuchDay, Permanent
+from my_etl.earthquakes.dataset import EARTHQUAKES
 
 DAGS = Path(my_etl.__file__).parent.parent
 DAY = "2018-02-01"
@@ -105,6 +106,21 @@ def test_a_scheduled_run_fetches_earlier_days_again(monkeypatch):
 def scheduled(dag):
     """The timetable as the scheduler has it."""
     return DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+
+
+def test_an_earlier_day_that_is_not_there_is_left_out(monkeypatch, root):
+    """The first week of a source: the day is published, the one a week before cannot be."""
+    monkeypatch.setattr(daily, "get_current_context", lambda: scheduled_run)
+    scheduled_run = context("scheduled", DAY)
+    told = SimpleNamespace(extra=None, keys=[], add_partitions=lambda keys: told.keys.extend(keys))
+    files = [daily.fetch(EARTHQUAKES, part) for part in daily.plan()]
+    assert list(daily.publish(EARTHQUAKES, files, told)) == told.keys == [DAY]
+    assert list(daily.extract(EARTHQUAKES)) == [DAY]
+    assert list(daily.transform(EARTHQUAKES)) == [DAY]
+    assert {path.parent.name for path in root.rglob("*") if path.is_file()} == {f"partition_date={DAY}"}
+    scheduled_run = context("scheduled", "2018-02-08")
+    with pytest.raises(AirflowSkipException, match="no 2018-02-08"):
+        daily.extract(EARTHQUAKES)
 
 
 def test_a_backfill_includes_its_last_day(dags):

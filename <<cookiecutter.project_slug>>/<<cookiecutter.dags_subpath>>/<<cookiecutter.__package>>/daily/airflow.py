@@ -7,6 +7,7 @@ What the tasks call finds the day in the run: see day_of.
 
 import contextlib
 import errno
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta, timezone
@@ -15,6 +16,8 @@ from airflow.sdk import CronPartitionTimetable, Param, get_current_context
 
 from . import steps
 from .settings import NoSuchDay, Permanent, bounds, load
+
+log = logging.getLogger(__name__)
 
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
 
@@ -88,10 +91,10 @@ def fetch(dataset, part: dict) -> dict:
     """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
     get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
     with errors():
-        return steps.fetch(dataset, part, load())
+        return _fetch(dataset, part)
 
 
-def publish(dataset, files, event) -> dict[str, dict]:
+def publish(dataset, files, event=None) -> dict[str, dict]:
     """Make what was fetched the raw days. event: outlet_events[ASSET], which gets the days as partitions."""
     with errors():
         return _told(steps.publish(dataset, list(files), load()), event)
@@ -100,19 +103,33 @@ def publish(dataset, files, event) -> dict[str, dict]:
 def extract(dataset, event=None) -> dict[str, dict]:
     """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
     with errors():
-        return _told(
-            steps.publish(dataset, [steps.fetch(dataset, part, load()) for part in _plan()], load()), event
-        )
+        files = [_fetch(dataset, part) for part in _plan()]
+        return _told(steps.publish(dataset, files, load()), event)
 
 
 def transform(dataset, event=None) -> dict[str, dict]:
     """Make the run's clean days from the raw ones: {day: counts}."""
     with errors():
-        return _told({day: steps.transform(dataset, day, load()) for day in days_of()}, event)
+        made = {day: _if_there(day, steps.transform, dataset, day, load()) for day in days_of()}
+        return _told({day: counts for day, counts in made.items() if counts}, event)
 
 
 def _plan() -> list[dict]:
     return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
+
+
+def _fetch(dataset, part: dict) -> dict:
+    return _if_there(part["day"], steps.fetch, dataset, part, load()) or {"day": part["day"], "file": None}
+
+
+def _if_there(day: str, step, *arguments):
+    """What the step returns; None for a day that is only fetched again, and is not there."""
+    try:
+        return step(*arguments)
+    except NoSuchDay as problem:
+        if day == day_of():
+            raise
+        log.warning("%s", problem)
 
 
 def _told(facts: dict[str, dict], event) -> dict[str, dict]:

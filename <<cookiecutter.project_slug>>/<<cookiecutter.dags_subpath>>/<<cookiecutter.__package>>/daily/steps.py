@@ -58,7 +58,10 @@ def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str
     """Make the fetched slices the raw days, without what is left of older ones: {day: {"files", "bytes"}}."""
     started, store, days = time.monotonic(), Store(settings.data_root), {}
     for day in {file["day"]: None for file in files}:
-        sizes = {file["file"]: file["bytes"] for file in files if file["day"] == day}
+        fetched = [file for file in files if file["day"] == day]
+        if not all(file["file"] for file in fetched):  # the source has no such day
+            continue
+        sizes = {file["file"]: file["bytes"] for file in fetched}
         place = folder("raw", dataset.name, day)
         there = store.files(place)
         if missing := sorted(sizes.keys() - there.keys()):
