@@ -57,8 +57,8 @@ def promote(tag: str) -> None:
     branch, main = answers.GIT_BRANCH, answers.ALL[""]["git_branch"]
     if branch == main:
         raise ClusterError(
-            f"{name_of(answers.ENV)} follows {branch}, the branch you work on. Promote one with a git_branch of "
-            "its own in pyproject.toml: ENV=production make promote (docs/environments.md)"
+            f"{name_of(answers.ENV)} follows {branch}, the branch you work on. Promote one with its own "
+            "git_branch in pyproject.toml: ENV=production make promote (docs/environments.md)"
         )
     git("fetch", "--quiet", "--tags", "origin")
     now = git("ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
@@ -81,9 +81,7 @@ def promote(tag: str) -> None:
     confirm("yes", f"Move {answers.ENV} to {tag}?")
     # Refused if somebody moved it meanwhile.
     git("push", "--quiet", f"--force-with-lease={branch}:{now}", "origin", f"{to}:refs/heads/{branch}")
-    print(
-        f"{answers.ENV} follows {tag}. Its pods have it in a minute: make pod-dags. Back: TAG= the one before."
-    )
+    print(f"{answers.ENV} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
 
 
 def main() -> int:
