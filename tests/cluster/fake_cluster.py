@@ -107,8 +107,11 @@ def kubectl(namespace, words, given):
         print(json.dumps({"items": json.loads(answer("pods.json", "[]"))}))
     elif words[:2] == ["get", "persistentvolumeclaims"]:
         print(json.dumps({"items": json.loads(answer("claims.json", "[]"))}))
-    elif words[:2] == ["get", "deployments,statefulsets"]:
-        print("deployment.apps/airflow-scheduler\nstatefulset.apps/airflow-worker")
+    elif words[:2] == ["get", "pods,persistentvolumeclaims"]:
+        print(
+            "NAME                      READY   STATUS    RESTARTS   AGE\n"
+            "pod/airflow-scheduler-1   3/3     Running   0          1m"
+        )
     elif words[:2] == ["get", "namespace"]:
         if answer("get-namespace-fails"):
             fail(answer("get-namespace-fails"))
@@ -130,7 +133,13 @@ def kubectl(namespace, words, given):
     elif words[:2] == ["delete", "job"]:
         pass
     elif words[0] == "rollout":
-        print(f"{words[2]} {'restarted' if words[1] == 'restart' else 'successfully rolled out'}")
+        assert words[2:4] == ["deployment,statefulset", "--selector=release=airflow"], words
+        for name in ("deployment.apps/airflow-scheduler", "statefulset.apps/airflow-worker"):
+            print(
+                f"{name} restarted"
+                if words[1] == "restart"
+                else f"{name.replace('.apps/', ' ')} successfully rolled out"
+            )
     elif words[0] == "exec":
         if answer("exec-fails"):
             fail(answer("exec-fails"))
@@ -140,8 +149,7 @@ def kubectl(namespace, words, given):
     elif words[0] == "logs":
         print(answer("logs"), end="")
     elif words[0] == "port-forward":
-        print(f"Forwarding from 127.0.0.1:{answer('port')} -> 8080", flush=True)
-        time.sleep(60)
+        print(f"Forwarding from 127.0.0.1:{words[2].partition(':')[0]} -> 8080", flush=True)
     else:
         fail(f"fake cluster: no answer to kubectl {' '.join(words)}")
 
@@ -168,7 +176,9 @@ def helm(namespace, words, given):
                 )
         (STATE / "pods.json").write_text(answer("pods-after.json", "[]"))
     elif words[0] == "list":
-        print(answer("releases.json", "[]"))
+        releases = json.loads(answer("releases.json", "[]"))
+        as_table = "".join(f"{release['name']}\tdeployed\t{release.get('chart')}\n" for release in releases)
+        print(json.dumps(releases) if "--output=json" in words else as_table)
     elif words[:2] == ["get", "manifest"]:
         print(answer("manifest.yaml"), end="")
     elif words[0] == "history":

@@ -355,10 +355,8 @@ def test_a_rotated_secret_is_new_here_and_there_and_the_pods_restart(deployed, n
     derived = {"redis_password": {"quakes-redis", "quakes-broker"}, "jwt_secret": {"quakes-jwt"}}
     assert [set(given) for given in applied(cluster)] == [derived.get(name, {"quakes-api-secret"})]
     assert [call for call in said(cluster) if call.startswith("rollout")] == [
-        "rollout restart deployment.apps/airflow-scheduler",
-        "rollout restart statefulset.apps/airflow-worker",
-        "rollout status deployment.apps/airflow-scheduler --timeout=10m",
-        "rollout status statefulset.apps/airflow-worker --timeout=10m",
+        "rollout restart deployment,statefulset --selector=release=airflow",
+        "rollout status deployment,statefulset --selector=release=airflow --timeout=10m",
     ]
     assert after[name].decode() not in output
 

@@ -22,6 +22,7 @@ from tools.cluster.doctor import offline_findings
 from tools.cluster.environments import shared
 from tools.cluster.helm_values import chart
 from tools.cluster.kubectl import (
+    WORKLOADS,
     ClusterError,
     helm_command,
     kubectl,
@@ -30,7 +31,6 @@ from tools.cluster.kubectl import (
     remember,
     run_tool,
     show_cluster,
-    workloads,
 )
 from tools.cluster.pods import claims_without_volume, pods
 from tools.secrets.keys import open_secrets
@@ -123,11 +123,10 @@ def roll_out(*arguments: str) -> None:
         if not kept or arguments[0] != "upgrade" or kept in command:
             raise ClusterError(f"{helm_words(failure)}{why()}")
         command.append(kept)
-    for name in workloads():
-        left = f"--timeout={max(1, deadline - time.monotonic()):.0f}s"
-        failure = follow([*kubectl_command(), *IN_NAMESPACE, "rollout", "status", name, left], deadline, seen)
-        if failure:
-            raise ClusterError(f"{plain_words(kubectl_command()[0], failure)}{why()}")
+    left = f"--timeout={max(1, deadline - time.monotonic()):.0f}s"
+    status = [*kubectl_command(), *IN_NAMESPACE, "rollout", "status", *WORKLOADS, left]
+    if failure := follow(status, deadline, seen):
+        raise ClusterError(f"{plain_words(status[0], failure)}{why()}")
 
 
 def kept_replicas(failure: str) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 
 from tools import answers
 from tools.secrets.keys import write_private
@@ -104,7 +105,9 @@ def remember(cluster: str) -> None:
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
     lines = stderr.strip().splitlines() or ["no output"]
-    if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):  # in a pod, which said why
+    if len(lines) > 1 and lines[-1].startswith(
+        "command terminated with exit code"
+    ):  # in a pod, which said why
         lines.pop()
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
     for signs, advice in FAILURES:
@@ -143,16 +146,27 @@ def kubectl(*arguments: str, stdin: str | None = None, timeout: float | None = N
     return run_tool(command, stdin, timeout)
 
 
-def workloads() -> list[str]:
-    """Return what the release runs, as kubectl names it: deployment.apps/airflow-scheduler …"""
-    of_release = f"--selector=release={answers.RELEASE}"
-    return kubectl("get", "deployments,statefulsets", of_release, "--output=name").split()
+# Everything that the release runs, as kubectl selects it.
+WORKLOADS = ("deployment,statefulset", f"--selector=release={answers.RELEASE}")
 
 
-def restart(names: list[str], timeout: str = "10m") -> None:
-    """Replace the pods of these workloads one after the other and wait until the new ones are ready."""
-    for name in names:
-        kubectl("rollout", "restart", name)
-    for name in names:
-        print(f"Waiting for {name.partition('/')[2]} …", flush=True)
-        kubectl("rollout", "status", name, f"--timeout={timeout}")
+def restart() -> None:
+    """Replace the release's pods and wait until the new ones are ready."""
+    kubectl("rollout", "restart", *WORKLOADS)
+    print("Waiting for the new pods …", flush=True)
+    kubectl("rollout", "status", *WORKLOADS, "--timeout=10m")
+
+
+def main(words: list[str]) -> int:
+    """Let kubectl or helm take this process's place, in the namespace and context that are meant here."""
+    tool = {"kubectl": kubectl_command, "helm": helm_command}[words[0]]()
+    command = [*tool, "--namespace", answers.NAMESPACE, *words[1:]]
+    try:
+        os.execvp(command[0], command)  # noqa: S606
+    except FileNotFoundError:
+        print(f"{command[0]} is not on PATH; {INSTALL[words[0]]}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

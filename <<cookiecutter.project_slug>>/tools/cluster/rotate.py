@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools import answers
 from tools.cluster.apply_secrets import Secrets, apply, differences, in_cluster
-from tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster, workloads
+from tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster
 from tools.secrets.git_remote import ask_server
 from tools.secrets.git_server import where_to_register
 from tools.secrets.keys import (
@@ -72,7 +72,7 @@ def put_in_cluster() -> None:
 def roll_out() -> None:
     """Give the cluster the Secrets as they are now, and the pods the chance to read them."""
     put_in_cluster()
-    restart(workloads())
+    restart()
 
 
 def in_pod(workload: str, script: str, stdin: str) -> str:
