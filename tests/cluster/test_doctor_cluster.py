@@ -327,7 +327,7 @@ def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, 
 
 
 def pod_dags(project, cluster, expect=1, **environment):
-    command_line = [sys.executable, "-m", "tools.cluster.status", "pod-dags"]
+    command_line = [sys.executable, "-m", "tools.cluster.pod_dags"]
     return command(project, *command_line, expect=expect, **cluster.environment, **environment)
 
 

@@ -105,10 +105,8 @@ def remember(cluster: str) -> None:
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
     lines = stderr.strip().splitlines() or ["no output"]
-    if len(lines) > 1 and lines[-1].startswith(
-        "command terminated with exit code"
-    ):  # in a pod, which said why
-        lines.pop()
+    if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):
+        lines.pop()  # in a pod, which said why
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
     for signs, advice in FAILURES:
         if any(sign in stderr for sign in signs):
