@@ -26,7 +26,7 @@ RAW = Asset("earthquakes_raw")
     description="One UTC day of earthquakes, as the service sends them",
     default_args=daily.defaults("<< cookiecutter.owner >>"),
     deadline=daily.deadline("extract"),
-    params=daily.params(day=source.first_day(), slices=4),
+    params=daily.params(days=source.days(), slices=4),
     doc_md=__doc__,
     tags=["earthquakes"],
 )

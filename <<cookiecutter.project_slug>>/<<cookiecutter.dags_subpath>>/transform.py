@@ -29,7 +29,7 @@ CLEAN = Asset("earthquakes_clean")
     description="From a raw day to clean earthquakes in Parquet",
     default_args=daily.defaults("<< cookiecutter.owner >>"),
     deadline=daily.deadline("transform"),
-    params=daily.params(day=source.first_day()),
+    params=daily.params(days=source.days()),
     doc_md=__doc__,
     tags=["earthquakes"],
 )

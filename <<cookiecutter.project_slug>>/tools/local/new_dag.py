@@ -1,6 +1,13 @@
-"""make new-dag NAME=orders: a DAG file, its module of functions and a test, made from new_dag/."""
+"""make new-dag NAME=orders KIND=source: a DAG, its module, its test and a sample, from new_dag/.
 
+Kinds: source (an HTTP API), files (dropped in a folder or bucket), sql (a database, by an Airflow
+connection), asset (made of another DAG's clean days: ASSET=orders_clean), plain (neither days nor data), heavy
+(packages of its own).
+"""
+
+import argparse
 import importlib.util
+import json
 import keyword
 import re
 import subprocess
@@ -8,63 +15,125 @@ import sys
 from pathlib import Path
 from string import Template
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = Path(__file__).resolve().parent / "new_dag"
-DAGS = Path("<< cookiecutter.dags_subpath >>")
-PACKAGE = "<< cookiecutter.__package >>"
-LONGEST = 40
+from tools.answers import DAGS_SUBPATH, ROOT, SLUG
+from tools.dag_integrity.policy import read_policy
+
+TEMPLATES = Path(__file__).resolve().with_name("new_dag")
+DAGS = Path(DAGS_SUBPATH)
+PACKAGE = SLUG.replace("-", "_")
+LONGEST = 30
+# What the module of a daily dataset says about itself.
+DAILY = {
+    "source": "rows from an HTTP API; their columns and cleaning",
+    "files": "rows from files in a folder or bucket; their columns and cleaning",
+    "sql": "rows of a database; their columns and cleaning",
+}
+KINDS = (*DAILY, "asset", "plain", "heavy")
 
 
-def targets(name: str) -> dict[str, Path]:
-    """Return where each template's file goes, relative to the repository."""
-    return {
-        "dag.py.txt": DAGS / f"{name}.py",
-        "functions.py.txt": DAGS / PACKAGE / f"{name}.py",
-        "test.py.txt": Path("tests") / f"test_{name}.py",
-    }
+class Refused(Exception):
+    """What the user is told, in one line."""
 
 
-def objection(name: str) -> str | None:
-    """Return why no DAG can have this name, or None when one can."""
+def check(name: str, kind: str, asset: str) -> None:
+    """Raise Refused when no such DAG can be made."""
     if not name:
-        return "Say which name the DAG shall have: make new-dag NAME=orders"
+        raise Refused("Say which name the DAG shall have: make new-dag NAME=orders")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST:
-        return f"{name!r} is no name for a DAG: use a-z, 0-9 and _, a letter first, at most {LONGEST} in all."
+        raise Refused(
+            f"{name!r} is no name for a DAG: use a-z, 0-9 and _, a letter first, at most {LONGEST}."
+        )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        return f"{name} is a word of the Python language: choose another name."
+        raise Refused(f"{name} is a word of the Python language: choose another name.")
     if name == PACKAGE or (ROOT / DAGS / name).exists():
-        return f"{DAGS / name}/ exists: choose another name."
-    for path in targets(name).values():
+        raise Refused(f"{DAGS / name}/ exists: choose another name.")
+    for path in (DAGS / f"{name}.py", DAGS / PACKAGE / name, *targets(name)):
         if (ROOT / path).exists():
-            return f"{path} exists: choose another name, or remove it first."
+            raise Refused(f"{path} exists: choose another name, or remove it first.")
     # Airflow puts the DAG folder on sys.path, where the file could be imported in place of such a module.
     if name in sys.stdlib_module_names or importlib.util.find_spec(name):
-        return f"{name} is the name of a Python module: choose another name."
-    return None
+        raise Refused(f"{name} is the name of a Python module: choose another name.")
+    if kind not in KINDS:
+        raise Refused(f"There is no KIND={kind}, only {', '.join(KINDS)}.")
+    if kind == "asset" and asset not in (known := clean_assets()):
+        there = f"one of {', '.join(known)}" if known else "none yet: make a DAG with KIND=source first"
+        raise Refused(f"Say of which clean days it is made, ASSET=…: {there}.")
 
 
-def write(name: str) -> list[Path]:
-    """Write the three files and return their paths, relative to the repository."""
-    values = {"name": name, "title": name.replace("_", " ").capitalize()}
-    for template, path in targets(name).items():
-        text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(values)
+def clean_assets() -> list[str]:
+    """The assets that stand for clean days, by the DAG files."""
+    files = (ROOT / DAGS).glob("*.py")
+    return sorted(
+        {name for file in files for name in re.findall(r'Asset\("(\w+_clean)"', file.read_text("utf-8"))}
+    )
+
+
+def targets(name: str) -> list[Path]:
+    """Where the DAG, the module, the test and the sample go, relative to the repository."""
+    inside = DAGS / PACKAGE
+    return [
+        DAGS / f"{name}.py",
+        inside / f"{name}.py",
+        Path("tests") / f"test_{name}.py",
+        inside / f"{name}_sample",
+    ]
+
+
+def write(name: str, kind: str, asset: str) -> list[Path]:
+    """Write the files and return their paths, relative to the repository."""
+    values = {
+        "name": name,
+        "NAME": name.upper(),
+        "title": name.replace("_", " ").capitalize(),
+        "package": PACKAGE,
+        "owner": json.dumps(read_policy(ROOT / "pyproject.toml").owners[0], ensure_ascii=False),
+        "asset": asset,
+        "dataset": asset.removesuffix("_clean"),
+        "what": DAILY.get(kind, ""),
+        "format": "csv" if kind == "files" else "jsonl",
+    }
+
+    def filled(path: Path) -> str:
+        return Template(path.read_text(encoding="utf-8")).substitute(values)
+
+    folder = TEMPLATES / ("daily" if kind in DAILY else kind)
+    dag, module, test, sample = targets(name)
+    texts = {}
+    if kind in DAILY:
+        values["fetch"] = filled(TEMPLATES / kind / "fetch.py.txt")
+        rows = [path for path in (TEMPLATES / kind).iterdir() if path.name != "fetch.py.txt"]
+        texts = {sample / path.name: filled(path) for path in sorted(rows)}
+    parts = {"dag": dag, "module": module, "test": test}
+    texts = {path: filled(folder / f"{part}.py.txt") for part, path in parts.items()} | texts
+    for path, text in texts.items():
+        (ROOT / path).parent.mkdir(exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
-    return list(targets(name).values())
+    return list(texts)
 
 
-def main(arguments: list[str]) -> int:
-    """Make the DAG that the arguments name; return the exit code."""
-    name = " ".join(arguments)
-    if problem := objection(name):
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make new-dag", description=__doc__)
+    parser.add_argument("name", nargs="?", default="")
+    parser.add_argument("--kind", default="source")
+    parser.add_argument("--asset", default="")
+    arguments = parser.parse_args()
+    name, kind = arguments.name, arguments.kind
+    try:
+        check(name, kind, arguments.asset)
+    except Refused as problem:
         print(problem, file=sys.stderr)
         return 1
-    paths = write(name)
-    # How long a name is decides where lines break.
-    subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", *paths], cwd=ROOT, check=True)
+    paths = write(name, kind, arguments.asset)
+    # How long a name is decides where lines break and how imports are sorted.
+    python = [path for path in paths if path.suffix == ".py"]
+    for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):
+        subprocess.run([sys.executable, "-m", "ruff", *command, *python], cwd=ROOT, check=True)
     print("Made " + ", ".join(map(str, paths)))
-    print(f"Next: make test DAG={name}, and write what you need in {paths[1]}.")
+    print(f"Next: make run DAG={name}, make test DAG={name}; then write what you need in {paths[1]}.")
+    if kind in DAILY:
+        print(f"In the cluster, {name.upper()}_SOURCE (env in helm/values.yaml) says where the rows are.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

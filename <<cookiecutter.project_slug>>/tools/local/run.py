@@ -1,6 +1,7 @@
-"""make run: extract and transform, in this one process, without a scheduler.
+"""make run: DAGs in this one process, without a scheduler: every daily one on the days that it offers.
 
-Prints a table, and where the data and a chart of the last day lie. What Airflow logs is in .airflow/run.log.
+Prints what each run made, and ends with a chart of the last day and the line that opens it. Airflow's log is
+in .airflow/run.log; with DEBUG=1 it is on the terminal, and so is the prompt of breakpoint().
 """
 
 import argparse
@@ -9,17 +10,19 @@ import gc
 import importlib.metadata
 import importlib.util
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DAGS = REPOSITORY / "<< cookiecutter.dags_subpath >>"
-LOG = REPOSITORY / ".airflow" / "run.log"
-COLUMNS = ("day", "read", "clean", "duplicates", "set apart", "rejected", "seconds")
+from tools.local import environment
+
+LOG = environment.HOME / "run.log"
+CHARTS = environment.HOME / "charts"
+DAY = "partition"  # the param that names the day of a daily DAG
+WIDTH = 11  # of a column
 
 
 class Failed(Exception):
@@ -27,65 +30,41 @@ class Failed(Exception):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--date", help="one day, like 2018-02-01 (default: every day of the bundled sample)")
-    parser.add_argument("--dag", help="one DAG (default: extract, then transform)")
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
+    parser.add_argument("--dag", help="one DAG, after those before it that have not run")
+    parser.add_argument(
+        "--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()"
+    )
     arguments = parser.parse_args()
-    set_environment()
-    LOG.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    charts = []
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
     gc.disable()
     try:
-        days = [one_day(arguments.date)] if arguments.date else sample_days()
-        with output_in(LOG) as say:
+        day = a_day(arguments.date) if arguments.date else None
+        environment.set_up()
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
             import_airflow(say)
-            if arguments.dag:
-                run_one(arguments.dag, days, say)
-            else:
-                run_both(days, say)
-                charts = chart_of(days[-1])
-    except Failed as problem:
+            runs, file = run_all(arguments.dag, day, say)
+            chart = chart_of(file) if file else None
+    except (Failed, ValueError) as problem:
         print(f"make run: {problem}", file=sys.stderr)
-        if LOG.exists():
-            print(f"The whole log: {LOG}", file=sys.stderr)
         return 1
-    print(
-        f"{len(days)} partition{'s' if len(days) > 1 else ''} in {time.monotonic() - started:.1f} s. "
-        f"The data lies in {os.environ['ETL_DATA_ROOT']}"
-    )
-    if charts:
-        print(f"The chart of {days[-1]}: {', '.join(charts)}")
+    seconds = time.monotonic() - started
+    print(f"{runs} run{'s' * (runs > 1)} in {seconds:.1f} s. The data is in {os.environ['ETL_DATA_ROOT']}")
+    if chart:
+        print(f"Chart: {os.path.relpath(chart)}")
+    if file:
+        print(f'Open it: pd.read_parquet("{os.path.relpath(file) if file.startswith("/") else file}")')
     return 0
 
 
-def set_environment() -> None:
-    """What the Makefile sets, for those who start this file by hand."""
-    home = REPOSITORY / ".airflow"
-    os.environ.setdefault("AIRFLOW_HOME", str(home))
-    os.environ.setdefault("AIRFLOW__CORE__DAGS_FOLDER", str(DAGS))
-    os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-    os.environ.setdefault("ETL_DATA_ROOT", f"file://{home}/data")
-    sys.path.insert(0, str(DAGS))
-
-
-def one_day(date: str) -> str:
-    from << cookiecutter.__package >>.daily.settings import Permanent, bounds
-
-    try:
-        bounds(date)
-    except Permanent as problem:
-        raise Failed(str(problem)) from None
-    return date
-
-
-def sample_days() -> list[str]:
-    from << cookiecutter.__package >>.earthquakes import source
-
-    if source.service():
-        raise Failed("ETL_SOURCE is not the sample: say which day you want, like make run DATE=2018-02-01")
-    return source.sample_days()
+def a_day(text: str) -> str:
+    with contextlib.suppress(ValueError):
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    raise Failed(f"{text!r} is not a day: write it like 2018-02-01.")
 
 
 def import_airflow(say) -> None:
@@ -94,102 +73,140 @@ def import_airflow(say) -> None:
     marker, version = home / "migrated-to", importlib.metadata.version("apache-airflow-core")
     if (home / "airflow.db").exists() and marker.exists() and marker.read_text() == version:
         return
-    print("Making Airflow's database in .airflow (the first time only) ...", file=say)
-    if not marker.exists() and not has_version(home / "airflow.db"):
-        # Nothing there, or a first start that was interrupted.
-        (home / "airflow.db").unlink(missing_ok=True)
+    print("Making Airflow's database in .airflow (the first time only) ...", file=say, flush=True)
     from airflow.utils import db
 
     db.initdb()
     marker.write_text(version)
 
 
-def has_version(database: Path) -> bool:
-    """Whether the database was completed: its version is written last."""
-    if not database.exists():
-        return False
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        try:
-            return connection.execute("select count(*) from alembic_version").fetchone()[0] > 0
-        except sqlite3.OperationalError:
-            return False
-
-
-def dags(*names: str) -> list:
+def run_all(name: str | None, day: str | None, say) -> tuple[int, str | None]:
+    """Run the DAGs in the order of their assets; the number of runs, and the last file that they made."""
     from airflow.dag_processing.dagbag import DagBag
 
-    bag = DagBag(str(DAGS))
-    for path, error in bag.import_errors.items():
-        raise Failed(f"{path} does not import: {error.strip().splitlines()[-1]}")
-    if missing := [name for name in names if name not in bag.dags]:
-        raise Failed(f"there is no DAG {missing[0]}, only {', '.join(sorted(bag.dags))}.")
-    return [bag.dags[name] for name in names]
+    bag = DagBag(str(environment.DAGS))
+    daily = [dag_id for dag_id, dag in bag.dags.items() if DAY in dag.params]
+    if (name and name not in bag.dags) or (bag.import_errors and not name):
+        for path, error in bag.import_errors.items():
+            raise Failed(f"{path} does not import: {error.strip().splitlines()[-1]}")
+        raise Failed(f"there is no DAG {name}, only {', '.join(sorted(bag.dags))}.")
+    if not name and not daily:
+        raise Failed("there is no daily DAG; say which one: make run DAG=… (make dags lists them).")
+    before = graph(bag.dags)
+    wanted = {name} if name else set(daily)
+    runs, file = 0, None
+    for dag_id in TopologicalSorter(before).static_order():
+        needed = name and name != dag_id and dag_id in ancestors(name, before)
+        if dag_id not in wanted and not needed:
+            continue
+        # A DAG that offers no days takes those of the DAGs before it.
+        chain = [dag_id, *ancestors(dag_id, before)]
+        days = days_for(bag.dags[dag_id], day, [bag.dags[one] for one in chain])
+        columns: list[str] = []
+        for one in days:
+            if needed and has_run(dag_id, one):
+                continue
+            facts = run(bag.dags[dag_id], one, say)
+            runs, file = runs + 1, facts.pop("file", file)
+            if columns != (columns := list(facts)):
+                print_row(say, dag_id, columns)
+            print_row(say, one or "", facts.values())
+    return runs, file and f"{os.environ['ETL_DATA_ROOT'].removeprefix('file://')}/{file}"
 
 
-def run_both(days: list[str], say) -> None:
-    """Run extract and transform for the days; print a table."""
-    extract, transform = dags("extract", "transform")
-    print_row(say, COLUMNS)
-    rows = []
-    for day in days:
-        rows.append(run_day(extract, transform, day, say))
-        print_row(say, rows[-1])
-        gc.freeze()
-        gc.enable()
-    if len(rows) > 1:
-        # Rounded: tenths of a second do not add up to tenths.
-        totals = [round(sum(row[i] for row in rows), 1) for i in range(1, len(COLUMNS))]
-        print_row(say, ("total", *totals))
+def graph(dags: dict) -> dict[str, set[str]]:
+    """For each DAG those whose tasks produce the assets that it waits for."""
+
+    def names(asset) -> set:
+        parts = getattr(asset, "objects", None)
+        return set().union(*map(names, parts)) if parts is not None else {getattr(asset, "name", None)}
+
+    produced: dict = {}
+    for dag_id, dag in dags.items():
+        for outlet in (outlet for task in dag.tasks for outlet in task.outlets or ()):
+            produced.setdefault(getattr(outlet, "name", None), set()).add(dag_id)
+    before = {}
+    for dag_id, dag in dags.items():
+        waits_for = names(dag.timetable.asset_condition) - {None}
+        before[dag_id] = set().union(*(produced.get(name, set()) for name in waits_for)) - {dag_id}
+    return before
 
 
-def run_one(name: str, days: list[str], say) -> None:
-    """Run one DAG for the days; print what its tasks return."""
-    (dag,) = dags(name)
-    for day in days:
-        for task in run(dag, day).get_task_instances():
-            value = task.xcom_pull(task_ids=task.task_id, map_indexes=task.map_index)
-            print(f"{day}  {task.task_id}: {value}", file=say, flush=True)
+def ancestors(dag_id: str, before: dict[str, set[str]]) -> list[str]:
+    found: list[str] = []
+    for one in sorted(before[dag_id]):
+        found += [one, *ancestors(one, before)]
+    return found
 
 
-def run_day(extract, transform, day: str, say) -> tuple:
-    """Run both DAGs for the day; a row of the table."""
-    started = time.monotonic()
-    # One process works on one slice after the other: more of them would only take longer.
-    show_progress(say, f"{day}: extract ...")
-    run(extract, day, slices=1)
-    show_progress(say, f"{day}: transform ...")
-    facts = run(transform, day).get_task_instance("clean").xcom_pull(task_ids="clean")[day]
-    return (
-        day,
-        *(facts[name] for name in ("read", "clean", "duplicates", "set_apart", "rejected")),
-        round(time.monotonic() - started, 1),
-    )
+def days_for(dag, day: str | None, chain: list) -> list[str | None]:
+    """The days to run the DAG for: [None] for one that has no partitions, unless a date was given."""
+    if day:
+        return [day]
+    if DAY not in dag.params:
+        return [None]
+    for one in chain:
+        param = one.params.get_param(DAY) if DAY in one.params else None
+        if param and (days := param.schema.get("examples") or [param.value] * bool(param.value)):
+            return days
+    raise Failed(f"{dag.dag_id} offers no day: say which one, like make run DAG={dag.dag_id} DATE=2018-02-01")
 
 
-def run(dag, day: str, **params):
-    """Run the DAG for the day with these params; its dag run."""
-    problems = []
+def has_run(dag_id: str, day: str | None) -> bool:
+    """Whether the DAG has succeeded for the day, here or in `make ui`."""
+    from airflow import settings
+    from airflow.models.dagrun import DagRun
+
+    with settings.Session() as session:
+        done = session.query(DagRun).filter(DagRun.dag_id == dag_id, DagRun.state == "success")
+        return any((one.partition_key or (one.conf or {}).get(DAY)) == day for one in done)
+
+
+def run(dag, day: str | None, say) -> dict:
+    """Run the DAG for the day; what its last tasks returned, and the seconds."""
+    show_progress(say, f"{dag.dag_id} {day or ''} ...")
+    started, problems = time.monotonic(), []
     for task in dag.tasks:
         settings = task.partial_kwargs if task.is_mapped else vars(task)
         # One attempt: whoever sits in front of it wants the reason now.
         settings["retries"] = 0
         settings["retry_delay"] = timedelta(0)
         settings["on_failure_callback"] = [lambda context: problems.append(context.get("exception"))]
-    result = dag.test(logical_date=None, run_conf={"partition": day, **params})
+    when, conf = datetime.now(timezone.utc), {}
+    if day and DAY in dag.params:
+        conf = {DAY: day}
+        if "slices" in dag.params:
+            # One process works on one slice after the other: more of them would only take longer.
+            conf["slices"] = 1
+    elif day:
+        when = datetime.fromisoformat(day).replace(tzinfo=timezone.utc)
+    result = dag.test(logical_date=when, run_conf=conf)
+    gc.freeze()
+    gc.enable()
     if result.state != "success":
-        raise Failed(f"{dag.dag_id} of {day} failed: {problems[0] if problems else 'see the log'}")
-    return result
+        why = problems[0] if problems else "no task says why"
+        raise Failed(f"{dag.dag_id} {day or ''} failed: {why}\nThe log: {os.path.relpath(LOG)}")
+    tasks = result.get_task_instances()
+    if not any(task.state == "success" for task in tasks):
+        raise Failed(f"{dag.dag_id} {day or ''} ran nothing: it has no task, or all were skipped.")
+    facts: dict = {}
+    for leaf in dag.leaves:
+        value = None if leaf.is_mapped else result.get_task_instance(leaf.task_id).xcom_pull(leaf.task_id)
+        if isinstance(value, dict) and set(value) == {day}:
+            value = value[day]
+        facts |= value if isinstance(value, dict) else {} if value is None else {leaf.task_id: value}
+    return {**facts, "seconds": round(time.monotonic() - started, 1)}
 
 
-def chart_of(day: str) -> list[str]:
-    """Draw the day; the files' names. None where matplotlib, a development dependency, is missing."""
-    if not importlib.util.find_spec("matplotlib"):
-        return []
-    from << cookiecutter.__package >>.daily import read
+def chart_of(file: str) -> Path | None:
+    """Draw the file of a day; None where it is in a bucket, or there is no matplotlib (as in the image)."""
+    if not file.startswith("/") or not importlib.util.find_spec("matplotlib"):
+        return None
     from tools.local import chart
 
-    files = chart.write(read("earthquakes", day), day, REPOSITORY / ".airflow" / "charts")
-    return [os.path.relpath(file) for file in files]
+    path = Path(file)
+    day = path.parent.name.partition("=")[2]
+    return chart.write(path, f"{path.stem}, {day} (UTC)", CHARTS / f"{path.stem}-{day}.png")
 
 
 def show_progress(say, text: str) -> None:
@@ -198,9 +215,10 @@ def show_progress(say, text: str) -> None:
         print(f"\r\033[K{text}", end="", file=say, flush=True)
 
 
-def print_row(say, row: tuple) -> None:
+def print_row(say, first: str, cells) -> None:
     show_progress(say, "")
-    print(f"{row[0]:12}" + "".join(f"{cell:>11}" for cell in row[1:]), file=say, flush=True)
+    words = [f"{first:{WIDTH}}", *(f"{str(cell).replace('_', ' '):>{WIDTH}}" for cell in cells)]
+    print("  ".join(words), file=say, flush=True)
 
 
 @contextlib.contextmanager

@@ -1,90 +1,133 @@
 """make ui: Airflow with its web pages, for this project's DAGs alone. Ctrl-C stops all of it.
 
-What Airflow logs goes to .airflow/ui.log.
+OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log.
 """
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import webbrowser
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-HOME = Path(os.environ.get("AIRFLOW_HOME", REPOSITORY / ".airflow"))
-LOG = HOME / "ui.log"
-PASSWORDS = HOME / "simple_auth_manager_passwords.json.generated"
+from tools.local import environment
+
+LOG = environment.HOME / "ui.log"
+PASSWORDS = "simple_auth_manager_passwords.json.generated"  # in AIRFLOW_HOME
 PATIENCE = 300  # seconds until the pages must be there
+PORTS = {
+    "AIRFLOW__API__PORT": 8080,
+    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": 8793,
+    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": 8794,
+}
 
 
 def main() -> int:
-    port = int(os.environ.get("AIRFLOW__API__PORT", "8080"))
-    address = f"http://localhost:{port}"
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            print(
-                f"make ui: port {port} is in use. Stop what listens there, or choose another port: "
-                "AIRFLOW__API__PORT=8081 make ui",
-                file=sys.stderr,
-            )
-            return 1
-    HOME.mkdir(parents=True, exist_ok=True)
-    print("Starting Airflow, which takes about a minute ...", flush=True)
+    try:
+        environment.set_up()
+        ports = choose_ports()
+    except ValueError as problem:
+        print(f"make ui: {problem}", file=sys.stderr)
+        return 1
+    home = Path(os.environ["AIRFLOW_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    if (home / "airflow.db").exists():
+        turn_on(home / "airflow.db")
+    address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
+    print(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...", flush=True)
     with open(LOG, "w") as log:
         # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
         airflow = subprocess.Popen(
             [str(Path(sys.executable).parent / "airflow"), "standalone"],
-            env=environment(port),
+            env=variables(ports),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            return serve(airflow, address)
+            return serve(airflow, address, home / PASSWORDS)
         except KeyboardInterrupt:
             return 0
         finally:
             stop(airflow)
 
 
-def environment(port: int) -> dict:
+def choose_ports() -> dict[str, str]:
+    """A free port for all that listens: the usual one, or one after it. ValueError: a chosen one is used."""
+    found: dict[str, str] = {}
+    for name, usual in PORTS.items():
+        if chosen := os.environ.get(name):
+            if not is_free(int(chosen)):
+                raise ValueError(f"port {chosen} is in use. Without {name}, a free one is taken.")
+            found[name] = chosen
+            continue
+        free = (
+            port for port in range(usual, usual + 1000) if is_free(port) and str(port) not in found.values()
+        )
+        found[name] = str(next(free))
+    return found
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def turn_on(database: Path) -> None:
+    """Unpause every DAG that Airflow knows: one that `make run` brought in is paused."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        with contextlib.suppress(sqlite3.OperationalError):  # no such table before the first start
+            connection.execute("update dag set is_paused = 0")
+        connection.commit()
+
+
+def variables(ports: dict[str, str]) -> dict[str, str]:
     bin_folder = Path(sys.executable).parent
     return {
-        "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "<< cookiecutter.dags_subpath >>"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         # New DAGs are on and new files show up at once: this is where they are written.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__API__HOST": "127.0.0.1",
-        "ETL_DATA_ROOT": f"file://{HOME}/data",
         **os.environ,
+        **ports,
         # `airflow standalone` starts `airflow` from PATH.
         "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{ports['AIRFLOW__API__PORT']}/execution/",
     }
 
 
-def serve(airflow: subprocess.Popen, address: str) -> int:
+def serve(airflow: subprocess.Popen, address: str, passwords: Path) -> int:
     """Say where the pages are as soon as they are there, and wait until Airflow ends."""
-    end = time.monotonic() + PATIENCE
+    started = time.monotonic()
     while not healthy(address):
-        if airflow.poll() is not None or time.monotonic() > end:
+        if airflow.poll() is not None or time.monotonic() > started + PATIENCE:
             print(f"make ui: Airflow did not start. The last lines of {LOG}:", file=sys.stderr)
             print("\n".join(LOG.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr)
             return 1
-        time.sleep(1)
-    for user, password in json.loads(PASSWORDS.read_text()).items():
+        time.sleep(0.5)
+    print(f"It took {time.monotonic() - started:.0f} s.")
+    for user, password in json.loads(passwords.read_text()).items():
         print(f"\n  Airflow   {address}\n  user      {user}\n  password  {password}\n")
     print(f"The log is {LOG}. Ctrl-C stops everything.", flush=True)
+    if os.environ.get("OPEN") != "0" and has_screen():
+        webbrowser.open(address)
     airflow.wait()
     print(f"make ui: Airflow has ended; see {LOG}", file=sys.stderr)
     return 1
+
+
+def has_screen() -> bool:
+    """Whether a browser has somewhere to appear; without, it would be one that takes this terminal."""
+    return sys.platform == "darwin" or not os.environ.keys().isdisjoint(
+        ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    )
 
 
 def healthy(address: str) -> bool:

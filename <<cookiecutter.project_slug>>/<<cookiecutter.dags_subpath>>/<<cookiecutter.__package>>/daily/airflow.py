@@ -9,7 +9,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta, timezone
 
 from airflow.sdk import CronPartitionTimetable, Param, get_current_context
@@ -28,13 +28,18 @@ def every_day() -> CronPartitionTimetable:
     return CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
 
 
-def params(day: str | None = None, slices: int | None = None) -> dict[str, Param]:
-    """The params of a DAG. day: the default of `partition`; slices: that of `slices`, for some."""
+def params(days: Sequence[str] = (), slices: int | None = None) -> dict[str, Param]:
+    """The params of a DAG. slices: the default of `slices`, for some.
+
+    days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
+    """
+    days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
     found = {
         "partition": Param(
-            day,
+            days[0] if days else None,
             type=["null", "string"],
             format="date",
+            examples=days,
             description="The day (UTC) of a run without a partition key; empty: the day before the run",
         )
     }

@@ -32,9 +32,9 @@ def sample_days() -> list[str]:
     return sorted(path.stem for path in SAMPLE.glob("*.csv"))
 
 
-def first_day() -> str | None:
-    """The day that a run by hand is for unless another is chosen: the sample's first, else none."""
-    return None if service() else sample_days()[0]
+def days() -> list[str]:
+    """The days that a run by hand is offered: the sample's, or none."""
+    return [] if service() else sample_days()
 
 
 def fetch(start: datetime, end: datetime, sink, check) -> None:
