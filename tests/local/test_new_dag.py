@@ -201,7 +201,7 @@ def test_the_example_stays_while_git_does_not_have_it(bake_fresh):
     before = files(project)
     for step in (["git", "init", "--quiet"], ["git", "add", "--all"]):
         run(step, cwd=project)
-        assert "commit first, or YES=1 make remove-example" in run(command, cwd=project, expect=1)
+        assert "commit first, or make remove-example YES=1" in run(command, cwd=project, expect=1)
     run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
     extract = project / "dags" / "extract.py"
     extract.write_text(extract.read_text() + "# mine\n")

@@ -1,8 +1,8 @@
 """make new-dag NAME=orders KIND=source: a DAG, its module, its test and a sample, from new_dag/.
 
 Kinds: source (an HTTP API), files (dropped in a folder or bucket), sql (a database, by an Airflow
-connection), asset (made of another DAG's clean days: ASSET=orders_clean), plain (neither days nor data), heavy
-(packages of its own).
+connection), asset (made of another DAG's clean days: ASSET=orders_clean), plain (neither days nor data),
+heavy (packages of its own).
 """
 
 import argparse

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if "--yes" not in arguments and not in_git([*map(str, there), *LINES]):
         print(
-            "make remove-example: git does not have all of it yet: commit first, or YES=1 make remove-example",
+            "make remove-example: git does not have all of it: commit first, or make remove-example YES=1",
             file=sys.stderr,
         )
         return 1
@@ -43,8 +43,9 @@ def main(arguments: list[str]) -> int:
             file.write_text(re.sub(pattern, "", file.read_text(encoding="utf-8")), encoding="utf-8")
     print("Removed " + ", ".join(str(path.relative_to(ROOT)) for path in there))
     pages = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if mentions := [str(page.relative_to(ROOT)) for page in pages if MENTIONS.search(page.read_text("utf-8"))]:
-        print(f"Yours to rewrite, for they speak of it: {', '.join(mentions)}")
+    speak = [page for page in pages if MENTIONS.search(page.read_text(encoding="utf-8"))]
+    if speak:
+        print("Yours to rewrite: " + ", ".join(str(page.relative_to(ROOT)) for page in speak))
     print("Next: make new-dag NAME=orders")
     return 0
 

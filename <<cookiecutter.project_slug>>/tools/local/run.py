@@ -46,7 +46,9 @@ def main() -> int:
         LOG.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
             import_airflow(say)
-            runs, file = run_all(arguments.dag, day, say)
+            began = time.time()
+            runs = run_all(arguments.dag, day, say)
+            file = newest_file(began)
             chart = chart_of(file) if file else None
     except (Failed, ValueError) as problem:
         print(f"make run: {problem}", file=sys.stderr)
@@ -56,7 +58,7 @@ def main() -> int:
     if chart:
         print(f"Chart: {os.path.relpath(chart)}")
     if file:
-        print(f'Open it: pd.read_parquet("{os.path.relpath(file) if file.startswith("/") else file}")')
+        print(f'Open it: pd.read_parquet("{os.path.relpath(file)}")')
     return 0
 
 
@@ -80,8 +82,8 @@ def import_airflow(say) -> None:
     marker.write_text(version)
 
 
-def run_all(name: str | None, day: str | None, say) -> tuple[int, str | None]:
-    """Run the DAGs in the order of their assets; the number of runs, and the last file that they made."""
+def run_all(name: str | None, day: str | None, say) -> int:
+    """Run the DAGs in the order of their assets; the number of runs."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(environment.DAGS))
@@ -94,7 +96,7 @@ def run_all(name: str | None, day: str | None, say) -> tuple[int, str | None]:
         raise Failed("there is no daily DAG; say which one: make run DAG=… (make dags lists them).")
     before = graph(bag.dags)
     wanted = {name} if name else set(daily)
-    runs, file = 0, None
+    runs = 0
     for dag_id in TopologicalSorter(before).static_order():
         needed = name and name != dag_id and dag_id in ancestors(name, before)
         if dag_id not in wanted and not needed:
@@ -107,11 +109,11 @@ def run_all(name: str | None, day: str | None, say) -> tuple[int, str | None]:
             if needed and has_run(dag_id, one):
                 continue
             facts = run(bag.dags[dag_id], one, say)
-            runs, file = runs + 1, facts.pop("file", file)
+            runs += 1
             if columns != (columns := list(facts)):
                 print_row(say, dag_id, columns)
             print_row(say, one or "", facts.values())
-    return runs, file and f"{os.environ['ETL_DATA_ROOT'].removeprefix('file://')}/{file}"
+    return runs
 
 
 def graph(dags: dict) -> dict[str, set[str]]:
@@ -198,15 +200,21 @@ def run(dag, day: str | None, say) -> dict:
     return {**facts, "seconds": round(time.monotonic() - started, 1)}
 
 
-def chart_of(file: str) -> Path | None:
-    """Draw the file of a day; None where it is in a bucket, or there is no matplotlib (as in the image)."""
-    if not file.startswith("/") or not importlib.util.find_spec("matplotlib"):
+def newest_file(began: float) -> Path | None:
+    """The clean file that was written last, since then; None where there is none on this disk."""
+    root = Path(os.environ["ETL_DATA_ROOT"].removeprefix("file://"))
+    files = [(path.stat().st_mtime, path) for path in root.glob("clean/*/partition_date=*/*.parquet")]
+    return max((file for file in files if file[0] >= began), default=(0, None))[1]
+
+
+def chart_of(file: Path) -> Path | None:
+    """Draw the file of a day; None where there is no matplotlib (as in the image)."""
+    if not importlib.util.find_spec("matplotlib"):
         return None
     from tools.local import chart
 
-    path = Path(file)
-    day = path.parent.name.partition("=")[2]
-    return chart.write(path, f"{path.stem}, {day} (UTC)", CHARTS / f"{path.stem}-{day}.png")
+    day = file.parent.name.partition("=")[2]
+    return chart.write(file, f"{file.stem}, {day} (UTC)", CHARTS / f"{file.stem}-{day}.png")
 
 
 def show_progress(say, text: str) -> None:

@@ -93,7 +93,7 @@ def raw_files(store: Store, name: str, day: str) -> dict[str, tuple]:
 
 
 def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
-    """Make the clean day from the raw one; its counts (rows by COUNTS) and its "file", below data_root.
+    """Make the clean day from the raw one; its counts (rows by COUNTS).
 
     The last one to write wins. When the raw day was replaced meanwhile, it is done again, so that what is
     there in the end is always made from the newest raw day.
@@ -159,7 +159,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
                 kept.write_table(cleaning.to_table(some[~mask], schema))
                 if mask.any():
                     others.write_table(cleaning.to_table(some[mask], schema))
-        return {**counts, "file": clean}
+        return counts
 
 
 def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects"):
