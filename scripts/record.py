@@ -1,11 +1,11 @@
-"""Record the README's pictures: the first ten minutes in a terminal (docs/ten-minutes.svg), and Airflow's pages in a browser.
+"""Record the README's pictures: the first ten minutes in a terminal (docs/ten-minutes.svg), and pages in a browser.
 
     .venv/bin/python scripts/record.py            both
     .venv/bin/python scripts/record.py cast       the terminal only
     .venv/bin/python scripts/record.py pages      the browser only
 
-What is recorded is what happens: a new project is made in a temporary folder, and its commands run. Pauses of more than a second are
-cut. The terminal needs npm (it fetches svg-term-cli), the pages need Chromium.
+What is recorded is what happens: a new project is made in a temporary folder, and its commands run. Pauses of more
+than a second are cut. The terminal needs npm (it fetches svg-term-cli), the pages need Chromium.
 """
 
 import fcntl
@@ -16,13 +16,14 @@ import re
 import select
 import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
@@ -146,15 +147,8 @@ def record_cast(svg):
     print(f"{svg.relative_to(TEMPLATE)}: {svg.stat().st_size // 1000} kB, {terminal.clock:.0f} s")
 
 
-def free_port():
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
 def record_pages():
-    """Run a new project's Airflow on its sample days and take pictures of its pages."""
+    """Run a new project's Airflow on a sample day and take pictures of its pages; the chart is that of `make run`."""
     sys.path.insert(0, str(TEMPLATE))
     from tests.e2e.browser import Browser
 
@@ -162,34 +156,80 @@ def record_pages():
         bake = [TEMPLATE / ".venv/bin/cookiecutter", "--no-input", "-o", folder, TEMPLATE]
         subprocess.run(bake, check=True, stdout=subprocess.DEVNULL)
         project = Path(folder, "my-etl")
-        subprocess.run(["make", "run"], cwd=project, check=True)
+        environment = os.environ | {"OPEN": "0", "PATH": f"{TEMPLATE}/.tools/bin:{os.environ['PATH']}"}
+        subprocess.run(["make", "run"], cwd=project, env=environment, check=True)
         charts = sorted((project / ".airflow" / "charts").glob("*.png"))
         shutil.copy(charts[-1], DOCS / "chart.png")
-        port = free_port()
         ui = subprocess.Popen(
-            ["make", "ui", f"PORT={port}", "OPEN=0"],
+            ["make", "ui"],
             cwd=project,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+        browser = Browser(DOCS)
         try:
             said = ""
             for line in ui.stdout:
                 said += line
-                if found := re.search(r"[Pp]assword[: ]+(\S+)", said):
+                if found := re.search(r"(http://localhost:\d+)\s+user +admin\s+password +(\S+)", said):
                     break
             else:
                 sys.exit(f"make ui ended:\n{said}")
-            take_pictures(Browser, project, f"http://localhost:{port}", found[1].rstrip(".,;)"))
+            installation = Airflow(*found.groups())
+            installation.run_a_day()
+            take_pictures(browser(installation), installation)
         finally:
+            browser.close()
             os.killpg(ui.pid, signal.SIGINT)
             ui.wait(timeout=60)
 
 
-def take_pictures(browser_class, project, address, password):
-    """Start a day by the REST API, wait for both DAGs and take the pictures."""
+class Airflow:
+    """A running Airflow, by its REST API."""
+
+    def __init__(self, address, password):
+        self.address, self.admin_password = address, password
+        self.token = self.call("/auth/token", username="admin", password=password)["access_token"]
+
+    def call(self, path, **body):
+        """Return the answer to a request; with a body it is a POST."""
+        headers = {"Content-Type": "application/json"}
+        if hasattr(self, "token"):
+            headers["Authorization"] = f"Bearer {self.token}"
+        request = urllib.request.Request(self.address + path, json.dumps(body).encode() if body else None, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def run_a_day(self):
+        """Start extract for a sample day and wait until transform has followed."""
+        self.call("/api/v2/dags/extract/dagRuns", logical_date=None, partition_key="2018-02-01")
+        for _ in range(180):
+            runs = self.call("/api/v2/dags/transform/dagRuns")["dag_runs"]
+            if any(run["state"] == "success" for run in runs):
+                return
+            time.sleep(2)
+        sys.exit("transform did not follow extract")
+
+
+def take_pictures(page, airflow):
+    """The list of DAGs, the graphs of the last runs, and the assets."""
+    page.goto("/dags")
+    page.shows("transform")
+    page.picture("dags")
+    for dag, task in (("extract", "publish"), ("transform", "clean")):
+        runs = airflow.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
+        run = next(run["dag_run_id"] for run in runs if run["state"] == "success")
+        page.goto(f"/dags/{dag}/runs/{urllib.parse.quote(run)}")
+        page.graph()
+        page.has_node(task)
+        page.picture(dag)
+    (asset,) = [each for each in airflow.call("/api/v2/assets")["assets"] if each["name"] == "earthquakes_raw"]
+    page.goto(f"/assets/{asset['id']}")
+    page.has_node("earthquakes_clean")
+    page.picture("assets")
 
 
 def main():

@@ -55,9 +55,9 @@ class Page:
     def log_in(self, password):
         """Log in as admin and see the home page."""
         self.page.goto("/")
-        self.page.locator("#username").fill("admin")
-        self.page.locator("#password").fill(password)
-        self.page.locator("#password").press("Enter")
+        self.page.locator("input[name=username]").fill("admin")
+        self.page.locator("input[name=password]").fill(password)
+        self.page.locator("input[name=password]").press("Enter")
         expect(self.page.get_by_text("Dags", exact=True).first).to_be_visible(timeout=PATIENCE)
 
     def goto(self, path):
