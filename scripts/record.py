@@ -203,15 +203,20 @@ class Airflow:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
+    def runs(self, dag):
+        """Return the runs of a DAG, the newest first."""
+        return self.call(f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after")["dag_runs"]
+
     def run_a_day(self):
-        """Start extract for a sample day and wait until transform has followed."""
-        self.call("/api/v2/dags/extract/dagRuns", logical_date=None, partition_key="2018-02-01")
+        """Start extract for a sample day and wait until that run, and all of transform's, are over."""
+        started = self.call("/api/v2/dags/extract/dagRuns", logical_date=None, partition_key="2018-02-01")
         for _ in range(180):
-            runs = self.call("/api/v2/dags/transform/dagRuns")["dag_runs"]
-            if any(run["state"] == "success" for run in runs):
+            extracted = [run for run in self.runs("extract") if run["dag_run_id"] == started["dag_run_id"]]
+            states = {run["state"] for run in [*extracted, *self.runs("transform")]}
+            if states == {"success"}:
                 return
             time.sleep(2)
-        sys.exit("transform did not follow extract")
+        sys.exit(f"Two DAGs and a day did not end in success, but in {states}")
 
 
 def take_pictures(page, airflow):
@@ -220,8 +225,7 @@ def take_pictures(page, airflow):
     page.shows("transform")
     page.picture("dags")
     for dag, task in (("extract", "publish"), ("transform", "clean")):
-        runs = airflow.call(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
-        run = next(run["dag_run_id"] for run in runs if run["state"] == "success")
+        run = next(run["dag_run_id"] for run in airflow.runs(dag) if run["state"] == "success")
         page.goto(f"/dags/{dag}/runs/{urllib.parse.quote(run)}")
         page.graph()
         page.has_node(task)
