@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import subprocess
+import time
 
 import pytest
 
@@ -162,6 +163,11 @@ def test_rollback_and_undeploy_leave_the_secrets(release):
     before = versions(release)
     release.make("rollback", CONFIRM="yes")
     release.make("undeploy", CONFIRM="airflow")
-    assert release.kubectl("get", "deployments", "--output=name") == ""
     assert {name for name in versions(release) if "quakes" in name} == {name for name in before if "quakes" in name}
-    assert release.broken()[f"nothing of release airflow runs in namespace {release.namespace}"] == "make deploy"
+    for _ in range(30):  # what Helm has deleted goes one after the other
+        found = release.broken()
+        if f"nothing of release airflow runs in namespace {release.namespace}" in found:
+            break
+        time.sleep(2)
+    assert found[f"nothing of release airflow runs in namespace {release.namespace}"] == "make deploy"
+    assert release.kubectl("get", "deployments", "--output=name") == ""
