@@ -205,5 +205,5 @@ def test_the_generated_readme_is_short(bake):
 
 
 def test_the_cookiecutter_to_install_is_the_one_that_pyproject_asks_for(shown):
-    asked = re.search(r'^dependencies = \["(.+)"\]$', (TEMPLATE / "pyproject.toml").read_text(), re.MULTILINE)[1]
+    asked = re.search(r'^    "(cookiecutter.+)",$', (TEMPLATE / "pyproject.toml").read_text(), re.MULTILINE)[1]
     assert f"pipx install '{asked}'" in shown

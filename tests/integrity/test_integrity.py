@@ -1,7 +1,8 @@
 """Every rule of the generated DAG checks fires on its broken examples, where they say, and on no good one.
 
-The examples are the DAG files in integrity/. `# expect: rule` at the end of a line is what the checks must find there,
-`# expect-above: rule` what they must find in the line above; there must be nothing else. One run checks them all.
+The examples are the DAG files beside this file. `# expect: rule` at the end of a line is what the checks must find
+there, `# expect-above: rule` what they must find in the line above; there must be nothing else. `# cure: OLD => NEW` is
+what the finding says to do; with it done, nothing is found. Two runs check them all, broken and cured.
 """
 
 import json
@@ -14,13 +15,28 @@ import pytest
 from tests.conftest import TEMPLATE, run
 
 EXAMPLES = TEMPLATE / "tests" / "integrity"
-FILES = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py"))
-POLICY = {
-    "time-limit": "20",
-    "python": '"3.9"',
-    "external-assets": '["s3://elsewhere/*"]',
-    "exempt": '[{ rule = "owner", dag = "nobody*", reason = "stale in the policy" }]',
-}
+FOLDERS = ("broken", "broken_helpers", "good", "good_helpers")
+FILES = sorted(
+    path.relative_to(EXAMPLES).as_posix() for folder in FOLDERS for path in (EXAMPLES / folder).rglob("*.py")
+)
+POLICY = """
+time-limit = 20
+python = "3.9"
+owners = ["data-team"]
+stock-image = true
+external-assets = ["s3://elsewhere/*"]
+exempt = [{ rule = "owner", dag = "nobody*", reason = "stale in the policy" }]
+"""
+# Of these, the cure is in another file, or is a new file or an entry of .airflowignore.
+CURED_ELSEWHERE = {
+    "broken/airflow_3_helper.py", "broken/asset_name_one.py", "broken/duplicate_dag_id.py",
+    "broken/heavy_import_helper.py", "broken/partitioned_asset_plain_producer.py",
+    "broken/partitioned_asset_producer.py",
+}  # fmt: skip
+TAKEN_OUT = {
+    "broken/no_dag.py", "broken/no_dag_never_made.py", "broken/no_dag_skipped_helper.py",
+    "broken/twice/duplicate_dag_id.py", "broken_helpers/hidden_dag.py",
+}  # fmt: skip
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("integrity")]
 
@@ -31,12 +47,10 @@ def project_with(installed, folder, policy, **answers):
     project = folder / "project"
     shutil.copytree(source, project, ignore=shutil.ignore_patterns(".venv", ".git", ".airflow"))
     (project / ".venv").symlink_to(source / ".venv")
-    pyproject = project / "pyproject.toml"
-    text = pyproject.read_text()
-    for key, value in policy.items():
-        text, count = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
-        assert count == 1, key
-    pyproject.write_text(text)
+    if policy is not None:
+        pyproject = project / "pyproject.toml"
+        text = re.sub(r"(?ms)^\[tool\.dag-integrity\]\n.*?(?=^\[|\Z)", "", pyproject.read_text())
+        pyproject.write_text(f"{text}\n[tool.dag-integrity]\n{policy}")
     dags = project / answers.get("dags_subpath", "dags")
     shutil.rmtree(dags)
     dags.mkdir(parents=True)
@@ -52,15 +66,66 @@ def check(project, *options, expect=None, **environment):
 
 
 @pytest.fixture(scope="module")
-def checked(installed, tmp_path_factory):
+def libraries(installed, tmp_path_factory):
+    """A folder for PYTHONPATH: a database library in C, and one whose import starts a process."""
+    folder = tmp_path_factory.mktemp("libraries")
+    python = installed() / ".venv" / "bin" / "python"
+    run(["uv", "pip", "install", "--quiet", "--python", python, "--target", folder, "psycopg2-binary"], cwd=folder)
+    (folder / "lib_with_ldconfig.py").write_text(
+        'import subprocess\n\nFOUND = subprocess.run(["true"], check=True).returncode\n'
+    )
+    return str(folder)
+
+
+def examples_in(installed, folder, change=lambda name, text: text):
+    """A project whose DAG folder has the examples, each changed by a function of its name and text (None: left out)."""
+    project, dags = project_with(installed, folder, POLICY)
+    (project / "requirements-image.lock").write_text("psycopg2-binary==2.9.9\nlib-with-ldconfig\npre-commit\n")
+    for name in FILES:
+        text = change(name, (EXAMPLES / name).read_text())
+        if text is not None:
+            (dags / name).parent.mkdir(parents=True, exist_ok=True)
+            (dags / name).write_text(text)
+    shutil.copy(EXAMPLES / "airflowignore", dags / ".airflowignore")
+    return project, dags
+
+
+@pytest.fixture(scope="module")
+def checked(installed, libraries, tmp_path_factory):
     """The examples in a project of their own, checked once: the report and what was printed."""
-    project, dags = project_with(installed, tmp_path_factory.mktemp("integrity"), POLICY)
-    shutil.copytree(EXAMPLES, dags, dirs_exist_ok=True)
-    (dags / "airflowignore").rename(dags / ".airflowignore")
+    project, dags = examples_in(installed, tmp_path_factory.mktemp("integrity"))
     with zipfile.ZipFile(dags / "packed.zip", "w") as archive:
         archive.write(EXAMPLES / "good" / "good_retries.py", "packed.py")
-    report, printed = check(project, "--gitlab", "build/quality.json", expect=1, GITHUB_ACTIONS="true")
+    (dags / "dangling.py").symlink_to("nowhere.py")
+    options = ["--gitlab", "build/quality.json"]
+    report, printed = check(project, *options, expect=1, GITHUB_ACTIONS="true", PYTHONPATH=libraries)
     return project, report, printed
+
+
+@pytest.fixture(scope="module")
+def cured(installed, libraries, tmp_path_factory):
+    """The report on the examples after every cure."""
+    project, _ = examples_in(installed, tmp_path_factory.mktemp("cured"), cure)
+    report, _ = check(project, PYTHONPATH=libraries)
+    return report
+
+
+def cure(name, text):
+    if name in TAKEN_OUT:
+        return None
+    if name == "broken_helpers/frames.py":
+        return text.replace("import pandas as pd", "").replace("def rows():", "def rows():\n    import pandas as pd\n")
+    for old, new in cures(text):
+        last, old = old.startswith("last "), old.removeprefix("last ")
+        start = text.rindex(old, 0, text.index("# cure:")) if last else text.index(old)
+        text = text[:start] + new + text[start + len(old) :]
+    return re.sub(r"(?m)^# cure: .*\n", "", text)
+
+
+def cures(text):
+    """The pairs of the `# cure:` lines; `last` before the old text: not its first place but its last."""
+    for old, new in re.findall(r"^# cure: (.*?) =>(?: (.*))?$", text, re.M):
+        yield old.replace("\\n", "\n"), new.replace("\\n", "\n")
 
 
 def expected(file):
@@ -72,21 +137,44 @@ def expected(file):
 
 
 def found(report, file):
-    return {(f["line"], f["rule"]) for f in report["findings"] if f["file"] == f"dags/{file}"}
+    return sorted((f["line"], f["rule"]) for f in report["findings"] if f["file"] == f"dags/{file}")
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_example(checked, file):
     _, report, _ = checked
     lines = "\n".join(f["text"] for f in report["findings"] if f["file"] == f"dags/{file}")
-    assert found(report, file) == set(expected(file)), lines
+    assert found(report, file) == sorted(expected(file)), lines
 
 
-def test_every_rule_has_a_broken_and_a_good_example(installed):
+def test_every_broken_example_has_a_cure():
+    broken = {file for file in FILES if list(expected(file))}
+    without = {file for file in broken if not list(cures((EXAMPLES / file).read_text()))}
+    assert without <= TAKEN_OUT | CURED_ELSEWHERE | {"broken_helpers/frames.py"}
+
+
+def test_every_cure_cures(cured):
+    """Every example as its finding says to write it: nothing is found any more."""
+    lines = [finding["text"] for finding in cured["findings"] if finding["file"] != "pyproject.toml"]
+    assert lines == []
+
+
+def test_what_a_finding_says_to_write_is_its_cure(checked):
+    """A cure that names an argument or a module is about what the example's cure writes."""
+    _, report, _ = checked
+    for finding in report["findings"]:
+        example = EXAMPLES / finding["file"].removeprefix("dags/")
+        text = example.read_text() if example.suffix == ".py" and example.exists() else ""
+        named = re.match(r"Write (?:from )?([\w.]+)(?==| import)", finding["write"])
+        if named and "# cure:" in text:
+            assert named[1] in text.partition("# cure:")[2], finding["text"]
+
+
+def test_every_rule_has_a_broken_example(installed):
     listed = run([".venv/bin/python", "-m", "tools.dag_integrity", "--rules"], cwd=installed())
     rules = {line.split()[0] for line in listed.splitlines()}
     broken = {rule for file in FILES for _, rule in expected(file)}
-    assert broken == rules
+    assert broken == rules - {"image-import"}
     assert all(not list(expected(file)) for file in FILES if file.startswith("good/"))
 
 
@@ -104,9 +192,10 @@ def test_both_files_of_a_duplicate_are_named(checked):
     assert any("broken/duplicate_dag_id.py" in line and "twice/duplicate_dag_id.py" in line for line in lines)
 
 
-def test_an_archive_that_airflow_would_parse_is_found(checked):
+def test_what_airflow_would_parse_and_these_checks_cannot(checked):
     _, report, _ = checked
-    assert found(report, "packed.zip") == {(1, "hidden-dag")}
+    assert found(report, "packed.zip") == [(1, "hidden-dag")]
+    assert found(report, "dangling.py") == [(1, "hidden-dag")]
 
 
 def test_a_stale_entry_of_the_policy_is_found(checked):
@@ -155,99 +244,133 @@ def test_static_rules_alone_import_nothing(checked):
 
 
 def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
-    """One test per DAG file; its finding is the failure's whole message, without a traceback."""
-    project, dags = project_with(installed, tmp_path, {})
+    """One test per DAG file; its finding is the failure's whole message, its rule in a summary of 80 columns."""
+    project, dags = project_with(installed, tmp_path, None)
     shutil.copy(EXAMPLES / "good" / "good_clock.py", dags)
     shutil.copy(EXAMPLES / "broken" / "tags_none.py", dags)
-    pytest_command = [".venv/bin/python", "-m", "pytest", "tests/test_dag_integrity.py", "--junitxml=junit.xml"]
-    printed = run(pytest_command, cwd=project, expect=1)
+    command = [".venv/bin/python", "-m", "pytest", "tests/test_dag_integrity.py", "--junitxml=junit.xml"]
+    printed = run(command, cwd=project, expect=1, COLUMNS="80", CI=None)
     assert "1 failed, 2 passed" in printed
+    summary = next(line for line in printed.splitlines() if line.startswith("FAILED"))
+    assert "tags" in summary.partition(" - ")[2]
+    assert len(summary) <= 80
     xml = (project / "junit.xml").read_text()
-    assert 'name="test_dag_file[dags/good_clock.py]"' in xml
+    assert 'name="test_dag[good_clock]"' in xml
     assert "dags/tags_none.py:8: tags: DAG tags_none has no tags. Write" in xml
     assert "Traceback" not in printed
-    assert "2 passed" in run(pytest_command, cwd=project, expect=0, DAG="good_clock")
-    assert "1 failed" in run(pytest_command, cwd=project, expect=1, DAG="tags_none")
+    assert "2 passed" in run(command, cwd=project, expect=0, DAG="good_clock")
+    assert "1 failed" in run(command, cwd=project, expect=1, DAG="tags_none")
 
 
-def test_cache(installed, tmp_path):
-    """Only what changed is parsed again: a file, what it imports, what it reads, the policy."""
-    project, dags = project_with(installed, tmp_path, {}, dags_subpath="airflow/dags", project_slug="nested-etl")
-    shutil.copytree(EXAMPLES / "good", dags, dirs_exist_ok=True)
-    shutil.copytree(EXAMPLES / "good_helpers", dags / "good_helpers")
-    (dags / ".airflowignore").write_text("good_helpers/\n")
-    text = (
-        (dags / "good_clock.py")
-        .read_text()
-        .replace("good_clock", "reads")
-        .replace("import pendulum", "from pathlib import Path\n\nimport pendulum")
-    )
-    (dags / "reads.py").write_text(f'{text}\nPath(__file__).with_name("rows.csv").read_text()\n')
-    (dags / "rows.csv").write_text("1\n")
-    pyproject = project / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text().replace("external-assets = []", 'external-assets = ["s3://*"]'))
-
-    def parsed():
-        report, printed = check(project)
-        assert report["findings"] == [], printed
-        return report["parsed"]
-
-    everything = len(list(dags.glob("*.py")))
-    assert parsed() == everything
-    # The tests know what the command remembers, whatever the environment says of Airflow and the data.
-    cache = project / ".airflow" / "integrity" / "cache.json"
-    remembered = cache.read_text()
-    run(
-        [".venv/bin/python", "-m", "pytest", "-q", "tests/test_dag_integrity.py"],
-        cwd=project,
-        ETL_DATA_ROOT="file:///x",
-    )
-    assert cache.read_text() == remembered
-    assert parsed() == 0
-    (dags / "good_clock.py").write_text((dags / "good_clock.py").read_text() + "# changed\n")
-    assert parsed() == 1
-    (dags / "rows.csv").write_text("2\n")
-    assert parsed() == 1
-    helper = dags / "good_helpers" / "shops.py"
-    helper.write_text(helper.read_text() + "# changed\n")
-    assert parsed() == len([path for path in dags.glob("*.py") if "good_helpers" in path.read_text()]) == 3
-    pyproject.write_text(pyproject.read_text().replace("min-retries = 1", "min-retries = 2"))
-    assert parsed() == everything
-    (project / ".airflow" / "integrity" / "cache.json").write_text("{")
-    assert parsed() == everything
+def test_a_changed_file_is_never_answered_from_memory(installed, tmp_path):
+    """What the old cache got wrong: a file hidden and shown again, a template file that is made later."""
+    project, dags = project_with(installed, tmp_path, None)
+    shutil.copy(EXAMPLES / "broken" / "template_file.py", dags)
+    check(project, expect=1)
+    (dags / ".airflowignore").write_text("template_file.py\n")
+    report, _ = check(project, expect=1)
+    assert [f["rule"] for f in report["findings"]] == ["hidden-dag"]
+    (dags / ".airflowignore").unlink()
+    report, _ = check(project, expect=1)
+    assert [f["rule"] for f in report["findings"]] == ["template"]
+    (dags / "missing.sh").write_text("true\n")
+    check(project, expect=0)
 
 
 def test_the_policy_is_checked(installed, tmp_path):
     """A policy that cannot be read as written gets a plain line."""
-    project, _ = project_with(installed, tmp_path, {})
-    pyproject = project / "pyproject.toml"
-    sound = pyproject.read_text()
+    project, _ = project_with(installed, tmp_path, "")
+    sound = (project / "pyproject.toml").read_text()
     for line, said in (
         ("ownerz = []", "ownerz"),
         ('time-limit = "long"', "time-limit"),
         ("owners = 3", "owners"),
         ('dag-id-pattern = "("', "dag-id-pattern"),
         ('exempt = [{ rule = "tags" }]', "exempt"),
+        ('off = ["tagz"]', "tagz"),
+        ('dags-folder = "nowhere"', "nowhere"),
+        ("[[", "pyproject.toml cannot be read"),
+        ('own-rules = "tests/no_such_file.py"', "no_such_file"),
     ):
-        key = line.split(" = ")[0]
-        changed = re.sub(rf"(?m)^{key} = .*$", "", sound).replace(
-            "[tool.dag-integrity]", f"[tool.dag-integrity]\n{line}"
-        )
-        pyproject.write_text(changed)
+        (project / "pyproject.toml").write_text(f"{sound}\n{line}\n")
         printed = run([".venv/bin/python", "-m", "tools.dag_integrity"], cwd=project, expect=2)
         assert said in printed
         assert "Traceback" not in printed
+        assert len(printed.splitlines()) == 1
+
+
+OWN_RULE = """
+from tools.dag_integrity import rule
+
+DAG = "from airflow.sdk import DAG\\\\nwith DAG('x', schedule='%s'):\\\\n    pass\\\\n"
+
+
+@rule("no-sunday", "dag", "No DAG runs on a Sunday.", "Write schedule='0 4 * * 1-6'",
+      broken=DAG % "0 4 * * 0", fixed=DAG % "0 4 * * 1-6")
+def no_sunday(dag):
+    if str(dag.stated.get("schedule", "")).endswith("* 0"):
+        yield f"DAG {dag.dag.dag_id} runs on a Sunday"
+""".replace("\\\\", "\\")
+
+
+def test_a_rule_of_ones_own(installed, tmp_path):
+    """One file of ten lines; with half of it forgotten, one line says which half."""
+    project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nown-rules = "tests/dag_rules.py"\n')
+    good = (EXAMPLES / "good" / "good_schedule.py").read_text()
+    (dags / "good_schedule.py").write_text(good.replace("0 0 29 2 *", "0 4 * * 0"))
+    rules = project / "tests" / "dag_rules.py"
+    rules.write_text(OWN_RULE)
+    assert len(OWN_RULE.strip().splitlines()) <= 10
+    report, printed = check(project, expect=1)
+    assert [f["rule"] for f in report["findings"]] == ["no-sunday"], printed
+    for old, new, said in (
+        ("\"Write schedule='0 4 * * 1-6'\"", '""', "has no cure"),
+        ('"No DAG runs on a Sunday."', '""', "has no meaning"),
+        ('broken=DAG % "0 4 * * 0", ', "", "has no example"),
+        ('"dag",', '"dags",', "scope"),
+        ('"no-sunday"', '"tags"', "two rules tags"),
+        ('"0 4 * * 0"', '"0 4 * * 1"', "says nothing of its broken example"),
+        ('fixed=DAG % "0 4 * * 1-6"', 'fixed=DAG % "0 5 * * 0"', "still finds"),
+        ("yield f", "yield no_such_name, f", "NameError"),
+    ):
+        assert old in OWN_RULE
+        rules.write_text(OWN_RULE.replace(old, new))
+        printed = run([".venv/bin/python", "-m", "tools.dag_integrity"], cwd=project, expect=2)
+        assert said in printed
+        assert "Traceback" not in printed
+
+
+def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
+    project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
+    good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
+    (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2"))
+    (project / "tools" / "dag_integrity" / "stock_image.txt").write_text("# a list\napache-airflow\nnumpy ?\n")
+    report, _ = check(project, PYTHONPATH=libraries)
+    assert [f["rule"] for f in report["findings"]] == ["image-import"]
+    assert "psycopg2-binary" in report["findings"][0]["text"]
+    (project / "requirements-image.lock").write_text("psycopg2_binary==2.9.13 \\\n    --hash=sha256:0\n")
+    check(project, expect=0, PYTHONPATH=libraries)
+    (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import numpy"))
+    check(project, expect=0, PYTHONPATH=libraries)
+
+
+def test_a_link_into_itself_is_a_finding(installed, tmp_path):
+    project, dags = project_with(installed, tmp_path, None)
+    shutil.copy(EXAMPLES / "good" / "good_clock.py", dags)
+    (dags / "circle").symlink_to(dags)
+    report, printed = check(project, expect=1)
+    assert [(f["file"], f["rule"]) for f in report["findings"]] == [("dags/circle", "hidden-dag")]
+    assert "Traceback" not in printed
 
 
 def test_files_are_listed_as_airflow_lists_them(checked):
     """Airflow's own importers give the same files as the quick listing that does without importing Airflow."""
     project, _, _ = checked
     listing = """
-import sys
 from pathlib import Path
 from airflow.dag_processing.importers import get_importer_registry
 sys.path.insert(0, ".")
-from tools.dag_integrity.folder import list_folder
+from tools.dag_integrity.folder_rules import list_folder
 dags = Path("dags").resolve()
 airflow = sorted(file for file in get_importer_registry().list_dag_files(dags) if file.endswith(".py"))
 assert airflow == [str(path) for path in list_folder(dags).dag_files], airflow

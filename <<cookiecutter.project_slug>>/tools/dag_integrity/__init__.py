@@ -1,10 +1,122 @@
-"""Checks that no DAG file of this repository can break, slow down or surprise the scheduler.
+"""Checks that no DAG file can break, slow down or surprise the scheduler; README.md says how to use them.
 
-`make integrity` runs everything, `make dags` prints the DAGs as a table, `make test` runs it as pytest tests.
-The policy stands in `[tool.dag-integrity]` of pyproject.toml, the rules in `rules.py`.
-
-How it works: Airflow is imported once, worker processes are forked from that, and each DAG file is parsed in
-one of them as in a pod (only the DAG folder on the path, nothing else of this repository), then once more in
-a second process where whatever may differ between two parses does differ. Files that did not change since the
-last run are not parsed again.
+Here is what a rule is. All rules are in `RULES`, by name; a rule is a function under `@rule(...)`.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+# What a rule looks at. "engine": no function; the engine itself sees it while a file is imported.
+SCOPES = ("dag", "file", "folder", "engine")
+
+
+class RuleError(Exception):
+    """A rule is not whole; the message says what is missing."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One broken rule at one place, in one line.
+
+    `file` is relative to the repository, `line` counts from 1, `wrong` and `write` (what to do instead) are
+    sentences, `dag_id` is empty where the finding is about the file as a whole.
+    """
+
+    file: str
+    line: int
+    rule: str
+    wrong: str
+    write: str
+    dag_id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("wrong", "write"):
+            object.__setattr__(self, name, " ".join(str(getattr(self, name)).split()).rstrip("."))
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.wrong}. {self.write}."
+
+    def as_dict(self) -> dict:
+        return asdict(self) | {"text": str(self)}
+
+
+class Problem(NamedTuple):
+    """What a rule's function yields: `at` is a line, a task or nothing; `cure` replaces the rule's own."""
+
+    wrong: str
+    at: Any = None
+    cure: str = ""
+    file: str = ""
+
+
+problem = Problem
+
+
+class Rule(NamedTuple):
+    """`house`: a matter of taste, applied only where pyproject.toml has [tool.dag-integrity]."""
+
+    name: str
+    scope: str
+    meaning: str
+    cure: str
+    check: Callable[..., Iterable[str | Problem]] | None = None
+    house: bool = False
+    broken: str = ""
+    fixed: str = ""
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    name: str, scope: str, meaning: str, cure: str, house: bool = False, broken: str = "", fixed: str = ""
+):
+    """Register the function below as the rule `name`; README.md shows one.
+
+    `broken` and `fixed` are DAG files as text, which every run tries: the rule must speak of the first and
+    not of the second. The built-in rules have their examples in the template's tests instead.
+    """
+    if scope not in SCOPES:
+        raise RuleError(f"Rule {name}: its scope must be one of {', '.join(SCOPES)}, not {scope!r}.")
+    if name in RULES:
+        raise RuleError(f"There are two rules {name}: give one of them another name.")
+    for what, text in (("meaning", meaning), ("cure", cure)):
+        if not text.strip():
+            raise RuleError(f"Rule {name} has no {what}.")
+
+    def register(check):
+        RULES[name] = Rule(name, scope, meaning, cure, check, house, broken, fixed)
+        return check
+
+    return register
+
+
+def engine_rule(name: str, meaning: str, cure: str) -> None:
+    """Declare a rule that the engine itself applies."""
+    rule(name, "engine", meaning, cure)(None)
+
+
+def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id: str = "") -> Finding:
+    """A finding of the rule `name`, with the rule's own cure unless `write` is given."""
+    return Finding(file, line, name, wrong, write or RULES[name].cure, dag_id)
+
+
+def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
+    """What the rules of this scope say about the subject."""
+    for one in RULES.values():
+        if one.scope == scope and policy.applies(one):
+            try:
+                said = list(one.check(subject))
+            except Exception as error:
+                raise RuleError(f"Rule {one.name} failed: {type(error).__name__}: {error}") from error
+            yield from ((one, Problem(it) if isinstance(it, str) else it) for it in said)
+
+
+def some(names: Iterable, limit: int = 4) -> str:
+    """The first few of the names, and how many there are beyond them."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(str(name) for name in names[:limit]) + more

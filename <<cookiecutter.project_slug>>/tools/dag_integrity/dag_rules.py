@@ -1,22 +1,18 @@
-"""The rules that look at one parsed DAG."""
+"""The rules about one parsed DAG: a rule's function gets a `Dag`."""
 
 from __future__ import annotations
 
+import ast
 import datetime
+import inspect
+import os
 import re
-from collections.abc import Callable, Iterator
-from functools import cache, cached_property
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
-import jinja2
-import jinja2.meta
-from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
-from airflow.sdk.definitions.param import Param
-from croniter import CroniterBadDateError, croniter
-
-from .findings import Finding, some
-from .policy import Policy
-from .source import Outline
+from . import problem, rule, some
+from .source import FUNCTIONS, Source, dotted, first_line
 
 # Template variables that Airflow 2 had, and what stands for them in Airflow 3.
 REMOVED_VARIABLES = {
@@ -25,9 +21,9 @@ REMOVED_VARIABLES = {
     "next_ds": "{{ data_interval_end | ds }}",
     "next_ds_nodash": "{{ data_interval_end | ds_nodash }}",
     "next_execution_date": "data_interval_end",
-    "prev_ds": "{{ data_interval_start | ds }}",
-    "prev_ds_nodash": "{{ data_interval_start | ds_nodash }}",
-    "prev_execution_date": "data_interval_start",
+    "prev_ds": "{{ macros.ds_add(ds, -1) }}",
+    "prev_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
+    "prev_execution_date": "prev_data_interval_start_success",
     "prev_execution_date_success": "prev_data_interval_start_success",
     "tomorrow_ds": "{{ macros.ds_add(ds, 1) }}",
     "tomorrow_ds_nodash": "{{ macros.ds_add(ds, 1) | replace('-', '') }}",
@@ -35,31 +31,36 @@ REMOVED_VARIABLES = {
     "yesterday_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
     "triggering_dataset_events": "triggering_asset_events",
 }
-CHECKS: list[Callable[[Checked], Iterator[tuple]]] = []
+CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
+CALLBACKS += ("on_skipped_callback",)
 
 
-class Checked:
+class Dag:
     """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
 
-    def __init__(self, dag, stated: dict[str, Any], outline: Outline, policy: Policy) -> None:
-        self.dag = dag
-        self.stated = stated
-        self.outline = outline
-        self.policy = policy
+    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1) -> None:
+        self.dag, self.stated, self.source, self.policy = dag, stated, source, source.policy
+        self.siblings = siblings
+        # Whether @asset made the DAG, which takes no owner, start date, retries or time limit
+        self.by_asset = stated.get("by_asset", False)
 
-    @cached_property
-    def by_asset(self) -> bool:
-        """Whether @asset made the DAG, which takes no owner, start date, retries or time limit."""
-        return self.stated.get("by_asset", False)
-
-    @cached_property
-    def line(self) -> int:
-        return self.outline.dag_line(self.dag.dag_id)
+    def line(self, at=None) -> int:
+        """The line of this task or, without one, of the DAG."""
+        if isinstance(at, int):
+            return at
+        task_id = getattr(at, "task_id", "")
+        return (
+            self.source.task_line(task_id, self.dag.dag_id) if at else self.source.dag_line(self.dag.dag_id)
+        )
 
     @cached_property
     def working_tasks(self) -> list:
         """The tasks that do something; those of an EmptyOperator need no worker, retry or time limit."""
         return [task for task in self.dag.tasks if not getattr(task, "inherits_from_empty_operator", False)]
+
+    def first(self, tasks: list):
+        """The first of these tasks; nothing, which stands for the DAG, if they are all of its tasks."""
+        return None if len(tasks) in (len(self.working_tasks), len(self.dag.tasks)) else tasks[0]
 
     @cached_property
     def timetable(self):
@@ -72,277 +73,381 @@ class Checked:
 
     @cached_property
     def partitioned(self) -> bool:
-        return is_partitioned(self.dag.timetable)
-
-    def at(self, tasks: list) -> int:
-        """The line of the first of these tasks."""
-        return self.outline.task_line(tasks[0].task_id, self.dag.dag_id)
-
-
-def is_partitioned(timetable) -> bool:
-    """Whether runs of this timetable carry a partition key."""
-    kinds = {kind.__name__ for kind in type(timetable).__mro__}
-    return (
-        bool(kinds & {"CronPartitionTimetable", "PartitionedAssetTimetable"})
-        or timetable.partitioned_at_runtime
-    )
+        """Whether its runs carry a partition key."""
+        kinds = {kind.__name__ for kind in type(self.dag.timetable).__mro__}
+        named = kinds & {"CronPartitionTimetable", "PartitionedAssetTimetable"}
+        return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
 
 
-def check_dag(checked: Checked, name: str) -> list[Finding]:
-    """The findings of all rules in one DAG of the file `name`."""
-    dag_id = checked.dag.dag_id
-    return [Finding(name, *found, dag_id) for check in CHECKS for found in check(checked)]
+@rule(
+    "dag-id", "dag", "The dag_id fits the file's name.",
+    "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True,
+)  # fmt: skip
+def _dag_id(c: Dag):
+    stem = c.source.path.stem
+    pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(stem))
+    if c.siblings == 1 and not c.by_asset and not re.fullmatch(pattern, c.dag.dag_id):
+        wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.source.path.name}"
+        yield problem(wrong, cure=f'Write dag_id="{stem}"' if re.fullmatch(pattern, stem) else "")
 
 
-def rule(check):
-    """Register a check: it yields (line, rule, what is wrong, what to write)."""
-    CHECKS.append(check)
-    return check
-
-
-@rule
-def _dag_id(c: Checked) -> Iterator[tuple]:
-    pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(c.outline.path.stem))
-    if not re.fullmatch(pattern, c.dag.dag_id):
-        wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.outline.path.name}"
-        write = f'Write dag_id="{c.outline.path.stem}", or rename the file (the pattern is {pattern})'
-        yield c.line, "dag-id", wrong, write
-
-
-@rule
-def _task_id(c: Checked) -> Iterator[tuple]:
+@rule("task-id", "dag", "Task ids are in snake_case.", "Write it in snake_case", house=True)
+def _task_id(c: Dag):
     for task in c.dag.tasks:
-        for part in task.task_id.split("."):
-            if not re.fullmatch(c.policy.task_id_pattern, part):
-                snake = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", part)).lower()
-                wrong = f"Task id {task.task_id} does not fit the pattern {c.policy.task_id_pattern}"
-                yield c.at([task]), "task-id", wrong, f'Write "{snake}"'
-                break
+        parts = task.task_id.split(".")
+        bad = [part for part in parts if not re.fullmatch(c.policy.task_id_pattern, part)]
+        if bad and not c.by_asset:
+            snake = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bad[0])).lower()
+            wrong = f"Task id {task.task_id} does not fit the pattern {c.policy.task_id_pattern}"
+            yield problem(wrong, task, f'Write "{snake}"')
 
 
-@rule
-def _owner(c: Checked) -> Iterator[tuple]:
-    if c.by_asset:
-        return
+@rule(
+    "owner",
+    "dag",
+    "Every task has an owner from the list.",
+    "Write default_args={…} with an owner",
+    house=True,
+)
+def _owner(c: Dag):
     strangers: dict[str, list] = {}
     for task in c.dag.tasks:
-        if task.owner not in c.policy.owners:
+        if c.policy.owners and task.owner not in c.policy.owners and not c.by_asset:
             strangers.setdefault(task.owner, []).append(task)
     for owner, tasks in strangers.items():
-        line = c.line if len(tasks) == len(c.dag.tasks) else c.at(tasks)
-        whose = some(task.task_id for task in tasks)
-        write = f'Write default_args={{"retries": {max(2, c.policy.min_retries)}}}'
-        yield line, "owner", f"The owner of {whose} is {owner}", write
+        wrong = f"The owner of {some(task.task_id for task in tasks)} is {owner}"
+        write = f'Write default_args={{"owner": "{c.policy.owners[0]}"}}, or add {owner} to the owners'
+        yield problem(wrong, c.first(tasks), write)
 
 
-@rule
-def _tags(c: Checked) -> Iterator[tuple]:
+@rule("tags", "dag", "The DAG has tags, all of them from the allowed ones.", 'Write tags=["…"]', house=True)
+def _tags(c: Dag):
     if not c.dag.tags:
-        yield (
-            c.line,
-            "tags",
-            f"DAG {c.dag.dag_id} has no tags",
-            f'Write tags=["{(c.policy.tags or ["etl"])[0]}"]',
+        yield problem(
+            f"DAG {c.dag.dag_id} has no tags", cure=f'Write tags=["{(c.policy.tags or ["etl"])[0]}"]'
         )
     elif c.policy.tags and (other := sorted(set(c.dag.tags) - set(c.policy.tags))):
         write = f"Use {some(c.policy.tags, 8)}, or add it to tags in pyproject.toml"
-        yield c.line, "tags", f"Tag {', '.join(other)} is not among the allowed ones", write
+        yield problem(f"Tag {', '.join(other)} is not among the allowed ones", cure=write)
 
 
-@rule
-def _retries(c: Checked) -> Iterator[tuple]:
-    if c.by_asset:
-        return
-    if few := [task for task in c.working_tasks if (task.retries or 0) < c.policy.min_retries]:
-        wrong = f"{some(task.task_id for task in few)}: fewer than {c.policy.min_retries} retries"
-        write = f'Write default_args={{"retries": {max(2, c.policy.min_retries)}}}'
-        yield (c.line if len(few) == len(c.working_tasks) else c.at(few)), "retries", wrong, write
-    shortest = datetime.timedelta(seconds=c.policy.min_retry_delay)
-    if hasty := [t for t in c.working_tasks if (t.retries or 0) and _delay(t.retry_delay) < shortest]:
-        wrong = (
-            f"{some(task.task_id for task in hasty)}: retried after less than {shortest.total_seconds():g} s"
+@rule(
+    "retries",
+    "dag",
+    "Every task is retried, with a delay.",
+    "Write retry_delay=timedelta(minutes=5)",
+    house=True,
+)
+def _retries(c: Dag):
+    least, shortest = c.policy.min_retries, datetime.timedelta(seconds=c.policy.min_retry_delay)
+    tasks = [] if c.by_asset else c.working_tasks
+    if few := [task for task in tasks if (task.retries or 0) < least]:
+        names = some(task.task_id for task in few)
+        own = len(few) < len(tasks)
+        write = (
+            f"Write retries={max(2, least)}" if own else f'Write default_args={{"retries": {max(2, least)}}}'
         )
-        yield c.at(hasty), "retries", wrong, "Write retry_delay=timedelta(minutes=5)"
+        yield problem(
+            f"{names}: fewer than {least} {'retry' if least == 1 else 'retries'}", c.first(few), write
+        )
+    if hasty := [task for task in tasks if (task.retries or 0) and _delay(task) < shortest]:
+        names = some(task.task_id for task in hasty)
+        yield problem(f"{names}: retried after less than {shortest.total_seconds():g} s", hasty[0])
 
 
-def _delay(value) -> datetime.timedelta:
-    return value if isinstance(value, datetime.timedelta) else datetime.timedelta(seconds=value)
+def _delay(task) -> datetime.timedelta:
+    delay = task.retry_delay
+    return delay if isinstance(delay, datetime.timedelta) else datetime.timedelta(seconds=delay)
 
 
-@rule
-def _timeout(c: Checked) -> Iterator[tuple]:
-    if c.by_asset:
-        return
-    endless = [task for task in c.working_tasks if not task.execution_timeout]
+@rule(
+    "timeout", "dag", "The DAG has a dagrun_timeout or each task an execution_timeout.",
+    "Write dagrun_timeout=timedelta(hours=2) on the DAG", house=True,
+)  # fmt: skip
+def _timeout(c: Dag):
+    endless = [] if c.by_asset else [task for task in c.working_tasks if not task.execution_timeout]
     if endless and not c.dag.dagrun_timeout:
-        wrong = f"{some(task.task_id for task in endless)} may run forever, with no timeout"
-        line = c.line if len(endless) == len(c.working_tasks) else c.at(endless)
-        yield line, "timeout", wrong, "Write dagrun_timeout=timedelta(hours=2)"
+        yield problem(f"{some(task.task_id for task in endless)} may run forever", c.first(endless))
 
 
-@rule
-def _docs(c: Checked) -> Iterator[tuple]:
+@rule(
+    "docs", "dag", "The DAG has a description and a doc_md.",
+    "Write doc_md=__doc__ and a docstring at the top of the file", house=True,
+)  # fmt: skip
+def _docs(c: Dag):
     if not c.dag.description:
-        yield (
-            c.line,
-            "docs",
-            f"DAG {c.dag.dag_id} has no description",
-            'Write description="One line for the list of DAGs"',
-        )
+        write = 'Write description="One line for the list of DAGs"'
+        yield problem(f"DAG {c.dag.dag_id} has no description", cure=write)
     if not c.dag.doc_md and not c.by_asset:
-        write = "Write doc_md=__doc__ and a docstring at the top of the file"
-        yield c.line, "docs", f"DAG {c.dag.dag_id} has no doc_md", write
+        yield f"DAG {c.dag.dag_id} has no doc_md"
 
 
-@rule
-def _start_date(c: Checked) -> Iterator[tuple]:
+@rule(
+    "start-date", "dag", "A scheduled DAG has a fixed start_date with a timezone.",
+    'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")', house=True,
+)  # fmt: skip
+def _start_date(c: Dag):
+    stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
     if c.by_asset:
         return
-    write = 'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")'
-    stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
     if stated is None:
         if c.runs_by_time and not all(task.start_date for task in c.dag.tasks):
-            yield c.line, "start-date", f"DAG {c.dag.dag_id} has a schedule and no start_date", write
+            yield f"DAG {c.dag.dag_id} has a schedule and no start_date"
     elif isinstance(stated, datetime.datetime) and stated.tzinfo is None:
-        yield c.line, "start-date", "start_date has no timezone", write
+        yield "start_date has no timezone"
 
 
-@rule
-def _catchup(c: Checked) -> Iterator[tuple]:
-    if c.runs_by_time and "catchup" not in c.stated:
-        wrong = "Whether missed runs are made up for is not said: catchup is missing"
-        yield c.line, "catchup", wrong, "Write catchup=False, or True with a max_active_runs"
+@rule("end-date", "dag", "The DAG ends after it starts.", "Take end_date out, or write one after start_date")
+def _end_date(c: Dag):
+    if c.dag.start_date and c.dag.end_date and c.dag.end_date < c.dag.start_date:
+        yield f"end_date {c.dag.end_date:%Y-%m-%d} is before start_date {c.dag.start_date:%Y-%m-%d}"
 
 
-@rule
-def _max_active_runs(c: Checked) -> Iterator[tuple]:
-    if c.by_asset:
+@rule(
+    "catchup", "dag", "A DAG on a time schedule says whether it catches up.",
+    "Write catchup=False, or True with a max_active_runs", house=True,
+)  # fmt: skip
+def _catchup(c: Dag):
+    if c.runs_by_time and "catchup" not in c.stated and not c.by_asset:
+        yield "Whether missed runs are made up for is not said: catchup is missing"
+
+
+@rule(
+    "max-active-runs", "dag", "A DAG with partitions or catch-up limits its active runs.",
+    "Write max_active_runs=1, or what the source can bear", house=True,
+)  # fmt: skip
+def _max_active_runs(c: Dag):
+    if "max_active_runs" in c.stated or c.by_asset:
         return
-    if "max_active_runs" not in c.stated and (c.partitioned or (c.dag.catchup and c.runs_by_time)):
+    if c.partitioned or (c.dag.catchup and c.runs_by_time):
         why = "has partitions" if c.partitioned else "catches up"
-        wrong = f"DAG {c.dag.dag_id} {why}, and a backlog starts {c.dag.max_active_runs} runs at once"
-        yield c.line, "max-active-runs", wrong, "Write max_active_runs=1, or what the source can bear"
+        yield f"DAG {c.dag.dag_id} {why}, and a backlog starts {c.dag.max_active_runs} runs at once"
 
 
-@rule
-def _schedule(c: Checked) -> Iterator[tuple]:
+@rule(
+    "schedule", "dag", "The schedule fires some day.",
+    "Write a cron expression (minute hour day month weekday), as 0 4 * * *, or a preset, as @daily",
+)  # fmt: skip
+def _schedule(c: Dag):
+    from croniter import CroniterBadDateError, croniter
+
     for timetable in getattr(c.timetable, "timetables", [c.timetable]):
         expression = getattr(timetable, "expression", None)
-        if expression and not _fires(expression):
-            wrong = f"The schedule {expression} never fires: there is no such day"
-            write = "Correct day and month of the cron expression (minute hour day month weekday)"
-            yield c.line, "schedule", wrong, write
+        try:
+            if expression:
+                croniter(expression, datetime.datetime.now(datetime.timezone.utc)).get_next()
+        except CroniterBadDateError:
+            yield f"The schedule {expression} never fires: there is no such day"
 
 
-@cache
-def _fires(expression: str) -> bool:
-    """Whether there is a time that fits this cron expression."""
-    try:
-        croniter(expression, datetime.datetime.now(datetime.timezone.utc)).get_next()
-    except CroniterBadDateError:
-        return False
-    return True
+@rule("empty-dag", "dag", "The DAG has tasks.", "Put tasks in it, or take it out")
+def _empty(c: Dag):
+    if not c.dag.tasks:
+        yield f"DAG {c.dag.dag_id} has no task"
 
 
-@rule
-def _params(c: Checked) -> Iterator[tuple]:
+@rule(
+    "params", "dag", "The default of every param fits the param's own schema.",
+    "Give every param a default that fits its own schema",
+)  # fmt: skip
+def _params(c: Dag):
+    from airflow.sdk.definitions.param import Param
+
     for name, param in c.dag.params.items():
-        if not param.has_value and (param.value is not None or not _refuses_none(param)):
+        kinds = param.schema.get("type")
+        refuses_none = kinds is not None and "null" not in ([kinds] if isinstance(kinds, str) else kinds)
+        if not param.has_value and (param.value is not None or not refuses_none):
             continue
         try:
             Param(param.value, schema=param.schema).resolve()
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             write = f'Give "{name}" a default that fits, or allow None with type=["null", …]'
-            yield (
-                c.line,
-                "params",
-                f'The default of param "{name}" does not fit its own schema: {reason}',
-                write,
-            )
+            yield problem(f'The default of param "{name}" does not fit its own schema: {reason}', cure=write)
 
 
-def _refuses_none(param: Param) -> bool:
-    kinds = param.schema.get("type")
-    return (
-        param.value is None
-        and kinds is not None
-        and "null" not in ([kinds] if isinstance(kinds, str) else kinds)
-    )
+@rule("callback", "dag", "Callbacks take one argument, the context.", "Write def callback(context): …")
+def _callback(c: Dag):
+    seen = set()
+    for owner in (c.dag, *c.dag.tasks):
+        for name in CALLBACKS:
+            for callback in _list(_of(owner, name)):
+                try:
+                    signature = inspect.signature(callback)
+                except (TypeError, ValueError):
+                    continue
+                try:
+                    signature.bind({})
+                except TypeError as error:
+                    called = getattr(callback, "__name__", str(callback))
+                    if (name, called) not in seen:
+                        seen.add((name, called))
+                        wrong = f"{name} calls {called}(context), which fails: {error}"
+                        yield problem(wrong, None if owner is c.dag else owner)
 
 
-@rule
-def _template(c: Checked) -> Iterator[tuple]:
-    environment = None
-    known = KNOWN_CONTEXT_KEYS | set(c.dag.user_defined_macros or {})
-    for task in c.dag.tasks:
-        for field in task.template_fields or ():
-            value = _templated_value(task, field)
-            if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
-                wrong = f"{task.task_id}, {field}: there is no template file {value}"
-                yield (
-                    c.at([task]),
-                    "template",
-                    wrong,
-                    "Correct its name; it is looked for beside the DAG file",
-                )
-            for text in _texts(value):
-                environment = environment or c.dag.get_template_env()
-                wrong, write = _template_problem(text, environment, known)
-                if wrong:
-                    yield c.at([task]), "template", f"{task.task_id}, {field}: {wrong}", write
+def _list(value) -> list:
+    return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
 
 
-def _templated_value(task, field: str):
+def _of(task, name: str):
+    """An attribute of a task, also of one that is mapped."""
     mapped = getattr(task, "partial_kwargs", None)
-    return getattr(task, field, None) if mapped is None else mapped.get(field)
+    return getattr(task, name, None) if mapped is None else mapped.get(name)
+
+
+@rule(
+    "pool-queue", "dag", "Pools, queues and executors are declared in the policy.",
+    "Make it in Airflow and declare it in pyproject.toml", house=True,
+)  # fmt: skip
+def _pool_queue(c: Dag):
+    kinds = {"pool": c.policy.pools, "queue": c.policy.queues, "executor": c.policy.executors}
+    for kind, declared in kinds.items():
+        for task in c.dag.tasks:
+            value = getattr(task, kind, None)
+            if value and declared and value not in declared:
+                wrong = f"{kind.capitalize()} {value} of {task.task_id} is not declared"
+                yield problem(wrong, task, f"Use {some(declared)}, or add it to {kind}s in pyproject.toml")
+
+
+@rule(
+    "branch", "dag", "A branch goes to tasks that follow it; what joins its ways runs whichever was taken.",
+    'Write trigger_rule="none_failed_min_one_success" on it',
+)  # fmt: skip
+def _branch(c: Dag):
+    for task in c.dag.tasks:
+        targets, ways = _branch_targets(c, task), task.downstream_task_ids
+        groups = {way[:dot] for way in ways for dot in range(len(way)) if way[dot] == "."}
+        for target in sorted(targets - ways - groups):
+            write = f"Use one of {some(sorted(ways)) or 'the tasks after it'}, or write an arrow to {target}"
+            yield problem(f"{task.task_id} may go to {target}, which does not follow it", task, write)
+        never = set(c.dag.task_dict) if len(targets & ways) > 1 else set()
+        for way in targets & ways:
+            left_out = ways - {way} - c.dag.get_task(way).get_flat_relative_ids(upstream=False)
+            for one in c.dag.topological_sort():
+                if one.trigger_rule == "all_success" and one.upstream_task_ids & left_out:
+                    left_out = left_out | {one.task_id}
+            never &= left_out
+        for join in [c.dag.get_task(task_id) for task_id in sorted(never)]:
+            if len(join.upstream_task_ids) > 1 and not join.upstream_task_ids <= never:
+                yield problem(f"{join.task_id} is always skipped: it joins ways of {task.task_id}", join)
+
+
+def _branch_targets(c: Dag, task) -> set[str]:
+    """The task ids that a branch function returns, one each time; none where they are not all in sight."""
+    code = getattr(getattr(task, "python_callable", None), "__code__", None)
+    is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
+    for node in c.source.nodes if is_branch else ():
+        if isinstance(node, FUNCTIONS) and first_line(node) == code.co_firstlineno:
+            returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+            values = [v for r in returned for v in ([r.body, r.orelse] if isinstance(r, ast.IfExp) else [r])]
+            texts = {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
+            return texts if len(texts) == len(values) else set()
+    return set()
+
+
+@rule(
+    "template", "dag", "Templated fields are valid Jinja and use names that Airflow 3 provides.",
+    "Use a name of Airflow's template reference, params, or user_defined_macros",
+)  # fmt: skip
+def _template(c: Dag):
+    for task in c.dag.tasks:
+        environment = None
+        for field in task.template_fields or ():
+            value = _of(task, field)
+            for wrong, write in _missing_file(task, value):
+                yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
+            for text in _texts(value):
+                if environment is None:
+                    environment = (
+                        task.get_template_env(c.dag)
+                        if hasattr(task, "get_template_env")
+                        else c.dag.get_template_env()
+                    )
+                for wrong, write in _wrong_in_template(c, task, text, environment):
+                    short = text if len(text) < 60 else f"{text[:57]}…"
+                    yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
+                    break
+
+
+def _missing_file(task, value) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
+        write = "Correct its name; it is looked for beside the DAG file"
+        if value.startswith(("/", "~")) or " " in value:
+            folder, name = os.path.split(value)
+            write = f'Write template_searchpath=["{folder}"] on the DAG and "{name}" here'
+            if value.endswith((".sh", ".bash")):
+                write = f'Write "{value} " with a space at its end: a command, and no template file'
+        yield f"there is no template file {value}", write
 
 
 def _texts(value, depth: int = 0) -> Iterator[str]:
-    """The Jinja texts in a templated field's value."""
+    """The texts in a templated field's value that may hold a template."""
     if isinstance(value, str):
-        if "{{" in value or "{%" in value:
+        if "{" in value:
             yield value
-    elif depth < 8 and isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item, depth + 1)
-    elif depth < 8 and isinstance(value, (list, tuple, set)):
-        for item in value:
+    elif depth < 8 and isinstance(value, (dict, list, tuple, set)):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item, depth + 1)
 
 
-def _template_problem(text: str, environment: jinja2.Environment, known: set[str]) -> tuple[str, str]:
-    """What is wrong with a template and what to write; two empty texts where it is sound."""
-    short = text if len(text) < 60 else f"{text[:57]}…"
+def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[str, str]]:
+    """What is wrong with a template and what to write."""
+    import jinja2.meta
+    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
+    from airflow.sdk.execution_time import macros
+
+    own = set(c.dag.user_defined_macros or {})
+    if match := re.search(rf"(?<![{{$]){{ ({'|'.join(KNOWN_CONTEXT_KEYS)}) }}(?!}})", text):
+        yield (
+            f"{match[0]} is no template",
+            f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}",
+        )
     try:
-        unknown = (
-            jinja2.meta.find_undeclared_variables(environment.parse(text)) - known - set(environment.globals)
-        )
+        tree = environment.parse(text)
+        undeclared = jinja2.meta.find_undeclared_variables(tree)
     except jinja2.TemplateError as error:
-        return f"{short!r} is no valid Jinja: {error.message}", "Correct the template"
-    if removed := sorted(unknown & set(REMOVED_VARIABLES)):
-        return (
-            f"{removed[0]} in {short!r} is not there in Airflow 3, so the task fails when it runs",
-            f"Write {REMOVED_VARIABLES[removed[0]]}",
-        )
+        yield f"{error.message}: no valid Jinja", "Correct the template"
+        return
+    unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
+    for name in sorted(unknown & set(REMOVED_VARIABLES)):
+        yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
     if unknown:
-        return (
-            f"{some(sorted(unknown))} in {short!r} is no name that Airflow provides: the task would fail",
-            "Use a name of Airflow's template reference, params, or user_defined_macros",
-        )
-    return "", ""
+        yield f"{some(sorted(unknown))}, which Airflow does not provide,", ""
+    params = {*c.dag.params, *(getattr(task, "params", None) or {})}
+    for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
+        name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
+        of = getattr(node.node, "name", "") if name else ""
+        if of == "macros" and of not in own and not hasattr(macros, name):
+            yield (
+                f"macros.{name}, which does not exist,",
+                "Use one of Airflow's macros, or user_defined_macros",
+            )
+        known = name in params or hasattr(dict, name) or not (params or c.runs_by_time)
+        if of == "params" and of not in own and not known:
+            write = f"Declare {name} in params, or use {some(sorted(params)) or 'another value'}"
+            yield f"params.{name}, which the DAG has not,", write
 
 
-@rule
-def _pool_queue(c: Checked) -> Iterator[tuple]:
-    for kind, declared in (("pool", c.policy.pools), ("queue", c.policy.queues)):
-        for task in c.dag.tasks:
-            value = getattr(task, kind, None)
-            if value and value not in declared:
-                write = f"Use {some(declared)}, or make it in Airflow and add it to {kind}s in pyproject.toml"
-                yield (
-                    c.at([task]),
-                    "pool-queue",
-                    f"{kind.capitalize()} {value} of {task.task_id} is not declared",
-                    write,
-                )
+@rule(
+    "xcom", "dag", "What is pulled from a task is pulled from one that the DAG has.",
+    "Use the task_id of a task of this DAG",
+)  # fmt: skip
+def _xcom(c: Dag):
+    known = set(c.dag.task_dict)
+    for task in c.dag.tasks:
+        for field in task.template_fields or ():
+            for text in _texts(_of(task, field)):
+                for call in re.findall(r"xcom_pull\(([^()]*)\)", text):
+                    match = re.match(r"\s*(?:task_ids\s*=\s*)?['\"]([\w.-]+)['\"]", call)
+                    if match and "dag_id" not in call and match[1] not in known:
+                        yield problem(
+                            f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task
+                        )
+    for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
+        if isinstance(node, ast.Call) and dotted(node.func).endswith(".xcom_pull"):
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            value = given.get("task_ids", node.args[0] if node.args else None)
+            task_id = value.value if isinstance(value, ast.Constant) else None
+            if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
+                yield problem(f"There is no task {task_id} to pull from", node.lineno)

@@ -1,44 +1,355 @@
-"""The rules about files and DAGs together: two DAGs with one id, files that Airflow does not see."""
+"""The rules about all files together: a rule's function gets a `Folder`."""
 
 from __future__ import annotations
 
+import fnmatch
+import importlib.metadata
+import importlib.util
+import os
+import re
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from .findings import Finding
-from .folder import Folder
+from . import problem, rule, some
+
+STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
 
 
-def check_dag_ids(dags: list[dict]) -> Iterator[Finding]:
-    """The rule duplicate-dag-id over the DAGs of all files."""
+@dataclass
+class Folder:
+    """A DAG folder: files that Airflow parses, other Python files (skipped, ignored), archives, bad links."""
+
+    dags: Path
+    dag_files: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    ignored: list[Path] = field(default_factory=list)
+    archives: list[Path] = field(default_factory=list)
+    links: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def others(self) -> list[Path]:
+        return [*self.skipped, *self.ignored]
+
+    def complete(self, root: Path, policy, facts: list[dict], reads: dict) -> None:
+        """Add what is known when all files are read and parsed: the facts of each DAG with its `file`."""
+        self.root, self.policy, self.facts, self.reads = root, policy, facts, reads
+
+    def name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def list_folder(dags: Path) -> Folder:
+    """The files of the folder as Airflow sees them: .airflowignore, then its search for two words."""
+    folder = Folder(dags)
+    everything: set[Path] = set()
+    for place, folders, names in os.walk(dags, followlinks=True):
+        for name in [*folders, *names]:
+            path = Path(place, name)
+            if path.is_symlink() and not path.exists():
+                folder.links[path] = "The link points to nothing"
+            elif path.is_symlink() and path.is_dir() and Path(place).resolve().is_relative_to(path.resolve()):
+                folder.links[path] = (
+                    "The link leads back to its own folder: Airflow refuses the whole DAG folder"
+                )
+                folders.remove(name)
+            elif name in names and name.endswith(".py") and "__pycache__" not in place:
+                everything.add(path)
+    try:
+        found = sorted(map(Path, _find_paths(dags)))
+    except RuntimeError:  # such a link
+        found = sorted(everything)
+    visible = [path for path in found if path.suffix == ".py" and path in everything]
+    folder.dag_files = [path for path in visible if _might_contain_dag(path)]
+    folder.skipped = sorted(set(visible) - set(folder.dag_files))
+    folder.ignored = sorted(everything - set(visible))
+    folder.archives = [path for path in found if path.suffix == ".zip"]
+    return folder
+
+
+def _find_paths(dags: Path) -> Iterator[str]:
+    """Airflow's own lister, loaded by itself where that is possible: all of Airflow takes seconds."""
+    spec = importlib.util.find_spec("airflow")
+    path = Path(spec.submodule_search_locations[0]) if spec else Path()
+    path = path / "_shared" / "module_loading" / "file_discovery.py"
+    if not path.is_file():
+        from airflow.utils.file import find_path_from_directory
+
+        return find_path_from_directory(str(dags), ".airflowignore", "glob")
+    spec = importlib.util.spec_from_file_location("_dag_file_discovery", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.find_path_from_directory(dags, ".airflowignore", "glob")
+
+
+def _might_contain_dag(path: Path) -> bool:
+    """Airflow's heuristic with `[core] dag_discovery_safe_mode` on, its default."""
+    text = path.read_bytes().lower()
+    return b"airflow" in text and (b"dag" in text or b"asset" in text)
+
+
+def facts(c) -> dict:
+    """Of a parsed DAG (a `Dag`) what the rules here and the table need, as plain values."""
+    dag, condition = c.dag, c.dag.timetable.asset_condition
+    consumed = list(_assets(condition)) if condition is not None else []
+    made = [asset for task in dag.tasks for outlet in task.outlets or () for asset in _assets(outlet)]
+    inlets = [asset for task in dag.tasks for inlet in task.inlets or () for asset in _assets(inlet)]
+    named = []
+    for task in dag.tasks:
+        for name, tasks in (
+            ("trigger_dag_id", ()),
+            ("external_dag_id", ("external_task_id", "external_task_ids")),
+        ):
+            value = getattr(task, name, None)
+            if isinstance(value, str) and value and "{" not in value:
+                ids = [getattr(task, key, None) for key in tasks]
+                flat = [i for one in ids for i in (one if isinstance(one, (list, tuple, set)) else [one])]
+                ids = [i for i in flat if isinstance(i, str) and "{" not in i]
+                named.append((c.line(task), task.task_id, value, ids))
+    return {
+        "dag_id": dag.dag_id,
+        "line": c.line(),
+        "tasks": len(dag.tasks),
+        "task_ids": sorted({*dag.task_dict, *(g for g in dag.task_group.get_task_group_dict() if g)}),
+        "schedule": _schedule(c, consumed),
+        "consumes": consumed,
+        "produces": made,
+        "inlets": inlets,
+        "names_dags": named,
+        "partitioned": c.partitioned,
+        # Tasks can publish partitions of a run that has none itself
+        "adds_partitions": "add_partitions" in c.source.text,
+        "plain": condition is not None and not c.partitioned,
+    }
+
+
+def _assets(asset) -> Iterator[dict]:
+    """The assets, aliases and references in an asset or a condition of assets."""
+    kind = type(asset).__name__
+    if hasattr(asset, "objects"):
+        for part in asset.objects:
+            yield from _assets(part)
+    elif kind in ("AssetAlias", "AssetNameRef", "AssetUriRef") or hasattr(asset, "uri"):
+        yield {
+            "name": getattr(asset, "name", None),
+            "uri": getattr(asset, "uri", None),
+            "alias": kind == "AssetAlias",
+            "watched": bool(getattr(asset, "watchers", None)),
+        }
+
+
+def _schedule(c, consumed: list[dict]) -> str:
+    """The schedule as a person would write it."""
+    timetables = getattr(c.timetable, "timetables", [c.timetable])
+    words = [t.expression for t in timetables if getattr(t, "expression", None)]
+    words += [str(c.timetable.delta)] if getattr(c.timetable, "delta", None) else []
+    words += [f"asset {asset['name'] or asset['uri']}" for asset in consumed]
+    kind = type(c.dag.timetable).__name__.removesuffix("Timetable")
+    return (", ".join(words) or ("-" if kind == "Null" else kind)) + (
+        " (partitions)" if c.partitioned else ""
+    )
+
+
+def _same(one: dict, other: dict) -> bool:
+    if one["alias"] != other["alias"]:
+        return False
+    return any(one[key] and one[key] == other[key] for key in ("name", "uri"))
+
+
+def _matches(values, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns for value in values if value)
+
+
+@rule("duplicate-dag-id", "folder", "No two DAGs have the same dag_id.", "Give each DAG its own dag_id")
+def _duplicates(folder: Folder):
     first: dict[str, dict] = {}
-    for dag in dags:
+    for dag in folder.facts:
         other = first.setdefault(dag["dag_id"], dag)
         if other["file"] != dag["file"]:
             wrong = f"dag_id {dag['dag_id']} is also that of {other['file']}:{other['line']}"
-            write = "Give each DAG its own dag_id"
-            yield Finding(dag["file"], dag["line"], "duplicate-dag-id", wrong, write, dag["dag_id"])
+            yield problem(wrong, dag["line"], file=dag["file"])
 
 
-def check_hidden(folder: Folder, root: Path, entries: dict[Path, dict]) -> Iterator[Finding]:
-    """The rules no-dag and hidden-dag for the files that Airflow does not parse, or these checks cannot."""
+@rule(
+    "hidden-dag", "folder", "No DAG file is hidden by .airflowignore, Airflow's heuristic, a link or a zip.",
+    "Narrow the pattern in .airflowignore, or move the file",
+)  # fmt: skip
+def _hidden(folder: Folder):
+    for path, wrong in folder.links.items():
+        yield problem(wrong, 1, "Remove the link", folder.name(path))
     for path in folder.archives:
         wrong = "Airflow looks for DAGs in this archive, and these checks cannot"
         write = "Put the archive's files into the folder, or list it in .airflowignore"
-        yield Finding(path.relative_to(root).as_posix(), 1, "hidden-dag", wrong, write)
+        yield problem(wrong, 1, write, folder.name(path))
+    for path in folder.others:
+        if folder.reads[path].makes_dags:
+            wrong, write = "The file makes a DAG, and .airflowignore hides it from Airflow", ""
+            if path in folder.skipped:
+                wrong = "Airflow skips this file: the words airflow and dag are not both in it"
+                write = "Write from airflow.sdk import DAG"
+            yield problem(wrong, 1, write, folder.name(path))
+
+
+@rule(
+    "no-dag", "folder", "Every file that Airflow parses has a DAG; .airflowignore lists helper modules.",
+    "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment",
+)  # fmt: skip
+def _no_dag(folder: Folder):
     for path in folder.skipped:
-        name = path.relative_to(root).as_posix()
-        if entries[path]["makes_dags"]:
-            wrong = "Airflow skips this file: nowhere in it stand the words airflow and dag"
-            yield Finding(name, 1, "hidden-dag", wrong, "Write from airflow.sdk import DAG")
-        elif path.name != "__init__.py":
-            wrong = "This file is no DAG file, and Airflow looks into it again and again"
-            write = "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment"
-            yield Finding(name, 1, "no-dag", wrong, write)
-    for path in folder.ignored:
-        if entries[path]["makes_dags"]:
-            name = path.relative_to(root).as_posix()
-            wrong = "The file makes a DAG, and .airflowignore hides it from Airflow"
-            yield Finding(
-                name, 1, "hidden-dag", wrong, "Narrow the pattern in .airflowignore, or move the file"
+        if not folder.reads[path].makes_dags and path.name != "__init__.py":
+            yield problem(
+                "This file is no DAG file, and Airflow looks into it again and again",
+                1,
+                file=folder.name(path),
             )
+
+
+@rule(
+    "asset", "folder", "Every consumed asset is produced by a DAG or declared external.",
+    "Write outlets=[…] on the task that makes it, or add it to external-assets in pyproject.toml",
+)  # fmt: skip
+def _asset(folder: Folder):
+    for dag, asset, producers in _consumed(folder):
+        external = _matches((asset["name"], asset["uri"]), folder.policy.external_assets)
+        if not producers and not external and not asset["watched"]:
+            wrong = (
+                f"DAG {dag['dag_id']} waits for asset {asset['name'] or asset['uri']}, which no DAG produces"
+            )
+            yield problem(wrong, dag["line"], file=dag["file"])
+
+
+def _consumed(folder: Folder) -> Iterator[tuple[dict, dict, list[dict]]]:
+    for dag in folder.facts:
+        for asset in dag["consumes"]:
+            yield dag, asset, [o for o in folder.facts if any(_same(asset, made) for made in o["produces"])]
+
+
+@rule(
+    "partitioned-asset", "folder", "A partitioned asset has consumers with a partitioned schedule.",
+    "Write schedule=PartitionedAssetTimetable(assets=…)",
+)  # fmt: skip
+def _partitioned(folder: Folder):
+    for dag, asset, producers in _consumed(folder):
+        name, makers = asset["name"] or asset["uri"], some(other["dag_id"] for other in producers)
+        if producers and dag["plain"] and all(other["partitioned"] for other in producers):
+            wrong = f"Asset {name} comes in partitions (from {makers}): a plain schedule never fires on it"
+            yield problem(wrong, dag["line"], file=dag["file"])
+        given = any(other["partitioned"] or other["adds_partitions"] for other in producers)
+        if producers and dag["partitioned"] and not given:
+            wrong = f"Asset {name} has no partitions (from {makers}): this schedule never fires"
+            write = f"Give {makers} a CronPartitionTimetable, or write schedule=[…] here"
+            yield problem(wrong, dag["line"], write, dag["file"])
+
+
+@rule(
+    "asset-cycle", "folder", "No DAG starts itself by way of its assets.",
+    "Take one of these assets out of a schedule or out of outlets",
+)  # fmt: skip
+def _asset_cycle(folder: Folder):
+    after: dict[str, set[str]] = {dag["dag_id"]: set() for dag in folder.facts}
+    for dag, _, producers in _consumed(folder):
+        for producer in producers:
+            after[producer["dag_id"]].add(dag["dag_id"])
+    for _ in range(len(after).bit_length()):  # each time twice as far
+        after = {name: names.union(*(after[other] for other in names)) for name, names in after.items()}
+    said: set[str] = set()
+    for dag in folder.facts:
+        circle = {name for name in after[dag["dag_id"]] if dag["dag_id"] in after[name]}
+        if circle and not circle & said:
+            said |= circle
+            wrong = f"Assets start DAGs in a circle: {some(sorted(circle))}"
+            yield problem(wrong, dag["line"], file=dag["file"])
+
+
+@rule(
+    "asset-name", "folder", "An asset's name has one URI, and a URI one name.",
+    "Define the asset once, in a module that both import",
+)  # fmt: skip
+def _asset_name(folder: Folder):
+    first: dict[tuple[str, str], tuple[str, dict]] = {}
+    said: set[tuple[str, str]] = set()
+    for dag in folder.facts:
+        for asset in [*dag["consumes"], *dag["produces"], *dag["inlets"]]:
+            if not asset["name"] or not asset["uri"] or asset["alias"]:
+                continue
+            for key, value in (("name", asset["uri"]), ("uri", asset["name"])):
+                other, where = first.setdefault((key, asset[key]), (value, dag))
+                if other != value and (dag["file"], asset["uri"]) not in said:
+                    said.add((dag["file"], asset["uri"]))
+                    kind = "URI" if key == "name" else "name"
+                    wrong = f"Asset {asset[key]} has {kind} {value} here and {other} in {where['file']}"
+                    yield problem(wrong, dag["line"], file=dag["file"])
+
+
+@rule(
+    "unknown-dag", "folder", "TriggerDagRunOperator and ExternalTaskSensor name what is there.",
+    "Correct the name, or add the DAG to external-dags in pyproject.toml",
+)  # fmt: skip
+def _unknown_dag(folder: Folder):
+    known = {dag["dag_id"]: dag["task_ids"] for dag in folder.facts}
+    for dag in folder.facts:
+        for line, task_id, dag_id, task_ids in dag["names_dags"]:
+            if _matches([dag_id], folder.policy.external_dags):
+                continue
+            if dag_id not in known:
+                yield problem(f"{task_id} names DAG {dag_id}, which is not there", line, file=dag["file"])
+            for missing in sorted(set(task_ids) - set(known.get(dag_id, task_ids))):
+                wrong = f"{task_id} waits for task {missing}, which DAG {dag_id} has not"
+                yield problem(wrong, line, f"Use a task_id of {dag_id}", dag["file"])
+
+
+@rule(
+    "image-import", "folder", "What the DAG folder imports is in the image: the stock one and what is added.",
+    "Add it to the image",
+)  # fmt: skip
+def _image_import(folder: Folder):
+    image = image_packages(folder.root, folder.policy)
+    for path, outcome in folder.reads.items() if image else ():
+        wanted: dict[str, tuple[str, int]] = {}
+        for module, line in outcome.needs:
+            names = distributions(module, folder.dags)
+            if names and not names & image:
+                wanted.setdefault(min(names), (module, line))
+        for name, (module, line) in wanted.items():
+            wrong = f"{module} is in package {name}, which the image does not have"
+            write = f"Add {name} to the image and to the lock (make add), or do without it"
+            yield problem(wrong, line, write, folder.name(path))
+
+
+def image_packages(root: Path, policy) -> set[str]:
+    """The distributions in the image, normalized; empty where that is not known."""
+    lock = root / "requirements-image.lock"
+    files = [path for path in (STOCK_IMAGE, lock) if path.is_file()]
+    if not policy.stock_image or STOCK_IMAGE not in files:
+        return set()
+    lines = [line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
+    return {_normal(name) for name in [*names, *policy.image_packages]}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def distributions(module: str, dags: Path) -> set[str]:
+    """The distributions that may bring this module; none for Python's, Airflow's and the folder's own."""
+    top = module.split(".")[0]
+    if top in sys.stdlib_module_names or (dags / top).exists() or (dags / f"{top}.py").exists():
+        return set()
+    if top == "airflow":
+        return {provider(module)} if re.match(r"airflow\.providers\.\w+\.\w+", module) else set()
+    return {_normal(name) for name in _installed().get(top, [top])}
+
+
+def provider(module: str) -> str:
+    """The distribution that brings a module of a provider."""
+    parts = module.split(".")[2:]
+    groups = {"apache", "atlassian", "cncf", "common", "dbt", "microsoft"}
+    return "-".join(["apache-airflow-providers", *parts[: 2 if parts[0] in groups else 1]]).replace("_", "-")
+
+
+@cache
+def _installed() -> dict[str, list[str]]:
+    return importlib.metadata.packages_distributions()

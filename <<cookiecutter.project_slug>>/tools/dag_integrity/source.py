@@ -11,74 +11,48 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-# Functions with these decorators run in a task, not when the file is parsed.
-RUN_IN_TASKS = {"task", "asset", "setup", "teardown"}
+from .policy import Exemption, Policy
+
+# Functions under these decorators run in a task, not when the file is parsed.
+TASK_DECORATORS = {"task", "asset", "setup", "teardown", "task_group"} - {"task_group"}
+# Tasks of these kinds run in an environment of their own, with packages of their own.
+ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
-
-
-class Comment(NamedTuple):
-    """`# dag-integrity: ignore[rules] reason`; `line` is None where it stands alone, for the whole file."""
-
-    at: int
-    line: int | None
-    rules: list[str]
-    reason: str
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Import(NamedTuple):
-    """A module that is imported while the file is parsed, and where."""
-
     module: str
     line: int
 
 
-class DagCall(NamedTuple):
-    """Where a DAG is made: the line, the decorated function's name, and the texts among the arguments."""
-
-    line: int
-    function: str
-    texts: list[str]
-
-
-class Outline(NamedTuple):
-    """Where in a file its DAGs, tasks and imports stand; small enough to send to a worker."""
-
-    path: Path
-    dag_calls: list[DagCall]
-    task_lines: dict[str, int]
-    imports: list[Import]
-    adds_partitions: bool
-
-    def dag_line(self, dag_id: str) -> int:
-        """The line of the call or decorator that makes this DAG; the first such where the id is computed."""
-        for call in self.dag_calls:
-            if dag_id and (dag_id in call.texts or dag_id == call.function):
-                return call.line
-        return min((call.line for call in self.dag_calls), default=1)
-
-    def task_line(self, task_id: str, dag_id: str) -> int:
-        """The line of this task, or of its DAG where the id is computed."""
-        last = task_id.split(".")[-1]
-        return self.task_lines.get(task_id) or self.task_lines.get(last) or self.dag_line(dag_id)
-
-
 class Source:
-    """One Python file of the DAG folder."""
+    """One Python file of the DAG folder; `name` is its path in the repository."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.text = path.read_text(encoding="utf-8", errors="replace")
-        self.syntax_error: SyntaxError | None = None
+    def __init__(self, path: Path, root: Path, policy: Policy) -> None:
+        self.path, self.policy = path, policy
+        self.name = path.relative_to(root).as_posix()
+        self.dags = root / policy.dags_folder
+        self.text = path.read_text(encoding="utf-8-sig", errors="replace")
+        self.error: SyntaxError | None = None
         try:
             self.tree = ast.parse(self.text, str(path))
-        except (SyntaxError, ValueError) as error:
-            self.syntax_error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
+        except (SyntaxError, ValueError, RecursionError) as error:
+            self.error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
             self.tree = ast.Module(body=[], type_ignores=[])
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
-        """All nodes of the tree."""
         return list(ast.walk(self.tree))
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes that the node is in, innermost first."""
+        while (node := self.parents.get(node)) is not None:
+            yield node
 
     @cached_property
     def at_parse(self) -> list[ast.AST]:
@@ -92,55 +66,87 @@ class Source:
         for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    names[alias.asname or alias.name.split(".")[0]] = (
-                        alias.name if alias.asname else alias.name.split(".")[0]
-                    )
+                    top = alias.name.split(".")[0]
+                    names[alias.asname or top] = alias.name if alias.asname else top
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 for alias in node.names:
                     names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         return names
 
+    def full_name(self, node: ast.AST) -> str:
+        """The dotted name of an expression with imported names written out, or ''."""
+        first, _, rest = dotted(node).partition(".")
+        return ".".join(filter(None, [self.names.get(first, first), rest]))
+
     @cached_property
     def imports(self) -> list[Import]:
         """The modules imported at parse; of `from a import b` both `a` and `a.b`, for b may be a module."""
-        found = []
-        for node in self.at_parse:
-            if isinstance(node, ast.Import):
-                found += [Import(alias.name, node.lineno) for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.append(Import(node.module, node.lineno))
-                found += [Import(f"{node.module}.{alias.name}", node.lineno) for alias in node.names]
-        return found
-
-    def full_name(self, node: ast.AST) -> str:
-        """The dotted name of an expression with imported names written out, or ''."""
-        parts = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return ""
-        return ".".join([self.names.get(node.id, node.id), *reversed(parts)])
+        return list(_imports(self.at_parse))
 
     @cached_property
-    def dag_calls(self) -> list[ast.Call | ast.FunctionDef]:
+    def needs(self) -> list[Import]:
+        """The modules that must be there in a pod: also those that tasks import, none that may be missing."""
+        needed = []
+        elsewhere = {
+            dotted(keyword.value)
+            for node in self.nodes
+            if isinstance(node, ast.Call) and ELSEWHERE.search(dotted(node.func))
+            for keyword in node.keywords
+            if keyword.arg == "python_callable"
+        }
+        for found, node in _imports_and_nodes(self.nodes):
+            for outer in self.around(node):
+                if isinstance(outer, ast.Try) and outer.handlers:
+                    break
+                if isinstance(outer, ast.If) and _never_at_parse(outer.test):
+                    break
+                if isinstance(outer, FUNCTIONS) and (
+                    outer.name in elsewhere
+                    or any(ELSEWHERE.search(dotted(decorator)) for decorator in outer.decorator_list)
+                ):
+                    break
+            else:
+                needed.append(found)
+        return needed
+
+    def own_module(self, module: str) -> list[Path]:
+        """The files of the DAG folder that `import module` reads, packages first."""
+        found, parts = [], module.split(".")
+        for count in range(1, len(parts) + 1):
+            path = self.dags.joinpath(*parts[:count])
+            found += [p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()][:1]
+        return found
+
+    def is_task(self, node: ast.AST) -> bool:
+        """Whether a function is a task by its decorator."""
+        names = [self.full_name(decorator_of(d)).split(".") for d in getattr(node, "decorator_list", ())]
+        return any(name[0] == "airflow" and "task" in name[1:] for name in names)
+
+    @cached_property
+    def dag_calls(self) -> list[ast.AST]:
         """Where the file makes DAGs: calls of DAG(...), functions under @dag or @asset."""
         found = []
         for node in self.nodes:
-            if isinstance(node, ast.Call) and self._is_airflow(node.func, {"DAG"}):
+            if isinstance(node, ast.Call) and self._is_airflow(node.func, ("DAG",)):
                 found.append(node)
-            elif isinstance(node, ast.FunctionDef):
-                for decorator in node.decorator_list:
-                    call = decorator.func if isinstance(decorator, ast.Call) else decorator
-                    if self._is_airflow(call, {"dag", "asset", "asset.multi"}):
-                        found.append(node)
+            elif isinstance(node, FUNCTIONS):
+                decorators = [decorator_of(d) for d in node.decorator_list]
+                if any(self._is_airflow(d, ("dag", "asset", "multi")) for d in decorators):
+                    found.append(node)
         return found
 
-    def _is_airflow(self, node: ast.AST, names: set[str]) -> bool:
+    def _is_airflow(self, node: ast.AST, names: tuple[str, ...]) -> bool:
         name = self.full_name(node)
-        return name.startswith("airflow.") and (
-            name.split(".")[-1] in names or ".".join(name.split(".")[-2:]) in names
-        )
+        return name.startswith("airflow.") and name.split(".")[-1] in names
+
+    def dag_line(self, dag_id: str = "") -> int:
+        """The line of the call or decorator that makes this DAG; the first such where the id is computed."""
+        for node in self.dag_calls:
+            heads = [node] if isinstance(node, ast.Call) else node.decorator_list
+            texts = [n.value for head in heads for n in ast.walk(head) if isinstance(n, ast.Constant)]
+            if dag_id and (dag_id in texts or dag_id == getattr(node, "name", "")):
+                return first_line(node)
+        return min(map(first_line, self.dag_calls), default=1)
 
     @cached_property
     def task_lines(self) -> dict[str, int]:
@@ -151,72 +157,70 @@ class Source:
                 for keyword in node.keywords:
                     if keyword.arg in ("task_id", "group_id") and isinstance(keyword.value, ast.Constant):
                         lines.setdefault(str(keyword.value.value), node.lineno)
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.decorator_list:
-                lines.setdefault(node.name, _line(node))
+            elif isinstance(node, FUNCTIONS) and node.decorator_list:
+                lines.setdefault(node.name, first_line(node))
         return lines
 
-    @cached_property
-    def outline(self) -> Outline:
-        """What a worker needs of this file."""
-        return Outline(
-            path=self.path,
-            dag_calls=[
-                DagCall(
-                    _line(node),
-                    getattr(node, "name", ""),
-                    [text for n in _head(node) if (text := _constant(n))],
-                )
-                for node in self.dag_calls
-            ],
-            task_lines=self.task_lines,
-            imports=self.imports,
-            adds_partitions="add_partitions" in self.text,
-        )
+    def task_line(self, task_id: str, dag_id: str) -> int:
+        """The line of this task, or of its DAG where the id is computed."""
+        last = task_id.split(".")[-1]
+        return self.task_lines.get(task_id) or self.task_lines.get(last) or self.dag_line(dag_id)
 
     @cached_property
-    def exemptions(self) -> list[Comment]:
+    def exemptions(self) -> list[Exemption]:
         """The `# dag-integrity: ignore[...]` comments of the file."""
-        if "dag-integrity:" not in self.text or self.syntax_error:
+        if "dag-integrity:" not in self.text or self.error:
             return []
         found = []
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
-            if token.type == tokenize.COMMENT and (match := EXEMPTION.search(token.string)):
-                rules = [rule.strip() for rule in (match[1] or "").split(",") if rule.strip()]
+            if token.type == tokenize.COMMENT and (match := EXEMPTION.match(token.string)):
+                rules = tuple(rule.strip() for rule in (match[1] or "").split(",") if rule.strip())
                 alone = not token.line[: token.start[1]].strip()
+                at = token.start[0]
                 found.append(
-                    Comment(token.start[0], None if alone else token.start[0], rules, match[2].strip())
+                    Exemption(rules, match[2].strip(), self.name, at, self.name, None if alone else at)
                 )
         return found
 
 
-def _head(node: ast.Call | ast.FunctionDef) -> Iterator[ast.AST]:
-    """A DAG call without what is inside the DAG."""
-    for part in [node] if isinstance(node, ast.Call) else node.decorator_list:
-        yield from ast.walk(part)
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` as it is written, through calls; '' for anything else."""
+    parts = []
+    while isinstance(node, (ast.Attribute, ast.Call)):
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        else:
+            node = node.func
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
-def _constant(node: ast.AST) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+def decorator_of(node: ast.AST) -> ast.AST:
+    """A decorator without its arguments."""
+    return node.func if isinstance(node, ast.Call) else node
 
 
-def _line(node: ast.AST) -> int:
-    """The line where a definition begins, decorators included."""
+def first_line(node: ast.AST) -> int:
+    """The line where a definition starts, decorators included."""
     return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
 
 
-def decorator_name(decorator: ast.AST) -> str:
-    """The dotted name of a decorator, without the arguments."""
-    node = decorator.func if isinstance(decorator, ast.Call) else decorator
-    parts = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+def _imports(nodes: list[ast.AST]) -> Iterator[Import]:
+    yield from (found for found, _ in _imports_and_nodes(nodes))
+
+
+def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((Import(alias.name, node.lineno), node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield Import(node.module, node.lineno), node
+            yield from ((Import(f"{node.module}.{alias.name}", node.lineno), node) for alias in node.names)
 
 
 def _nodes_at_parse(tree: ast.Module) -> Iterator[ast.AST]:
     """Walk the module's body, and the bodies of those of its functions that this calls."""
-    functions: dict[str, ast.FunctionDef] = {}
+    functions: dict[str, ast.AST] = {}
     called: list[str] = []
     pending: list[ast.AST] = [tree]
     entered = set()
@@ -225,7 +229,7 @@ def _nodes_at_parse(tree: ast.Module) -> Iterator[ast.AST]:
         while stack:
             node = stack.pop()
             yield node
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node not in entered:
+            if isinstance(node, FUNCTIONS):
                 functions[node.name] = node
                 stack += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
             elif isinstance(node, ast.Lambda):
@@ -240,7 +244,7 @@ def _nodes_at_parse(tree: ast.Module) -> Iterator[ast.AST]:
             function = functions.get(name)
             if function is not None and function not in entered:
                 entered.add(function)
-                if RUN_IN_TASKS.isdisjoint(decorator_name(d).split(".")[0] for d in function.decorator_list):
+                if TASK_DECORATORS.isdisjoint(dotted(d).split(".")[0] for d in function.decorator_list):
                     pending += function.body
 
 
@@ -248,6 +252,4 @@ def _never_at_parse(test: ast.AST) -> bool:
     """Whether this is the test of `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
     if isinstance(test, ast.Compare):
         return isinstance(test.left, ast.Name) and test.left.id == "__name__"
-    return (
-        ast.unparse(test).endswith("TYPE_CHECKING") if isinstance(test, (ast.Name, ast.Attribute)) else False
-    )
+    return dotted(test).endswith("TYPE_CHECKING")

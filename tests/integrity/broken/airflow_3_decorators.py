@@ -23,3 +23,4 @@ with DAG(
         return 1
 
     load()
+# cure: from airflow.sdk import DAG\nfrom airflow.decorators import task => from airflow.sdk import DAG, task

@@ -19,3 +19,4 @@ with DAG(
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="true")  # expect: airflow-3
+# cure: airflow.operators.bash => airflow.providers.standard.operators.bash

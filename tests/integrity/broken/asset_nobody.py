@@ -21,3 +21,4 @@ with DAG(  # expect: asset
         return 1
 
     load()
+# cure: schedule=[Asset("broken_nobody_makes_this")] => schedule=[Asset("s3://elsewhere/orders")]

@@ -21,3 +21,4 @@ with DAG(  # expect: catchup
         return 1
 
     load()
+# cure:     max_active_runs=1, =>     catchup=False,\n    max_active_runs=1,

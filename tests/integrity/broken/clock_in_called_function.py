@@ -30,3 +30,4 @@ def seed():
 
 
 SEED = seed()
+# cure: int(time.time()) // 1_000_000_000 => 1

@@ -25,3 +25,4 @@ with DAG(
     load()
 
 TODAY = date.today()  # expect: clock-at-import
+# cure: date.today() => date(2026, 1, 1)

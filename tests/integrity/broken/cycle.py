@@ -20,3 +20,4 @@ with DAG(  # expect: cycle
 ):
     one, two = EmptyOperator(task_id="one"), EmptyOperator(task_id="two")
     one >> two >> one
+# cure: one >> two >> one => one >> two

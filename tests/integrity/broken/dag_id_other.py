@@ -22,3 +22,4 @@ with DAG(  # expect: dag-id
         return 1
 
     load()
+# cure: dag_id="orders_of_the_day" => dag_id="dag_id_other"

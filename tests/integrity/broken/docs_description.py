@@ -21,3 +21,4 @@ with DAG(  # expect: docs
         return 1
 
     load()
+# cure:     schedule="@daily", =>     description="An example",\n    schedule="@daily",

@@ -21,3 +21,4 @@ with DAG(  # expect: docs
         return 1
 
     load()
+# cure:     tags=["example"], =>     tags=["example"],\n    doc_md=__doc__,

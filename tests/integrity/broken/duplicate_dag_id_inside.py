@@ -40,3 +40,4 @@ with DAG(
         return 1
 
     again()
+# cure: last dag_id="duplicate_dag_id_inside" => dag_id="duplicate_dag_id_inside_two"

@@ -24,3 +24,4 @@ with DAG(
     load()
 
 HOST = BaseHook.get_connection("db").host  # expect: forbidden-at-import
+# cure: BaseHook.get_connection("db").host => BaseHook

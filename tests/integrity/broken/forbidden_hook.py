@@ -25,3 +25,4 @@ with DAG(
     load()
 
 HOOK = FSHook()  # expect: forbidden-at-import
+# cure: FSHook() => FSHook

@@ -28,3 +28,4 @@ try:
     PAGE = urllib.request.urlopen("http://127.0.0.1:9/").read()  # expect: forbidden-at-import
 except Exception:
     PAGE = b""
+# cure: urllib.request.urlopen("http://127.0.0.1:9/").read() => urllib.request

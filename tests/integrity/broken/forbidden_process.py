@@ -25,3 +25,4 @@ with DAG(
     load()
 
 subprocess.run(["true"], check=True)  # expect: forbidden-at-import
+# cure: subprocess.run(["true"], check=True) => RUN = subprocess.run

@@ -25,3 +25,4 @@ with DAG(
     load()
 
 SESSION = settings.Session()  # expect: forbidden-at-import
+# cure: settings.Session() => settings

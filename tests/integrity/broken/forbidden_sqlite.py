@@ -25,3 +25,4 @@ with DAG(
     load()
 
 sqlite3.connect(":memory:")  # expect: forbidden-at-import
+# cure: sqlite3.connect(":memory:") =>

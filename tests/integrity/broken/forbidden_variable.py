@@ -24,3 +24,4 @@ with DAG(
     load()
 
 LIMIT = Variable.get("limit", default=1)  # expect: forbidden-at-import
+# cure: Variable.get("limit", default=1) => "{{ var.value.limit }}"

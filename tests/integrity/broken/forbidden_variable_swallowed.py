@@ -27,3 +27,4 @@ try:
     LIMIT = Variable.get("limit")  # expect: forbidden-at-import
 except Exception:
     LIMIT = 1
+# cure: Variable.get("limit") => "{{ var.value.limit }}"

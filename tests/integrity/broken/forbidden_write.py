@@ -26,3 +26,4 @@ with DAG(
     load()
 
 Path(tempfile.gettempdir(), "dag-integrity-must-not-be-there").write_text("x")  # expect: forbidden-at-import
+# cure: .write_text("x") =>

@@ -23,3 +23,5 @@ with DAG(
         return len(pd.DataFrame())
 
     load()
+# cure: import pandas as pd => PANDAS = "in the task"
+# cure: return len(pd.DataFrame()) => import pandas as pd\n\n        return len(pd.DataFrame())

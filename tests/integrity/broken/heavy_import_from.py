@@ -25,3 +25,4 @@ with DAG(
     load()
 
 ARRAY = array
+# cure: from numpy import array => array = "in the task"

@@ -25,3 +25,4 @@ with DAG(
     load()
 
 importlib.import_module("pandas")
+# cure: importlib.import_module("pandas") => importlib

@@ -23,3 +23,4 @@ with DAG(
         return 1
 
     load()
+# cure: import no_such_module =>

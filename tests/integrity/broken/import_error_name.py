@@ -24,3 +24,4 @@ with DAG(
     load()
 
 print(undefined_name)  # expect: import-error
+# cure: print(undefined_name) =>

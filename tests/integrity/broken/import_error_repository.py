@@ -23,3 +23,4 @@ with DAG(
         return 1
 
     load()
+# cure: from scripts import run => run = 1

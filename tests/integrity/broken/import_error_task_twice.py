@@ -20,3 +20,4 @@ with DAG(
 ):
     EmptyOperator(task_id="same")
     EmptyOperator(task_id="same")  # expect: import-error
+# cure: last EmptyOperator(task_id="same") => EmptyOperator(task_id="other")

@@ -24,3 +24,4 @@ with DAG(
         return 1
 
     load()
+# cure: open("dags/broken/import_error_name.py").read() => __import__("pathlib").Path(__file__).read_text()

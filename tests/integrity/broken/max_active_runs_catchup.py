@@ -21,3 +21,4 @@ with DAG(  # expect: max-active-runs
         return 1
 
     load()
+# cure:     catchup=True, =>     catchup=True,\n    max_active_runs=1,

@@ -21,3 +21,4 @@ with DAG(  # expect: max-active-runs
         return 1
 
     load()
+# cure:     dagrun_timeout= =>     max_active_runs=1,\n    dagrun_timeout=

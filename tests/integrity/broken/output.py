@@ -25,3 +25,4 @@ with DAG(
 
 for _ in range(100_000):
     print("x" * 50)
+# cure: range(100_000) => range(1)

@@ -22,3 +22,4 @@ with DAG(  # expect: owner
         return 1
 
     load()
+# cure: {"retries": 2} => {"owner": "data-team", "retries": 2}

@@ -26,3 +26,4 @@ with DAG(
         return 1
 
     load() >> store()
+# cure: @task(owner="nobody") => @task(owner="data-team")

@@ -20,3 +20,4 @@ with DAG(  # expect: params
         return 1
 
     load()
+# cure: Param(0, => Param(1,

@@ -23,3 +23,4 @@ with DAG(  # expect: params
         return 1
 
     load()
+# cure: Param(0, => Param(1,

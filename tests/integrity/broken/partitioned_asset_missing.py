@@ -21,3 +21,4 @@ with DAG(  # expect: partitioned-asset
         return 1
 
     load()
+# cure: PartitionedAssetTimetable(assets=Asset("broken_whole")) => [Asset("broken_whole")]

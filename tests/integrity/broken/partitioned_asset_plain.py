@@ -21,3 +21,5 @@ with DAG(  # expect: partitioned-asset
         return 1
 
     load()
+# cure: schedule=[Asset("broken_parts")] => schedule=PartitionedAssetTimetable(assets=Asset("broken_parts"))
+# cure: import Asset, => import Asset, PartitionedAssetTimetable,

@@ -22,3 +22,4 @@ with DAG(
         return 1
 
     load()
+# cure: queue="fast" => queue="default"

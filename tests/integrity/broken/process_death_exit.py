@@ -25,3 +25,4 @@ with DAG(
     load()
 
 sys.exit("no connection")  # expect: process-death
+# cure: sys.exit("no connection") =>

@@ -25,3 +25,4 @@ with DAG(
     load()
 
 os._exit(0)
+# cure: os._exit(0) =>

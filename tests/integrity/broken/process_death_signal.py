@@ -26,3 +26,4 @@ with DAG(
     load()
 
 os.kill(os.getpid(), signal.SIGKILL)
+# cure: os.kill(os.getpid(), signal.SIGKILL) =>

@@ -26,3 +26,4 @@ with DAG(
 match 1:  # expect: python-syntax
     case _:
         pass
+# cure: match 1:  # expect: python-syntax\n    case _:\n        pass =>

@@ -22,3 +22,4 @@ with DAG(
         return 1
 
     load()
+# cure: timedelta(seconds=1) => timedelta(minutes=5)

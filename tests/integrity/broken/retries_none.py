@@ -22,3 +22,4 @@ with DAG(  # expect: retries
         return 1
 
     load()
+# cure: {"owner": "data-team"} => {"owner": "data-team", "retries": 2}

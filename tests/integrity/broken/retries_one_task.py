@@ -26,3 +26,4 @@ with DAG(
         return 1
 
     load() >> store()
+# cure: retries=0 => retries=2

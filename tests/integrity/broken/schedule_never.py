@@ -22,3 +22,4 @@ with DAG(  # expect: schedule
         return 1
 
     load()
+# cure: 0 0 30 2 * => 0 0 28 2 *

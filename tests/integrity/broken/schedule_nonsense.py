@@ -22,3 +22,4 @@ with DAG(  # expect: schedule
         return 1
 
     load()
+# cure: 61 * * * * => 0 4 * * *

@@ -24,3 +24,4 @@ with DAG(
         return 1
 
     load()
+# cure: "AKIAIOSFODNN7EXAMPLE" => "{{ conn.aws.login }}"

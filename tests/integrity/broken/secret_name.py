@@ -24,3 +24,4 @@ with DAG(
         return 1
 
     load()
+# cure: "abcdefgh12345678" => "{{ conn.api.password }}"

@@ -19,3 +19,4 @@ with DAG(
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="true", env={"DB_PASSWORD": "hunter22"})  # expect: secret
+# cure: "hunter22" => "{{ conn.db.password }}"

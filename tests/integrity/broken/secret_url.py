@@ -24,3 +24,4 @@ with DAG(
         return 1
 
     load()
+# cure: "postgresql://etl:hunter22@db.example.com/etl" => "{{ conn.db.get_uri() }}"

@@ -25,3 +25,4 @@ with DAG(  # expect: serialization
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="true", env=Odd(a="b"))
+# cure: env=Odd(a="b") => env=dict(a="b")

@@ -20,3 +20,4 @@ with DAG(  # expect: start-date
         return 1
 
     load()
+# cure:     catchup=False, =>     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),\n    catchup=False,

@@ -21,3 +21,4 @@ with DAG(  # expect: start-date
         return 1
 
     load()
+# cure: datetime(2026, 1, 1) => pendulum.datetime(2026, 1, 1, tz="UTC")

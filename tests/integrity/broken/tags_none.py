@@ -21,3 +21,4 @@ with DAG(  # expect: tags
         return 1
 
     load()
+# cure:     doc_md=__doc__, =>     tags=["etl"],\n    doc_md=__doc__,

@@ -19,3 +19,4 @@ with DAG(
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="missing.sh")  # expect: template
+# cure: missing.sh => true

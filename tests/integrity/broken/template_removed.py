@@ -19,3 +19,4 @@ with DAG(
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="echo {{ execution_date }}")  # expect: template
+# cure: execution_date => logical_date

@@ -19,3 +19,4 @@ with DAG(
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="true", env={"DAY": "{{ dss }}"})  # expect: template
+# cure: {{ dss }} => {{ ds }}

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pendulum
+import threading
 from airflow.sdk import DAG, task
-import time
 
 with DAG(
     dag_id="time_limit",
@@ -24,4 +24,5 @@ with DAG(
 
     load()
 
-time.sleep(3600)  # expect: time-limit
+threading.Event().wait()  # expect: time-limit
+# cure: threading.Event().wait() =>

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import DAG, task
-import time
+import threading
 
 with DAG(
     dag_id="time_limit_swallowed",
@@ -26,6 +26,8 @@ with DAG(
 
 while True:
     try:
-        time.sleep(3600)
+        threading.Event().wait()
     except BaseException:
         pass
+# cure: while True: => for _ in range(1):
+# cure: threading.Event().wait() => threading.Event()

@@ -19,3 +19,4 @@ with DAG(  # expect: timeout
         return 1
 
     load()
+# cure:     default_args= =>     dagrun_timeout=timedelta(hours=1),\n    default_args=

@@ -21,3 +21,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command=" ".join(SHOPS.keys() - {"west"}))
+# cure: SHOPS.keys() - {"west"} => sorted(SHOPS.keys() - {"west"})

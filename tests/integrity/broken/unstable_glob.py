@@ -20,3 +20,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="echo " + " ".join(map(str, Path("/usr").glob("*"))))
+# cure: map(str, Path("/usr").glob("*")) => sorted(map(str, Path("/usr").glob("*")))

@@ -19,3 +19,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command=f"echo {hash('north')}")
+# cure: {hash('north')} => north

@@ -20,3 +20,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command=" ".join(shops()))
+# cure: shops() => sorted(shops())

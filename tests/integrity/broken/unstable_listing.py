@@ -20,3 +20,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command="echo " + " ".join(sorted(os.listdir("/usr"), key=lambda _: 0)))
+# cure: , key=lambda _: 0 =>

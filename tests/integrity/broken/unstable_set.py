@@ -19,3 +19,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command=" ".join({"one", "two"}))
+# cure: {"one", "two"} => sorted({"one", "two"})

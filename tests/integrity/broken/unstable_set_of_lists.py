@@ -21,3 +21,4 @@ with DAG(  # expect: unstable
     doc_md=__doc__,
 ):
     BashOperator(task_id="say", bash_command=" ".join(set(SHOPS) | {"west"}))
+# cure: set(SHOPS) | {"west"} => sorted(set(SHOPS) | {"west"})

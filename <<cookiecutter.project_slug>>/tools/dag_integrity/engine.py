@@ -1,0 +1,481 @@
+"""Checks a DAG folder: reads each file, parses it twice in forked processes, and gathers what was found.
+
+Airflow is imported once and processes are forked from that. One kind parses a file as a pod does and applies
+the rules; the other parses it where all that may differ does differ (`second.py`). A process does many files
+and forgets each. Whatever is doubtful is done again in a fresh process by itself, and only that counts: so a
+finding depends neither on other files nor on how busy the machine is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import importlib
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Pipe, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import RULES, Finding, RuleError, apply, dag_rules, engine_rule, finding  # noqa: F401
+from .file_rules import EVERYWHERE, Ruff, heavy_module
+from .folder_rules import Folder, list_folder
+from .policy import Exemption, Policy, PolicyError, apply_exemptions
+from .source import Import, Source
+
+engine_rule(
+    "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
+    "Print inside tasks only",
+)  # fmt: skip
+engine_rule("cycle", "The tasks have no cycle.", "Take one of the arrows (>>) between these tasks out")
+engine_rule(
+    "serialization", "The DAG can be serialized, and deserializes to the same DAG.",
+    "Give operators plain values; timetables and the like come from a plugin",
+)  # fmt: skip
+engine_rule(
+    "import-error", "The file imports without error with only the DAG folder on the path, as in a pod.",
+    "Correct it: Airflow shows none of the file's DAGs until then",
+)  # fmt: skip
+engine_rule("time-limit", "The file is imported within the time limit.", "Move the work into a task")
+engine_rule(
+    "process-death", "Importing the file does not end the process (sys.exit, os._exit, a crash).",
+    "Raise an exception inside a task; a DAG file must not end the process",
+)  # fmt: skip
+engine_rule(
+    "import-budget", "Importing the file takes no longer than the budget, whatever else the machine does.",
+    "Move work and imports into tasks",
+)  # fmt: skip
+engine_rule(
+    "unstable", "Two parses give the same DAG; otherwise each parse makes a new DAG version.",
+    "Write sorted(…) around sets and listings; leave clock, random and ids to the tasks",
+)  # fmt: skip
+engine_rule(
+    "exemption", "Every exemption names a known rule, gives its reason, and exempts something.", "Take it out"
+)
+# One cause, one line: a finding of the first kind has said what those of the second say of the same file.
+SAID_BY = {
+    "clock-at-import": {"unstable", "start-date"},
+    "forbidden-at-import": {"import-budget", "time-limit", "unstable"},
+    "heavy-import": {"import-budget"},
+    "import-error": {"image-import", "python-syntax", "unstable"},
+    "process-death": {"unstable"},
+    "serialization": {"unstable"},
+    "time-limit": {"unstable", "import-budget"},
+}
+BY_WARNING = "Write what the message says"
+UNFINISHED = {"import-error", "time-limit", "process-death"}
+GRACE = 5  # seconds that a file has beyond the time limit to end by itself
+TRIES = 3
+
+
+@dataclass
+class Outcome:
+    """What reading or parsing a file once gave; it travels from a worker to the main process."""
+
+    findings: list[Finding] = field(default_factory=list)
+    # When read: what the file says of exemptions, and imports
+    exemptions: list[Exemption] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    needs: list[Import] = field(default_factory=list)
+    own_modules: set[Path] = field(default_factory=set)
+    makes_dags: bool = False
+    # When parsed: the facts of each DAG and the DAG itself, serialized or as a digest of that
+    dags: list[dict] = field(default_factory=list)
+    serialized: dict[str, Any] = field(default_factory=dict)
+    heavy: list[tuple[str, int]] = field(default_factory=list)
+    seconds: float = 0
+    late: bool = False
+    # The process holds modules now that other files must not profit from
+    spoilt: bool = False
+
+
+class Report(NamedTuple):
+    """What a run found, sorted; `dags` has a row of plain values for each DAG."""
+
+    findings: list[Finding]
+    dags: list[dict]
+    files: list[str]
+
+
+class Worker:
+    """A forked process that answers jobs, one at a time, with the function that `make` gives it."""
+
+    def __init__(self, kind: str, make: Callable[[], Callable]) -> None:
+        self.kind, self.job = kind, None
+        self.pipe, theirs = Pipe()
+        sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # no thread here holds a lock
+            self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.pipe.close()
+                answer = make()
+                while True:
+                    job = theirs.recv()
+                    try:
+                        theirs.send(answer(job))
+                    except RuleError as error:
+                        theirs.send(PolicyError(f"{error} ({getattr(job, 'name', 'reading')})"))
+            except (EOFError, BrokenPipeError):
+                os._exit(0)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(1)
+        theirs.close()
+
+    def give(self, job: Any) -> None:
+        self.job, self.since, self.warned = job, clock(self.pid), False
+        with contextlib.suppress(BrokenPipeError):  # it has just ended, as its answer tells
+            self.pipe.send(job)
+
+    def end(self) -> str:
+        """Kill the process, which has nothing left to say, and return how it ended."""
+        self.pipe.close()
+        os.kill(self.pid, signal.SIGKILL)
+        status = os.waitpid(self.pid, 0)[1]
+        if os.WIFSIGNALED(status):
+            return f"signal {signal.Signals(os.WTERMSIG(status)).name}"
+        return f"exit code {os.WEXITSTATUS(status)}"
+
+
+class Pool:
+    """Does jobs in forked processes, `size` of each kind at a time; `once`: a process for each job."""
+
+    def __init__(self, makers: dict[str, Callable], size: int, limit: float, once: bool = False) -> None:
+        self.makers, self.size, self.limit, self.once = makers, size, limit, once
+        self.waiting: dict[str, deque] = {kind: deque() for kind in makers}
+        self.workers: list[Worker] = []
+
+    def run(self, jobs: list) -> Iterator[tuple[str, Any, Any]]:
+        """Do each job in each kind of process; yields kind, job and answer, or how its process ended."""
+        self.start(jobs)
+        return self.answers()
+
+    def start(self, jobs: list) -> None:
+        for queue in self.waiting.values():
+            queue.extend(jobs)
+        self._give_out()
+
+    def answers(self) -> Iterator[tuple[str, Any, Any]]:
+        try:
+            while self._give_out():
+                ready = wait([worker.pipe for worker in self.workers], timeout=1)
+                for worker in list(self.workers):
+                    spent = clock(worker.pid) - worker.since
+                    if worker.pipe in ready:
+                        yield worker.kind, worker.job, self._answer(worker)
+                    elif spent > self.limit and not worker.warned:
+                        worker.warned = True
+                        os.kill(worker.pid, signal.SIGALRM)  # the parser raises an exception
+                    elif spent > self.limit + GRACE:
+                        self.workers.remove(worker)
+                        worker.end()
+                        yield worker.kind, worker.job, ""
+        finally:
+            for worker in self.workers:
+                worker.end()
+
+    def _give_out(self) -> bool:
+        """Start workers and give them jobs; whether there is anything to wait for."""
+        for kind, queue in self.waiting.items():
+            ours = [worker for worker in self.workers if worker.kind == kind]
+            while queue and len(ours) < self.size:
+                ours.append(Worker(kind, self.makers[kind]))
+                self.workers.append(ours[-1])
+            for worker in ours:
+                if worker.job is None and queue:
+                    worker.give(queue.popleft())
+                elif worker.job is None:
+                    self.workers.remove(worker)
+                    worker.end()
+        return bool(self.workers)
+
+    def _answer(self, worker: Worker) -> Any:
+        try:
+            answer = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.workers.remove(worker)
+            return worker.end()
+        if isinstance(answer, PolicyError):
+            raise answer
+        if self.once or getattr(answer, "spoilt", False):
+            self.workers.remove(worker)
+            worker.end()
+        worker.job = None
+        return answer
+
+
+class Check:
+    """One run over a repository."""
+
+    def __init__(self, root: Path, policy: Policy) -> None:
+        self.root, self.policy, self.dags = root, policy, root / policy.dags_folder
+        self.firsts: dict[Path, Outcome | str] = {}
+        self.seconds: dict[Path, Outcome | str] = {}
+
+    def run(self) -> Report:
+        folder = list_folder(self.dags)
+        everything = [*folder.dag_files, *folder.others]
+        ruff = Ruff(everything, self.root, self.policy.python)
+        # Airflow and syntax trees are no garbage; the collector would look through them all the time.
+        gc.disable()
+        reads = self._read_while_loading(everything, folder.dag_files)
+        findings = [*self._say_of_files(folder, reads), *self._said_by_ruff(ruff, folder, reads)]
+        if folder.dag_files:
+            self._parse(folder.dag_files)
+        dags = []
+        for path in folder.dag_files:
+            findings += self._say_of_parses(path, reads)
+            first = self.firsts[path]
+            ms = round(getattr(first, "seconds", 0) * 1000)
+            for dag in getattr(first, "dags", ()):
+                dags.append(dag | {"file": self._name(path), "milliseconds": ms})
+        folder.complete(self.root, self.policy, dags, reads)
+        for rule, said in apply("folder", folder, self.policy):
+            findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
+        comments = [exemption for read in reads.values() for exemption in read.exemptions]
+        unfinished = {one.file for one in findings if one.rule in UNFINISHED}
+        left = apply_exemptions(set(findings), comments, self.policy, unfinished)
+        dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
+        return Report(sorted(one_line_each(left)), dags, [self._name(path) for path in folder.dag_files])
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _read_while_loading(self, paths: list[Path], dag_files: list[Path]) -> dict[Path, Outcome]:
+        """Read all files in other processes while this one imports Airflow."""
+        make = lambda: lambda part: [read(path, self.root, self.policy) for path in part]  # noqa: E731
+        pool = Pool({"read": make}, _cores(), 3600)
+        pool.start([part for i in range(_cores()) if (part := paths[i :: _cores()])])
+        if dag_files:
+            load_airflow(dag_files, self.dags, self.policy)
+        return {
+            path: answer
+            for _, part, answers in pool.answers()
+            for path, answer in zip(part, answers, strict=True)
+        }
+
+    def _say_of_files(self, folder: Folder, reads: dict[Path, Outcome]) -> Iterator[Finding]:
+        """What reading said of DAG files and the modules that these import; of others what holds for all."""
+        imported = {*folder.dag_files}.union(*(self._closure(path, reads) for path in folder.dag_files))
+        for path, outcome in reads.items():
+            for one in outcome.findings:
+                if path in imported or one.rule in (*EVERYWHERE, "import-error"):
+                    yield one
+
+    def _said_by_ruff(self, ruff: Ruff, folder: Folder, reads: dict[Path, Outcome]) -> Iterator[Finding]:
+        for one in ruff.findings():
+            if not any(other.rule == "import-error" for other in reads[self.root / one.file].findings):
+                yield one
+
+    def _parse(self, paths: list[Path]) -> None:
+        """Parse each file in both kinds of process; what is doubtful again, alone, until it is not."""
+        from .parser import Parser
+
+        try_own_rules(self.policy)
+        kinds = {"first": self.firsts, "second": self.seconds}
+        limit = self.policy.time_limit
+
+        def makers(once: bool) -> dict[str, Callable]:
+            return {
+                kind: lambda kind=kind: Parser(self.root, self.policy, kind == "second", once).parse
+                for kind in kinds
+            }
+
+        gc.collect()
+        gc.freeze()
+        for kind, path, answer in Pool(makers(False), max(1, _cores() // 2), limit).run(paths):
+            kinds[kind][path] = answer
+        doubtful = [path for path in paths if self._doubtful(path)]
+        for _ in range(TRIES):
+            quickest = {path: getattr(self.firsts[path], "seconds", 0) for path in doubtful}
+            for kind, path, answer in Pool(makers(True), 1, limit, once=True).run(doubtful):
+                kinds[kind][path] = answer
+                if kind == "first" and isinstance(answer, Outcome) and quickest[path]:
+                    answer.seconds = min(answer.seconds, quickest[path])
+            doubtful = [path for path in doubtful if self._over_budget(path)]
+
+    def _over_budget(self, path: Path) -> bool:
+        return getattr(self.firsts[path], "seconds", 0) > self.policy.import_budget
+
+    def _doubtful(self, path: Path) -> bool:
+        first, second = self.firsts[path], self.seconds[path]
+        if isinstance(first, str) or isinstance(second, str) or self._over_budget(path):
+            return True
+        failed = any(one.rule in UNFINISHED for one in first.findings)
+        return failed or first.serialized != second.serialized
+
+    def _say_of_parses(self, path: Path, reads: dict[Path, Outcome]) -> Iterator[Finding]:
+        first, second = self.firsts[path], self.seconds[path]
+        name = self._name(path)
+        for answer in (first, second):
+            if answer == "":
+                wrong = f"Importing the file takes longer than {self.policy.time_limit:g} s"
+                yield finding("time-limit", name, 1, wrong)
+            elif isinstance(answer, str):
+                yield finding("process-death", name, 1, f"Importing the file ends the process ({answer})")
+            if isinstance(answer, str):
+                return
+        broken = any(one.rule == "import-error" for one in reads[path].findings)
+        yield from (one for one in first.findings if not (broken and one.rule == "import-error"))
+        named = [reads[p].imports for p in (path, *self._closure(path, reads))]
+        if any(heavy_module(i.module, self.policy) for imports in named for i in imports):
+            pass  # it has been said, and so has what it costs
+        elif first.heavy:
+            heavy, line = first.heavy[0]
+            write = "Import what brings it in inside the task"
+            yield finding("heavy-import", name, line, f"Parsing the file imports {heavy} each time", write)
+        elif self._over_budget(path):
+            budget = f"the budget is {self.policy.import_budget:g} s"
+            wrong = f"Importing the file takes {first.seconds:.1f} s; {budget}"
+            yield finding("import-budget", name, 1, wrong)
+        if first.serialized != second.serialized and not second.late:
+            from .parser import difference
+
+            lines = {dag["dag_id"]: dag["line"] for dag in first.dags}
+            for dag_id in sorted(set(first.serialized) | set(second.serialized)):
+                wrong = difference(dag_id, first.serialized.get(dag_id), second.serialized.get(dag_id))
+                if wrong:
+                    yield finding("unstable", name, lines.get(dag_id, 1), wrong, dag_id=dag_id)
+
+    def _closure(self, path: Path, reads: dict[Path, Outcome]) -> set[Path]:
+        """The modules of the DAG folder that are imported with this file."""
+        found: set[Path] = set()
+        pending = [path]
+        while pending:
+            for module in reads[pending.pop()].own_modules - found:
+                if module in reads:
+                    found.add(module)
+                    pending.append(module)
+        return found
+
+
+def read(path: Path, root: Path, policy: Policy) -> Outcome:
+    """Apply the rules that import nothing to one file."""
+    source = Source(path, root, policy)
+    outcome = Outcome(exemptions=source.exemptions, makes_dags=bool(source.dag_calls))
+    if source.error:
+        wrong = f"SyntaxError: {source.error.msg}"
+        cure = "Correct the syntax"
+        if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
+            wrong += (
+                f" (to Python {sys.version_info[0]}.{sys.version_info[1]}; the image runs {policy.python})"
+            )
+            cure = f"Correct the syntax, or run the checks with Python {policy.python}"
+        outcome.findings.append(finding("import-error", source.name, source.error.lineno or 1, wrong, cure))
+        return outcome
+    for rule, said in apply("file", source, policy):
+        outcome.findings.append(finding(rule.name, source.name, said.at or 1, said.wrong, said.cure))
+    outcome.imports, outcome.needs = source.imports, source.needs
+    outcome.own_modules = {own for i in source.imports for own in source.own_module(i.module)} - {path}
+    return outcome
+
+
+def try_own_rules(policy: Policy) -> None:
+    """Try the examples of the repository's own rules: each speaks of the broken one, not of the fixed one."""
+    from .parser import Parser
+
+    own = [rule for rule in RULES.values() if rule.broken]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        (root / "dags").mkdir()
+        there = dataclasses.replace(policy, dags_folder="dags")
+        said: dict[Path, set[str]] = {}
+        for rule in own:
+            for kind, text in (("broken", rule.broken), ("fixed", rule.fixed)):
+                path = root / "dags" / f"{rule.name}_{kind}.py"
+                path.write_text(text, encoding="utf-8")
+                said[path] = set()
+        makers = {
+            "read": lambda: lambda path: read(path, root, there),
+            "first": lambda: Parser(root, there, False, False).parse,
+        }
+        for _, path, answer in Pool(makers, 1, policy.time_limit).run(list(said)):
+            said[path] |= {one.rule for one in getattr(answer, "findings", ())}
+    for rule in own:
+        broken, fixed = (said[path] for path in said if path.stem.rpartition("_")[0] == rule.name)
+        if rule.name not in broken:
+            raise PolicyError(f"{policy.own_rules}: {rule.name} says nothing of its broken example.")
+        if rule.name in fixed:
+            raise PolicyError(f"{policy.own_rules}: {rule.name} still finds something in its fixed example.")
+
+
+def one_line_each(findings: list[Finding]) -> list[Finding]:
+    """Leave out what another finding has said: one cause, one line."""
+    rules: dict[str, set[str]] = {}
+    for one in findings:
+        rules.setdefault(one.file, set()).add(one.rule)
+    left: dict[tuple, Finding] = {}
+    moved: set[tuple[str, str]] = set()
+    by_ruff = {one.file for one in findings if one.rule == "airflow-3" and one.write != BY_WARNING}
+    # ruff, which knows where a name went, before the import that fails and Airflow's warnings
+    for one in sorted(findings, key=lambda one: (one.write == BY_WARNING, ": " in one.wrong, one)):
+        said = any(one.rule in SAID_BY.get(rule, ()) for rule in rules[one.file])
+        said = said or (one.write == BY_WARNING and one.file in by_ruff)
+        key = (one.file, one.line, one.rule, "" if one.rule == "forbidden-at-import" else one.wrong)
+        if one.rule == "airflow-3" and (match := re.search(r"airflow\.[\w.]*\w", one.wrong)):
+            said = said or (one.file, match[0]) in moved
+            moved |= {(one.file, match[0]), (one.file, match[0].rpartition(".")[0])}
+        if not said:
+            left.setdefault(key, one)
+    return list(left.values())
+
+
+def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
+    """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
+    home = Path(os.environ.get("AIRFLOW_HOME") or Path.cwd() / ".airflow") / "integrity"
+    home.mkdir(parents=True, exist_ok=True)
+    # What is set in the shell of the person who calls must not make the findings differ.
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
+        del os.environ[name]
+    os.environ.update(
+        AIRFLOW_HOME=str(home),
+        AIRFLOW__CORE__DAGS_FOLDER=str(dags),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="0",  # `Pool` sees to it
+        AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS="True",
+        AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH="100",
+        AIRFLOW__LOGGING__LOGGING_LEVEL="CRITICAL",
+        OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # or macOS refuses to work in a forked process
+        no_proxy="*",
+    )
+    try:
+        from . import parser
+    except ImportError as error:
+        raise PolicyError(
+            f"{error}: install Apache Airflow 3 in this environment, or use --static."
+        ) from None
+    modules = set()
+    for path in paths:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        modules.update(re.findall(r"^\s*(?:from|import)\s+(airflow\.[\w.]+)", text, re.M))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module in sorted(modules):
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+    parser.warm_up()
+
+
+def clock(pid: int) -> float:
+    """Seconds, without those in which the process waited for a processor (Linux tells)."""
+    try:
+        waited = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        waited = 0
+    return time.monotonic() - waited
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

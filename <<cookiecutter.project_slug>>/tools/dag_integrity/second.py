@@ -1,0 +1,119 @@
+"""What differs in the second of the two parses: all that may differ between two parses and often does not.
+
+Two parses a second apart on one machine agree on much by luck: the date, the order in which a directory is
+listed, a set's order. So the second process gets the opposite: sets made in the DAG folder iterate the other
+way round, directories are listed the other way round, the clock is another day's, random numbers start
+elsewhere, and hash() of a text is another.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import datetime
+import importlib.machinery
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+LATER = datetime.timedelta(days=400, hours=7)
+CLOCKS = {"now", "today", "utcnow", "tomorrow", "yesterday"}
+SWITCH = "__other_way_round__"
+
+
+class BackwardSet(set):
+    """A set that iterates the other way round."""
+
+    def __iter__(self):
+        return reversed(list(super().__iter__()))
+
+
+class BackwardFrozenSet(frozenset):
+    """A frozenset that iterates the other way round."""
+
+    def __iter__(self):
+        return reversed(list(super().__iter__()))
+
+
+def other_way_round(value, name: str = ""):
+    """The value that an expression of the DAG folder's code has in the second process."""
+    if type(value) is set:
+        return BackwardSet(value)
+    if type(value) is frozenset:
+        return BackwardFrozenSet(value)
+    if name in CLOCKS and isinstance(value, datetime.date):
+        return value + LATER
+    return ~value if name == "hash" and type(value) is int else value
+
+
+class Switch(ast.NodeTransformer):
+    """Wraps the expressions that may yield a set or the time."""
+
+    def _wrap(self, node: ast.expr) -> ast.expr:
+        self.generic_visit(node)
+        called = getattr(node, "func", None)
+        name = ast.Constant(getattr(called, "attr", getattr(called, "id", "")))
+        return ast.copy_location(ast.Call(ast.Name(SWITCH, ast.Load()), [node, name], []), node)
+
+    def visit_MatchValue(self, node: ast.AST) -> ast.AST:
+        return node
+
+    visit_Set = visit_SetComp = visit_BinOp = visit_Call = _wrap
+
+
+def differ(dags: Path) -> None:
+    """Make this process differ; for good, so do it in a worker."""
+    setattr(builtins, SWITCH, other_way_round)
+    original = importlib.machinery.SourceFileLoader.get_code
+
+    def get_code(self, fullname):
+        path = self.get_filename(fullname)
+        if not path.startswith(f"{dags}{os.sep}"):
+            return original(self, fullname)
+        tree = ast.fix_missing_locations(Switch().visit(ast.parse(self.get_data(path), path)))
+        return compile(tree, path, "exec", dont_inherit=True)
+
+    importlib.machinery.SourceFileLoader.get_code = get_code
+    _reverse_listings()
+    clock, clock_ns = time.time, time.time_ns
+    time.time = lambda: clock() + LATER.total_seconds()
+    time.time_ns = lambda: clock_ns() + int(LATER.total_seconds()) * 10**9
+    random.seed()
+
+
+def _reverse_listings() -> None:
+    listdir, scandir = os.listdir, os.scandir
+
+    class Backward:
+        def __init__(self, *args) -> None:
+            with scandir(*args) as entries:
+                self.entries = iter(list(entries)[::-1])
+
+        def __iter__(self):
+            return self.entries
+
+        def __next__(self):
+            return next(self.entries)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_) -> None:
+            self.close()
+
+        def close(self) -> None:
+            self.entries = iter(())
+
+    os.listdir = lambda *args: listdir(*args)[::-1]
+    os.scandir = Backward
+    # pathlib and glob keep the function under names of their own, which differ from Python to Python.
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("glob", "pathlib")]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    for owner in [*modules, *classes]:
+        for name, value in list(vars(owner).items()):
+            if getattr(value, "__func__", value) is scandir:
+                setattr(owner, name, Backward)
+            elif getattr(value, "__func__", value) is listdir:
+                setattr(owner, name, staticmethod(os.listdir))

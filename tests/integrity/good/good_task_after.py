@@ -1,0 +1,27 @@
+"""A task is added after the with block."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+
+with DAG(
+    dag_id="good_task_after",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+) as ONE:
+    EmptyOperator(task_id="first")
+
+
+with ONE:
+    EmptyOperator(task_id="later")
+
+EmptyOperator(task_id="last", dag=ONE)
