@@ -50,6 +50,8 @@ class Cluster(Recorder):
         super().__init__(folder)
         self.secrets_are(list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text())))
         self.pods_are(*WELL)
+        server = {"clusters": [{"cluster": {"server": "https://10.0.0.1"}}], "current-context": "here"}
+        self.answer("config view", json.dumps(server))
         self.answer("logs", '{"level":0,"msg":"updated successfully"}\n')
         self.answer("exec", "No data found\n")
         dags = [{"dag_id": "extract", "is_paused": "False"}, {"dag_id": "transform", "is_paused": "False"}]
@@ -88,6 +90,7 @@ def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
     report = doctor(project, **cluster.environment)
     assert not broken(report)
     for good in (
+        "Cluster: context here, server https://10.0.0.1, namespace airflow",
         "the cluster's 9 Secrets are there, with the right keys and content",
         "pods of release airflow: 2, all of them ready",
         "git-sync in airflow-dag-processor-1 reports no error",
@@ -96,6 +99,18 @@ def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
         assert f"✓ {good}" in report
     values = {path.read_text() for path in (project / "secrets").iterdir() if "password" in path.name}
     assert values.isdisjoint(report.split())
+
+
+def test_the_wrong_cluster_is_one_finding(project, cluster, diagnosis):
+    (project / "secrets/cluster").write_text("there https://10.0.0.2")
+    (project / "secrets/cluster").chmod(0o600)
+    cluster.pods_are()
+    what = (
+        "this checkout was deployed to context there (https://10.0.0.2), and kubectl points at here (https://10.0.0.1)."
+    )
+    found = diagnosis()
+    assert list(found) == [what]
+    assert found[what].startswith("To go on there: CONTEXT=there make …")
 
 
 # --- Secrets

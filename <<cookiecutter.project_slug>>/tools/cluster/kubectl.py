@@ -5,6 +5,8 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+import sys
 
 from tools import answers
 from tools.secrets.keys import write_private
@@ -52,6 +54,10 @@ class ClusterError(Exception):
     """What went wrong, in one line that says what to do."""
 
 
+class WrongClusterError(ClusterError):
+    """kubectl points at another cluster than the one that this checkout was deployed to."""
+
+
 # The cluster that this checkout deploys to: context and server, as the first deploy met them.
 REMEMBERED = answers.SECRETS / "cluster"
 
@@ -71,8 +77,8 @@ def helm_command() -> list[str]:
     return [*shlex.split(os.environ.get("HELM") or answers.HELM), *chosen]
 
 
-def show_cluster() -> str:
-    """Print context, server and namespace; return context and server.
+def show_cluster(show: Callable[[str], object] = print) -> str:
+    """Print context, server and namespace, or ``show`` them; return context and server.
 
     ClusterError if this checkout was deployed to another cluster and CONTEXT does not name this one.
     """
@@ -83,12 +89,13 @@ def show_cluster() -> str:
         if "KUBERNETES_SERVICE_HOST" not in os.environ:
             raise
         name, server = "in-cluster", os.environ["KUBERNETES_SERVICE_HOST"]  # a job in the cluster itself
-    print(f"Cluster: context {name}, server {server}, namespace {answers.NAMESPACE}", flush=True)
+    show(f"Cluster: context {name}, server {server}, namespace {answers.NAMESPACE}")
+    sys.stdout.flush()
     here = f"{name} {server}"
     before = REMEMBERED.read_text(encoding="utf-8").strip() if REMEMBERED.exists() else here
     if before != here and not os.environ.get("CONTEXT"):
         was, _, its_server = before.partition(" ")
-        raise ClusterError(
+        raise WrongClusterError(
             f"this checkout was deployed to context {was} ({its_server}), and kubectl points at {name} "
             f"({server}). Nothing was changed. To go on there: CONTEXT={was} make …; "
             f"here, from now on: CONTEXT={name} make …"

@@ -10,7 +10,7 @@ from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.doctor.dags import connection_id, connections
 from tools.cluster.git_errors import explained
 from tools.cluster.helm_values import merged, named_secrets
-from tools.cluster.kubectl import ClusterError, kubectl, kubectl_command
+from tools.cluster.kubectl import ClusterError, WrongClusterError, kubectl, kubectl_command, show_cluster
 from tools.cluster.pods import Pod, pods
 from tools.secrets.manifests import CONNECTIONS, secret_data
 
@@ -23,7 +23,10 @@ BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
 def cluster_state() -> Iterator[Finding]:
     """Look at the Secrets, at the pods, and, where Airflow runs, at what it knows."""
     known, there = None, None
+    where: list[str] = []
     try:
+        show_cluster(where.append)
+        yield fine(where[0])
         found = pods()
         try:
             there = yield from cluster_secrets(found)
@@ -35,6 +38,9 @@ def cluster_state() -> Iterator[Finding]:
             in_database = [row["conn_id"].lower() for row in airflow_table("connections list")]
             if there is not None:
                 known = {*in_database, *(connection_id(key) for data in there.values() for key in data)}
+    except WrongClusterError as problem:
+        what, _, fix = str(problem).partition(" Nothing was changed. ")
+        yield broken(what, fix)
     except ClusterError as problem:
         yield unknown(f"the cluster: {problem}")
     yield from connections(known)
