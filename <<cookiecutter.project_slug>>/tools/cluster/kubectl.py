@@ -6,7 +6,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-import sys
 
 from tools import answers
 from tools.secrets.keys import write_private
