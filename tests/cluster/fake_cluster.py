@@ -145,7 +145,7 @@ def kubectl(namespace, words, given):
             fail(answer("exec-fails"))
         # The script for the pod runs here, for real.
         command = words[words.index("--") + 1 :]
-        sys.exit(subprocess.run(command, input=given, text=True, check=False).returncode)
+        sys.exit(subprocess.run(command, check=False).returncode)
     elif words[0] == "logs":
         print(answer("logs"), end="")
     elif words[0] == "port-forward":
@@ -194,7 +194,8 @@ def main():
     context = words.pop(0) if words[0].startswith(("--context=", "--kube-context=")) else ""
     assert words[0] == "--namespace", words
     namespace, words = words[1], words[2:]
-    given = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    # What a pod gets on its standard input is the pod's.
+    given = "" if words[0] == "exec" or sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
     with (STATE / "calls.jsonl").open("a", encoding="utf-8") as calls:
         calls.write(json.dumps([tool, *words, given]) + "\n")
     if context:

@@ -4,10 +4,11 @@ With the real helm and kubectl as far as they go without a cluster, and for the 
 that records them (fake_cluster.py).
 """
 
-import base64
+import configparser
 import shutil
 import subprocess
 import sys
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -314,33 +315,35 @@ def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, 
         assert "0 chart(s) failed" in run([real_tools / "helm", "lint", chart, *more], cwd=tmp_path)
 
 
-def test_the_production_overlay_s_commands_make_the_secrets_that_it_names(own_cluster, real_tools):
-    secrets = own_cluster.project / "secrets"
-    for name in ("users.txt", "pgbouncer.ini"):
-        (secrets / name).write_text("text\n")
-    urls = {
-        "connection": "postgresql+psycopg2://a:b@c/d",
-        "kedaConnection": "postgresql://a:b@e/f",
-        "pgbouncer-stats": "postgresql://a:b@g/h",
-    }
-    (secrets / "database.env").write_text("".join(f"{name}={url}\n" for name, url in urls.items()))
-    text = (own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8")
-    comments = "\n".join(line[1:].strip() for line in text.splitlines() if line.startswith("#")).replace("\\\n", "")
-    commands = [line for line in comments.splitlines() if line.startswith("kubectl ")]
-    made = {}
-    for command in commands:
-        words = [real_tools / "kubectl", *command.split()[1:], "--dry-run=client", "--output=yaml"]
-        secret = yaml.safe_load(run(words, cwd=own_cluster.project, KUBECONFIG="/dev/null"))
-        assert secret["metadata"]["namespace"] == "etl"
-        made[secret["metadata"]["name"]] = {
-            key: base64.b64decode(value).decode() for key, value in secret["data"].items()
-        }
-    assert made == {
-        "quakes-database": urls,
-        "quakes-pgbouncer": {"pgbouncer.ini": "text\n", "users.txt": "text\n"},
-    }
-    values = yaml.safe_load(text)
+def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
+    line = "postgresql://air%40flow:p%22%40ss%2Fword@db.example.com:5433/airflow?sslmode=verify-ca"
+    (own_cluster.project / "secrets" / "database_url").write_text(f"{line}\n")
+    printed = own_cluster.make("secrets")
+    assert "ss%2Fword" not in printed
+    made = own_cluster.secrets()
+    through = urlsplit(made["quakes-database"]["connection"].decode())
+    login = (unquote(through.username), unquote(through.password))
+    assert (through.scheme, *login) == ("postgresql+psycopg2", "air@flow", 'p"@ss/word')
+    assert (through.hostname, through.port, through.path) == ("airflow-pgbouncer.etl", 6543, "/airflow-metadata")
+    assert made["quakes-database"]["kedaConnection"].decode() == line
+    assert urlsplit(made["quakes-database"]["pgbouncer-stats"].decode()).hostname == "127.0.0.1"
+    pgbouncer = configparser.ConfigParser(interpolation=None)
+    pgbouncer.read_string(made["quakes-pgbouncer"]["pgbouncer.ini"].decode())
+    server = "host=db.example.com port=5433 dbname=airflow pool_size=20"
+    assert dict(pgbouncer["databases"]) == {through.path[1:]: server}
+    assert pgbouncer["pgbouncer"]["listen_port"] == str(through.port)
+    assert pgbouncer["pgbouncer"]["server_tls_sslmode"] == "verify-ca"
+    assert made["quakes-pgbouncer"]["users.txt"] == b'"air@flow" "p""@ss/word"\n'
+
+    values = yaml.safe_load((own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8"))
     exporter = values["pgbouncer"]["metricsExporterSidecar"]
     assert values["data"]["metadataSecretName"] == exporter["statsSecretName"] == "quakes-database"
     assert exporter["statsSecretKey"] == "pgbouncer-stats"
     assert values["pgbouncer"]["configSecretName"] == "quakes-pgbouncer"
+
+    (own_cluster.project / "secrets" / "database_url").unlink()
+    own_cluster.make("keys-from-cluster")
+    assert (own_cluster.project / "secrets" / "database_url").read_text() == f"{line}\n"
+    for wrong in ("mysql://a:b@c/d", "postgresql://a@c/d", "postgresql://a:b@c", "a:b"):
+        (own_cluster.project / "secrets" / "database_url").write_text(wrong)
+        assert "secrets/database_url is not of the form postgresql://" in own_cluster.make("secrets", expect=2)

@@ -41,6 +41,8 @@ RUN_BY = {
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make add PKG=openpyxl": ("packages/test_packages.py", "test_make_add_installs_it_here", '"add", "PKG=openpyxl"'),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
+    "make backup": ("cluster/test_database.py", "", '"backup"'),
+    "make restore FILE=secrets/backups/2026-01-31.dump": ("cluster/test_database.py", "", '"restore"'),
     "make bundle": ("cluster/test_bundle.py", "", '"bundle"'),
     "make keys-from-cluster": ("cluster/test_two_people.py", "test_two_people_deploy_in_turn", '"keys-from-cluster"'),
     "make deploy SECRETS=external": (

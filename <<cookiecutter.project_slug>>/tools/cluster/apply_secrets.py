@@ -166,7 +166,8 @@ def ensure_namespace() -> None:
 
 def from_cluster() -> None:
     """Write the cluster's keys into secrets/; ClusterError where a file there has other content."""
-    there = in_cluster([*files(), CONNECTIONS])
+    database = f"{answers.SLUG}-database"
+    there = in_cluster([*files(), CONNECTIONS, database])
     found = {
         name: there[secret][key]
         for secret, keys in files().items()
@@ -177,6 +178,8 @@ def from_cluster() -> None:
         raise ClusterError(
             f"namespace {answers.NAMESPACE} has none of this project's Secrets. For new keys: make keys"
         )
+    if url := there.get(database, {}).get("kedaConnection"):
+        found["database_url"] = url + b"\n"
     if environment := there.get(CONNECTIONS):
         lines = [f"{name}={value.decode()}\n" for name, value in environment.items()]
         found[connections.FILE.name] = "".join(lines).encode()

@@ -69,9 +69,56 @@ def secret_data() -> dict[str, dict[str, bytes]]:
     if f"{slug}-redis" in data:
         broker = f"redis://:{in_url(text('redis_password'))}@{release}-redis:6379/0"
         data[f"{slug}-broker"] = {"connection": broker.encode()}
+    if (own := answers.SECRETS / "database_url").exists():
+        data |= own_database(own.read_text(encoding="utf-8").strip())
     if environment := connections.read():
         data[CONNECTIONS] = {name: value.encode() for name, value in environment.items()}
     return data
+
+
+def own_database(url: str) -> dict[str, dict[str, bytes]]:
+    """Return the Secrets that helm/values.production.yaml names, for postgresql://USER:PASSWORD@HOST:5432/DATABASE.
+
+    Airflow goes through PgBouncer, which knows the real server; KEDA asks that one itself.
+    """
+    from urllib.parse import parse_qs, unquote, urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme != "postgresql" or not (parts.password and parts.hostname and parts.path.strip("/")):
+        where = answers.in_secrets("database_url")
+        raise ValueError(f"{where} is not of the form postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+    login = f"{parts.username}:{parts.password}"  # as in the URL: special characters encoded
+    user, password = (unquote(word).replace('"', '""') for word in (parts.username, parts.password))
+    server = f"host={parts.hostname} port={parts.port or 5432} dbname={unquote(parts.path[1:])}"
+    pgbouncer = {
+        "listen_addr": "*",
+        "listen_port": 6543,
+        "pool_mode": "transaction",
+        "max_client_conn": 200,
+        "auth_type": "scram-sha-256",
+        "auth_file": "/etc/pgbouncer/users.txt",
+        "stats_users": user,
+        "ignore_startup_parameters": "extra_float_digits",
+        "server_tls_sslmode": parse_qs(parts.query).get("sslmode", ["require"])[0],
+    }
+    settings = "".join(f"{name} = {value}\n" for name, value in pgbouncer.items())
+    through = f"{answers.RELEASE}-pgbouncer.{answers.NAMESPACE}:6543/{answers.RELEASE}-metadata"
+    texts = {
+        "database": {
+            "connection": f"postgresql+psycopg2://{login}@{through}",
+            "kedaConnection": url,
+            "pgbouncer-stats": f"postgresql://{login}@127.0.0.1:6543/pgbouncer?sslmode=disable",
+        },
+        "pgbouncer": {
+            "pgbouncer.ini": f"[databases]\n{answers.RELEASE}-metadata = {server} pool_size=20\n"
+            f"[pgbouncer]\n{settings}",
+            "users.txt": f'"{user}" "{password}"\n',
+        },
+    }
+    return {
+        f"{answers.SLUG}-{name}": {key: text.encode() for key, text in keys.items()}
+        for name, keys in texts.items()
+    }
 
 
 def manifest(name: str, data: dict[str, bytes]) -> str:
