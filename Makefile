@@ -82,10 +82,14 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	  --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
 
+.PHONY: copier
+copier: .venv/.installed ## Write copier.yml anew from cookiecutter.json
+	@$(BIN)/python scripts/copier_questions.py
+
 .PHONY: bump
 bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest release, and lock again; then make test
 	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/bump.py
-	@$(MAKE) --no-print-directory lock UPGRADE=--upgrade
+	@$(MAKE) --no-print-directory copier lock UPGRADE=--upgrade
 
 .PHONY: bench
 bench: .venv/.installed ## Measure what the README quotes

@@ -78,14 +78,14 @@ def not_ignored_secrets():
     return sorted(set(files) - set(ignored))
 
 
-def main():
-    """Do the steps; every warning comes with what to do about it."""
+def main(comparison=False):
+    """Do the steps; every warning comes with what to do about it. A comparison, or an update, needs no keys."""
     answers, project = json.loads(ANSWERS), Path.cwd()
     sys.dont_write_bytecode = True  # no __pycache__ in a new project
     sys.path.insert(0, ".")
     remove_empty_folders()
     write_checksums()
-    if made_by_cruft_for_a_comparison(answers, project):
+    if comparison or made_by_cruft_for_a_comparison(answers, project):
         return
     warnings = [start_repository(answers["git_branch"])]
     print(f"\n{answers['project_slug']} is in {project}\n")

@@ -115,7 +115,7 @@ def test_no_stray_delimiter():
     """Only what Jinja is meant to read stands between the delimiters: nothing that it would swallow or stumble over."""
     allowed = re.compile(
         r"<<-? ?_?cookiecutter\b[^<>\n]*>>"
-        r"|<<-? \w+(\.\w+)* ?>>"
+        r"|<<-? \w+(\.\w+)*( \| \w+)? ?>>"
         r"|<%-? (if|elif|else|endif|for|endfor|set|include|filter|endfilter|raw|endraw)\b[^%\n]*%>"
         r"|<# .* #>"
     )
@@ -137,7 +137,7 @@ def test_versions_are_pinned_in_one_place_only():
     for name in filter(None, tracked):
         path = TEMPLATE / name
         if (
-            name in ("cookiecutter.json", "CHANGELOG.md")
+            name in ("cookiecutter.json", "copier.yml", "CHANGELOG.md")
             or "requirements.lock" in name
             or "stock_image.txt" in name
             or path.suffix in (".csv", ".png", ".svg")

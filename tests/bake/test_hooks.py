@@ -145,7 +145,9 @@ def test_hook_is_short():
 def test_hooks_import_nothing_but_the_standard_library():
     for path in (TEMPLATE / "hooks").glob("*.py"):
         script = "import sys; before = set(sys.modules); import runpy; runpy.run_path(sys.argv[1], run_name='checked');"
-        script += "print(*{name.split('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
+        script += (
+            "print(*{name.split('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names - {'hooks'})"
+        )
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", script, path], capture_output=True, text=True, check=True
         )

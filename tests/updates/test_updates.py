@@ -1,6 +1,6 @@
-"""Projects that live on: a newer template for a project that its users have changed, and the same answers given again.
+"""Projects that live on: a newer template for a project that its users have changed, by cruft and by copier.
 
-test_cruft.py says what cruft sees of the keys.
+Neither sees, changes nor makes a key. And the same answers given again, to cookiecutter.
 """
 
 import json
@@ -10,11 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import copier
 import pytest
+import yaml
 
-from tests.conftest import PROJECT_FOLDER, TEMPLATE, run
+from scripts import copier_questions
+from tests.bake.combinations import all_pairs, readable
+from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, run
 
 CRUFT = [str(Path(sys.executable).with_name("cruft"))]
+COPIER = [str(Path(sys.executable).with_name("copier"))]
 COOKIECUTTER = [str(Path(sys.executable).with_name("cookiecutter"))]
 FOLDER = PROJECT_FOLDER.name
 # What the older state of the template lacked or said otherwise: a file, lines that users do not touch, a new pin.
@@ -57,12 +62,66 @@ def commit(repository, tag=None):
         run(["git", "tag", tag], cwd=repository)
 
 
-def create(template, folder, tag="v0.1.0"):
-    """Create a project from a tag of the template by cruft, commit it, and return its path."""
+class Cruft:
+    """Creates and updates projects; `temporary` is where it keeps its own copies for a moment."""
+
+    keeps = ".cruft.json"
+
+    def __init__(self, temporary):
+        self.temporary = temporary
+
+    def run(self, *arguments, cwd, expect=0):
+        return run([*CRUFT, *arguments], cwd=cwd, expect=expect, TMPDIR=str(self.temporary))
+
+    def create(self, template, project, tag):
+        options = ["--no-input", "--checkout", tag, "--output-dir", project.parent]
+        return self.run("create", template, *options, "--extra-context", json.dumps(ANSWERS), cwd=project.parent)
+
+    def adopt(self, template, project, tag):
+        answers = ["--extra-context", json.dumps(ANSWERS)]
+        return self.run("link", template, "--no-input", "--checkout", tag, *answers, cwd=project)
+
+    def update(self, project, tag):
+        return self.run("update", "--skip-apply-ask", "--checkout", tag, cwd=project)
+
+    def is_behind(self, project, tag):
+        return "out of date" in self.run("check", "--checkout", tag, cwd=project, expect=None)
+
+
+class Copier(Cruft):
+    """The same with copier."""
+
+    keeps = ".copier-answers.yml"
+
+    def run(self, *arguments, cwd, expect=0):
+        return run([*COPIER, *arguments], cwd=cwd, expect=expect, TMPDIR=str(self.temporary))
+
+    def create(self, template, project, tag):
+        answers = [word for name, value in ANSWERS.items() for word in ("--data", f"{name}={value}")]
+        options = ["--trust", "--defaults", "--overwrite", "--vcs-ref", tag]
+        return self.run("copy", *options, *answers, template, project, cwd=project.parent)
+
+    adopt = create
+
+    def update(self, project, tag):
+        return self.run("update", "--trust", "--defaults", "--vcs-ref", tag, cwd=project)
+
+    def is_behind(self, project, tag):
+        assert tag == "v0.2.0", "copier compares with the newest tag"
+        return "new template version" in self.run("check-update", cwd=project, expect=None).lower()
+
+
+@pytest.fixture(params=[Cruft, Copier])
+def tool(request, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    return request.param(tmp_path / "temporary")
+
+
+def create(tool, template, folder, tag="v0.1.0"):
+    """Create a project from a tag of the template, commit it, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    options = ["--no-input", "--checkout", tag, "--output-dir", str(folder), "--extra-context", json.dumps(ANSWERS)]
-    run([*CRUFT, "create", str(template), *options], cwd=folder)
     project = folder / "quakes"
+    tool.create(template, project, tag)
     commit(project)
     return project
 
@@ -94,10 +153,24 @@ def state(project):
     }
 
 
+def secret_lines(project):
+    """Return what must be nowhere else: each line of each key and password that is long enough to be one."""
+    files = [path for path in (project / "secrets").iterdir() if path.suffix != ".pub" and path.name != ".gitignore"]
+    return {line for path in files for line in path.read_text().splitlines() if len(line) >= 32}
+
+
+def left_secrets(folder, project):
+    """Return the files in a folder that hold a private key, or one of this project's secrets."""
+    words = [b"PRIVATE KEY-----\n"]
+    words += [line.encode() for line in secret_lines(project) if "known_hosts" not in line]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if any(word in path.read_bytes() for word in words)]
+
+
 @pytest.fixture
-def project(template, tmp_path):
+def project(tool, template, tmp_path):
     """A project of v0.1.0 whose users have changed a DAG, the values and the README."""
-    project = create(template, tmp_path / "work")
+    project = create(tool, template, tmp_path / "work")
     edits = {
         "dags/extract.py": ('tags=["earthquakes"]', 'tags=["earthquakes", "ours"]'),
         "helm/values.yaml": ('period: "30s"', 'period: "10s"'),
@@ -113,14 +186,16 @@ def project(template, tmp_path):
     return project
 
 
-def test_update_brings_the_new_and_keeps_the_users_own(template, project):
+def test_update_brings_the_new_and_keeps_the_users_own(tool, project):
     before = secrets(project)
-    said = run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project, expect=1)
-    assert "out of date" in said
-    printed = run([*CRUFT, "update", "--skip-apply-ask", "--checkout", "v0.2.0"], cwd=project)
+    assert before["deploy_key"][1] == 0o600
+    assert (project / tool.keeps).exists()
+    assert tool.is_behind(project, "v0.2.0")
+    printed = tool.update(project, "v0.2.0")
 
     assert secrets(project) == before
     assert_nothing_secret(printed, project)
+    assert not left_secrets(tool.temporary, project)
     assert not list(project.rglob("*.rej")), "an edit stands in the way of an update"
     # The template's news, in files that users had changed, too.
     assert (project / ".yamllint.yaml").exists()
@@ -136,32 +211,87 @@ def test_update_brings_the_new_and_keeps_the_users_own(template, project):
     changed = run(["git", "status", "--short", "--untracked-files=all"], cwd=project)
     assert "secrets/" not in changed
     commit(project)
-    assert "is up to date" in run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project)
+    assert not tool.is_behind(project, "v0.2.0")
+    # What came with the update works on the keys that were there, and no tool was edited by hand.
+    run([sys.executable, "-B", "-m", "tools.secrets.keys"], cwd=project)
+    assert secrets(project) == before
+    run(["sha256sum", "--check", "--quiet", "tools/SHA256SUMS"], cwd=project)
 
 
-def test_update_leaves_a_damaged_or_rotated_key_alone(template, project):
+def test_an_update_of_nothing_changes_nothing(tool, template, tmp_path):
+    project = create(tool, template, tmp_path / "work", "v0.2.0")
+    before = secrets(project)
+    tool.update(project, "v0.2.0")
+    assert run(["git", "status", "--short"], cwd=project) == ""
+    assert secrets(project) == before
+    assert not left_secrets(tool.temporary, project)
+    # The check above can fail.
+    (tool.temporary / "copy").write_bytes((project / "secrets/jwt_secret").read_bytes())
+    assert left_secrets(tool.temporary, project)
+
+
+def test_a_difference_shows_no_key(template, tmp_path):
+    """cruft compares the project with a bake of its own, which has to have no keys to show."""
+    (tmp_path / "temporary").mkdir()
+    cruft = Cruft(tmp_path / "temporary")
+    project = create(cruft, template, tmp_path / "work", "v0.2.0")
+    before = secrets(project)
+    assert cruft.run("diff", "--exit-code", cwd=project) == ""
+    with (project / "README.md").open("a") as file:
+        file.write("A line of our own\n")
+    shown = cruft.run("diff", "--exit-code", cwd=project, expect=1)
+    assert "A line of our own" in shown
+    assert_nothing_secret(shown, project)
+    assert secrets(project) == before
+
+
+@pytest.mark.parametrize("answers", all_pairs(), ids=readable)
+def test_copier_and_cookiecutter_give_the_same_files(template, bake, tmp_path, answers):
+    project = tmp_path / "my-etl"
+    # In this process: the tests above run the command.
+    copier.run_copy(str(template), project, answers, vcs_ref="v0.2.0", defaults=True, unsafe=True, quiet=True)
+    (project / ".copier-answers.yml").unlink()
+    assert state(project) == state(bake(**answers))
+    folders = [sorted(path.relative_to(root) for path in root.rglob("*/")) for root in (project, bake(**answers))]
+    folders = [[path for path in found if path.parts[0] != ".git"] for found in folders]
+    assert folders[0] == folders[1]
+
+
+def test_copier_refuses_what_cookiecutter_refuses(template, tmp_path):
+    answers = ["--data", "project_slug=My ETL", "--data", "namespace=Air_flow"]
+    options = ["--trust", "--defaults", "--quiet", "--vcs-ref", "v0.2.0"]
+    said = run([*COPIER, "copy", *options, *answers, template, tmp_path / "work"], cwd=tmp_path, expect=1)
+    assert "project_slug: 'My ETL' must be" in said
+    assert "namespace: 'Air_flow' must be" in said
+    assert not (tmp_path / "work").exists()
+
+
+def test_copier_asks_what_cookiecutter_asks():
+    text = (TEMPLATE / "copier.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text) == copier_questions.copier(QUESTIONS), "make copier writes it anew"
+
+
+def test_update_leaves_a_damaged_or_rotated_key_alone(tool, project):
     """What lies in secrets/ is the users' business, whatever it is."""
     (project / "secrets" / "jwt_secret").write_text("rotated-by-hand-long-enough-for-everybody")
     (project / "secrets" / "deploy_key.old").write_text("the one before")
     (project / "secrets" / "fernet_key").unlink()
     before = secrets(project)
-    run([*CRUFT, "update", "--skip-apply-ask", "--checkout", "v0.2.0"], cwd=project)
+    tool.update(project, "v0.2.0")
     assert secrets(project) == before
 
 
-def test_link_adopts_a_project_made_without_cruft(template, tmp_path):
+def test_a_project_of_cookiecutter_is_adopted(tool, template, tmp_path):
     options = ["--no-input", "--checkout", "v0.2.0", "--output-dir", str(tmp_path)]
     run([*COOKIECUTTER, *options, str(template), *(f"{name}={value}" for name, value in ANSWERS.items())], cwd=tmp_path)
     project = tmp_path / "quakes"
     commit(project)
     before = secrets(project)
-    answers = json.dumps(ANSWERS)
-    link = [*CRUFT, "link", str(template), "--no-input", "--checkout", "v0.2.0", "--extra-context", answers]
-    printed = run(link, cwd=project)
+    assert_nothing_secret(tool.adopt(template, project, "v0.2.0"), project)
     assert secrets(project) == before
-    assert_nothing_secret(printed, project)
-    assert "is up to date" in run([*CRUFT, "check", "--checkout", "v0.2.0"], cwd=project)
-    assert run([*CRUFT, "diff", "--exit-code"], cwd=project) == ""
+    assert run(["git", "status", "--short"], cwd=project) == f"?? {tool.keeps}\n"
+    commit(project)
+    assert not tool.is_behind(project, "v0.2.0")
 
 
 def test_replay_gives_the_same_project(template, tmp_path):
@@ -208,7 +338,8 @@ def test_the_way_to_chart_2_changes_how_dags_are_delivered_and_nothing_else(bake
     before, after = state(bake(**ANSWERS)), state(bake(**ANSWERS, dag_delivery="git-dag-bundle"))
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert "helm/values.yaml" in changed
-    assert changed <= {"helm/values.yaml", "pyproject.toml", "README.md"}, changed
+    pages = {"README.md", "docs/deploy.md", "docs/troubleshooting.md"}
+    assert changed <= {"helm/values.yaml", "pyproject.toml"} | pages, changed
     old, new = (text["helm/values.yaml"][0].decode() for text in (before, after))
     assert "gitSync:" in old
     assert "gitSync:" not in new
