@@ -24,7 +24,7 @@ def seconds(command):
 
 
 def main():
-    # Some containers set it; cookiecutter would be compiled anew at every start.
+    # Some containers set it; cookiecutter would be compiled again at every start.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     imports, bakes = [], []

@@ -52,7 +52,7 @@ class Bench:
         own = ("AIRFLOW", "ETL", "PYTHON")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self.environment["AIRFLOW_HOME"] = str(folder / "airflow")
-        # With what S3 needs; where the data lies is said to each step.
+        # With what S3 needs; each step is told where the data is.
         bake = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(folder), str(TEMPLATE)]
         command([*bake, "data_root=s3://etl/data"], folder)
         self.project = folder / "my-etl"

@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def section(changelog: str, version: str) -> str | None:
-    """Return what stands in the changelog below the version's heading, without the heading; None if it has none."""
+    """Return what is in the changelog below the version's heading, without the heading; None if it has none."""
     heading = rf"^## \[{re.escape(version)}\][^\n]*\n"
     found = re.search(heading + r"(.*?)(?=^## |^\[[^\]]+\]: |\Z)", changelog, re.MULTILINE | re.DOTALL)
     return found[1].strip() or None if found else None

@@ -69,7 +69,7 @@ def pytest_terminal_summary(terminalreporter):
 
 def bake_into(folder, **answers):
     """Bake the template into `folder` with these answers (the others are the defaults); return the project's path."""
-    assert answers.keys() <= QUESTIONS.keys(), "cookiecutter would ignore what is no question"
+    assert answers.keys() <= QUESTIONS.keys(), "cookiecutter would ignore what is not a question"
     return Path(cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder)))
 
 

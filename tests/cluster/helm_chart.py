@@ -1,6 +1,6 @@
 """The official Airflow chart for the tests: where it is found, its schema, and rendering it with Helm itself.
 
-Nothing of the chart lies in this repository. AIRFLOW_CHART names a folder or an archive of it; without that it is
+Nothing of the chart is in this repository. AIRFLOW_CHART names a folder or an archive of it; without that it is
 pulled once into .cache/. AIRFLOW_CHART_SCHEMA names its values.schema.json where the chart itself is not to be had.
 """
 

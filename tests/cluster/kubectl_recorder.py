@@ -24,7 +24,7 @@ class Recorder:
         return {"KUBECTL": shlex.join([sys.executable, str(SCRIPT)]), "RECORDED_KUBECTL": str(self.folder)}
 
     def answer(self, call, text="", status=0):
-        """Answer calls that begin with these words; the newest answer counts."""
+        """Answer calls that start with these words; the newest answer counts."""
         self.answer_words(call.split(), text, status)
 
     def answer_words(self, words, text="", status=0):

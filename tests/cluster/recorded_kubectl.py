@@ -1,5 +1,5 @@
 """Stands in for kubectl where only a cluster could answer: writes down each call with its standard input, and answers
-from RECORDED_KUBECTL/answers.json, a list of [words the call begins with, what to print, exit status].
+from RECORDED_KUBECTL/answers.json, a list of [words the call starts with, what to print, exit status].
 """
 
 import json

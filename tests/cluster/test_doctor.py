@@ -194,8 +194,8 @@ def test_a_damaged_key_is_named_and_the_printed_command_fixes_it(project, key, d
         (b"glpat-" + b"a" * 20, "holds a token, not an SSH key"),
         (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5o me\n", "holds the public key"),
         (b"PuTTY-User-Key-File-3: ssh-ed25519\n", "is a PuTTY key"),
-        (b"hello\n", "holds no whole private key"),
-        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "is no whole key"),
+        (b"hello\n", "holds no complete private key"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "is not a complete key"),
     ],
     ids=["empty", "github-token", "gitlab-token", "public-key", "putty", "text", "cut"],
 )

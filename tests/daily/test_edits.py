@@ -74,7 +74,9 @@ def transform(project):
 
 
 def projects_tests(project):
-    return run([".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_earthquakes.py"], project)
+    return run(
+        [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_earthquakes.py"], project
+    )
 
 
 DERIVED = 'Column("depth_class"'
@@ -110,11 +112,16 @@ def test_another_type_is_one_line(edit, transform, project):
 
 def test_a_rule_across_two_columns_is_one_function(edit, transform, project):
     lines = edit(
-        ("def is_no_earthquake(", "def is_changed_too_early(events):\n    return events[\"updated\"] < events[\"time\"]\n\n\ndef is_no_earthquake("),
+        (
+            "def is_no_earthquake(",
+            'def is_changed_too_early(events):\n    return events["updated"] < events["time"]\n\n\ndef is_no_earthquake(',
+        ),
         ("    set_apart=", '    rules={"was changed before it happened": is_changed_too_early},\n    set_apart='),
     )
     assert lines <= 5
-    early = "lambda header, rows: (header, [rows[0].replace('nc72962066,2018-02-01', 'nc72962066,2017-02-01'), *rows[1:]])"
+    early = (
+        "lambda header, rows: (header, [rows[0].replace('nc72962066,2018-02-01', 'nc72962066,2017-02-01'), *rows[1:]])"
+    )
     made = transform(early)
     (rejected,) = made["rejected"]
     assert (rejected["file"], rejected["line"]) == ("0000-of-0001.csv", 2)

@@ -26,7 +26,10 @@ NEEDED = ["fsspec", "requests", "cryptography", "pytest", "hypothesis"]
 def project(installed, tmp_path_factory):
     """A baked project, and a folder with hypothesis for its Python."""
     project, extra = installed(), tmp_path_factory.mktemp("extra")
-    run([uv(), "pip", "install", "-q", "--python", f"{project}/.venv/bin/python", "--target", extra, "hypothesis"], extra)
+    run(
+        [uv(), "pip", "install", "-q", "--python", f"{project}/.venv/bin/python", "--target", extra, "hypothesis"],
+        extra,
+    )
     return project, extra
 
 

@@ -134,7 +134,7 @@ def test_make_hands_a_name_over_as_it_is(bake_fresh, name):
     project = bake_fresh()
     command = ["make", "--silent", "new-dag", f"BIN={BIN}", "-o", ".venv/.installed", f"NAME={name.replace('$', '$$')}"]
     output = run(command, cwd=project, expect=2)
-    assert f"{name!r} is no name for a DAG" in output
+    assert f"{name!r} is not a name for a DAG" in output
     assert not (project / "made").exists()
 
 

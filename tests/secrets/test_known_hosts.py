@@ -93,7 +93,7 @@ def test_github_s_revoked_key_is_refused(known_hosts):
 def test_a_key_that_github_does_not_publish_is_refused(known_hosts, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     line = "github.com " + " ".join((tmp_path / "key.pub").read_text().split()[:2])
-    assert "is none of those that github.com publishes" in known_hosts.problem(line, "github.com")
+    assert "is not one that github.com publishes" in known_hosts.problem(line, "github.com")
     assert known_hosts.problem(line, "git.example") is None
 
 
@@ -170,7 +170,7 @@ def test_an_impostor_of_github_is_refused_unasked(project, server):
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "is none of those that 127.0.0.1 publishes" in done.stderr
+    assert "is not one that 127.0.0.1 publishes" in done.stderr
     assert "Nothing was written" in done.stderr
 
 

@@ -136,7 +136,7 @@ def secrets(project):
 
 
 def assert_nothing_secret(printed, project):
-    """Assert that no key or password stands in a text, nor a line of one."""
+    """Assert that no key or password is in a text, nor a line of one."""
     assert "PRIVATE KEY" not in printed
     for path in (project / "secrets").iterdir():
         if path.suffix != ".pub" and path.name != ".gitignore":
@@ -272,7 +272,7 @@ def test_copier_asks_what_cookiecutter_asks():
 
 
 def test_update_leaves_a_damaged_or_rotated_key_alone(tool, project):
-    """What lies in secrets/ is the users' business, whatever it is."""
+    """What is in secrets/ is the users' business, whatever it is."""
     (project / "secrets" / "jwt_secret").write_text("rotated-by-hand-long-enough-for-everybody")
     (project / "secrets" / "deploy_key.old").write_text("the one before")
     (project / "secrets" / "fernet_key").unlink()

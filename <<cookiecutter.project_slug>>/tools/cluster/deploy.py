@@ -103,7 +103,7 @@ def deploy() -> None:
     remember(cluster)
     if DATA_VOLUME.exists():
         print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
-    # Jobs cannot be changed, only made anew.
+    # Jobs cannot be changed, only made again.
     kubectl("delete", "job", *JOBS, "--ignore-not-found", timeout=60)
     print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
     # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.

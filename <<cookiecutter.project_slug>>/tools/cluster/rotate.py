@@ -147,7 +147,7 @@ def rotate_text(name: str) -> None:
     old, new = begin(name)
     api_server = f"deployment/{answers.RELEASE}-api-server"
     if name == "fernet_key":
-        # Airflow reads with both keys while it encrypts every connection and variable anew.
+        # Airflow reads with both keys while it encrypts every connection and variable again.
         write_private(path(name), f"{new},{old}".encode())
         roll_out()
         in_pod(api_server, "airflow rotate-fernet-key", "")

@@ -126,7 +126,7 @@ def _check_key(key: str, value, kinds: dict[str, str]) -> None:
         try:
             re.compile(value.replace("{file}", "x"))
         except re.error as error:
-            raise PolicyError(f"[tool.dag-integrity] {key} is no regular expression: {error}.") from None
+            raise PolicyError(f"[tool.dag-integrity] {key} is not a regular expression: {error}.") from None
 
 
 def _exemption(entry: dict, text: str) -> Exemption:

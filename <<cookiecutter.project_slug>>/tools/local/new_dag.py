@@ -38,10 +38,10 @@ class Refused(Exception):
 def check(name: str, kind: str, asset: str) -> None:
     """Raise Refused when no such DAG can be made."""
     if not name:
-        raise Refused("Say which name the DAG shall have: make new-dag NAME=orders")
+        raise Refused("Give the DAG a name: make new-dag NAME=orders")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST:
         raise Refused(
-            f"{name!r} is no name for a DAG: use a-z, 0-9 and _, a letter first, at most {LONGEST}."
+            f"{name!r} is not a name for a DAG: use a-z, 0-9 and _, starting with a letter, at most {LONGEST}."
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise Refused(f"{name} is a word of the Python language: choose another name.")

@@ -126,7 +126,7 @@ def asked_for(folder):
 def lock(folder, upgrade=False):
     """Resolve the pyproject.toml of a folder into both locks there.
 
-    uv keeps the versions that a lock has where it can; `upgrade` begins with those of the stock image.
+    uv keeps the versions that a lock has where it can; `upgrade` starts with those of the stock image.
     """
     if upgrade:
         (folder / IMAGE_LOCK).write_text("")

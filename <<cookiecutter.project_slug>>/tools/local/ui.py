@@ -1,4 +1,4 @@
-"""make ui: Airflow with its web pages, for this project's DAGs alone. Ctrl-C stops all of it.
+"""make ui: Airflow with its UI, for this project's DAGs alone. Ctrl-C stops all of it.
 
 OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log.
 """

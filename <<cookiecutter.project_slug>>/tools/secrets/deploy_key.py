@@ -1,4 +1,4 @@
-"""What is wrong with a private key that went through an editor, a chat or a clipboard, and how to mend it.
+"""What is wrong with a private key that went through an editor, a chat or a clipboard, and how to fix it.
 
     python3 -m tools.secrets.deploy_key    put secrets/deploy_key into the form that ssh reads
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from tools import answers
 from tools.secrets.keys import open_secrets, write_manifests, write_private
 
-MEND = "python3 -m tools.secrets.deploy_key"
+FIX = "python3 -m tools.secrets.deploy_key"
 NEW_KEY = "rm secrets/deploy_key* && make keys, then register the new key"
 ARMOUR = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 TOKEN = re.compile(r"\s*(gh[opsur]_|github_pat_|gl(pat|dt)-|ATB|xox)[\w-]+\s*")
@@ -38,8 +38,8 @@ def unpacked(text: str) -> str | None:
     return inner if ARMOUR.search(inner) else unpacked(inner) if len(inner) < len(text) else None
 
 
-def mended(content: bytes) -> bytes | None:
-    """Return the key as ssh-keygen would have written it, or None if there is no whole key in ``content``."""
+def fixed(content: bytes) -> bytes | None:
+    """Return the key as ssh-keygen would have written it, or None if there is no complete key in ``content``."""
     text = as_text(content)
     found = ARMOUR.search(text) or ARMOUR.search(unpacked(text) or "")
     if not found:
@@ -56,7 +56,7 @@ def mended(content: bytes) -> bytes | None:
 
 
 def damage(content: bytes) -> tuple[str, str] | None:
-    """Return what is wrong with the text of a private key and the command that mends it, or None."""
+    """Return what is wrong with the text of a private key and the command that fixes it, or None."""
     text = as_text(content)
     if not text.strip():
         return "is empty", NEW_KEY
@@ -68,18 +68,18 @@ def damage(content: bytes) -> tuple[str, str] | None:
         return "is a PuTTY key", "puttygen KEY.ppk -O private-openssh -o secrets/deploy_key"
     if not ARMOUR.search(text):
         if unpacked(text):
-            return "is encoded in base64 once too often", MEND
-        return "holds no whole private key", NEW_KEY
+            return "is encoded in base64 once too often", FIX
+        return "holds no complete private key", NEW_KEY
     if content[:3] == b"\xef\xbb\xbf" or content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "begins with a byte order mark, which an editor on Windows adds", MEND
+        return "starts with a byte order mark, which an editor on Windows adds", FIX
     if b"\r" in content:
-        return "has the line ends of Windows (CRLF)", MEND
+        return "has the line ends of Windows (CRLF)", FIX
     if "\n" not in text.strip():
-        return "is on one line", MEND
+        return "is on one line", FIX
     if not content.endswith(b"\n"):
-        return "has no newline at its end", MEND
+        return "has no newline at its end", FIX
     if any(line != line.strip() for line in text.splitlines()) or not text.startswith("-----BEGIN"):
-        return "has spaces or other text around its lines", MEND
+        return "has spaces or other text around its lines", FIX
     return None
 
 
@@ -99,15 +99,15 @@ def main() -> int:
     content = path.read_bytes() if path.exists() else b""
     found = damage(content)
     if not found:
-        print("Nothing to mend: secrets/deploy_key has the form that ssh reads.")
+        print("Nothing to fix: secrets/deploy_key has the form that ssh reads.")
         return 0
-    better = mended(content)
+    better = fixed(content)
     if better is None:
         print(f"secrets/deploy_key {found[0]}. {found[1]}", file=sys.stderr)
         return 1
     write_private(path.with_name("deploy_key.old"), content)
     write_private(path, better)
-    print(f"secrets/deploy_key {found[0]}: mended. The file as it was is secrets/deploy_key.old.")
+    print(f"secrets/deploy_key {found[0]}: fixed. The file as it was is secrets/deploy_key.old.")
     write_manifests()
     return 0
 

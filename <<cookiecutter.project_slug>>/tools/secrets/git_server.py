@@ -10,7 +10,7 @@ def url_problem(repo: str, access: str) -> str | None:
     if re.match(r"[^/:]+:\d+/", repo):
         return f"{repo} cannot hold a port in this form: write ssh://git@host:port/path"
     if not re.match(r"(ssh|https)://[^/\s]+/\S|[^/\s:]+@[^/\s:]+:\S", repo):
-        return f"{repo} is none of git@host:path, ssh://git@host:port/path, https://host/path"
+        return f"{repo} is not git@host:path, ssh://git@host:port/path or https://host/path"
     if re.match(r"https://[^/]*@", repo):
         return "the URL holds a login: take it out, and make that token a new one"
     if access == "ssh-deploy-key" and repo.startswith("https:"):
@@ -58,5 +58,5 @@ def where_to_register(repo: str) -> str:
         )
     return (
         f"{host}: the repository's settings, 'Deploy keys', read-only; on a server without such a page, "
-        "a line in the git user's ~/.ssh/authorized_keys that begins with 'restrict'"
+        "a line in the git user's ~/.ssh/authorized_keys that starts with 'restrict'"
     )

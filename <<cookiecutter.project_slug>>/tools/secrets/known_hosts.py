@@ -71,12 +71,12 @@ def problem(line: str, host: str) -> str | None:
     if found in REVOKED:
         return f"the {kind} key SHA256:{found} is revoked: others may hold its private half"
     if host in PUBLISHED and found not in PUBLISHED[host]:
-        return f"the {kind} key SHA256:{found} is none of those that {host} publishes"
+        return f"the {kind} key SHA256:{found} is not one that {host} publishes"
     return None
 
 
 def block(values: str) -> tuple[int, int, str] | None:
-    """Return where the lines of `knownHosts: |` in values.yaml begin and end, and their indentation."""
+    """Return where the lines of `knownHosts: |` in values.yaml start and end, and their indentation."""
     lines = values.splitlines()
     for start, line in enumerate(lines):
         if line.strip() != "knownHosts: |":

@@ -58,12 +58,12 @@ def problems(content: bytes, own: dict[bytes, str]) -> Iterator[tuple[int, str]]
 
 
 def is_secret_path(path: str) -> bool:
-    """Tell whether a path, relative to the repository, lies in the folder of secrets."""
+    """Tell whether a path, relative to the repository, is in the folder of secrets."""
     return path.lower().startswith(f"{FOLDER}/") and path != ALLOWED
 
 
 def check_files(paths: list[str]) -> list[str]:
-    """Return a line for every problem of the files named, as they stand in the working tree."""
+    """Return a line for every problem of the files named, as they are in the working tree."""
     own = own_secrets()
     found = []
     for path in paths:

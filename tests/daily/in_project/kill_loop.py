@@ -40,6 +40,7 @@ TOUCHES_FILES = {
     "mkdir",
 }
 
+
 def settings(root):
     return load({"ETL_DATA_ROOT": f"file://{root}"})
 

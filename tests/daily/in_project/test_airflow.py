@@ -76,7 +76,10 @@ def test_the_day_of_a_run(given, day):
     ("given", "words"),
     [
         ({"conf": {"partiton": DAY}}, "no param partiton, only partition, slices"),
-        ({"key": DAY, "conf": {"partition": "2018-02-02"}}, "partition key is 2018-02-01, the param partition 2018-02-02"),
+        (
+            {"key": DAY, "conf": {"partition": "2018-02-02"}},
+            "partition key is 2018-02-01, the param partition 2018-02-02",
+        ),
         ({"default": DAY, "logical_date": "2018-02-03T00:00:00Z"}, "the param partition says 2018-02-01"),
         ({"conf": {"partition": DAY}, "logical_date": "2018-02-02T00:00:00Z"}, "the param partition says"),
         ({"logical_date": "2018-02-03T00:00:00Z"}, "does not say for which day .* give the day as partition"),
@@ -167,7 +170,10 @@ def test_a_day_that_the_sample_lacks_fails_every_night_in_a_cluster(monkeypatch,
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR])
 def test_a_target_that_refuses_is_named_and_not_tried_again(root, number):
-    with pytest.raises(AirflowFailException, match=f"file://{root} refuses access: .*Who may write there"), daily.errors():
+    with (
+        pytest.raises(AirflowFailException, match=f"file://{root} refuses access: .*Who may write there"),
+        daily.errors(),
+    ):
         raise OSError(number, "no")
     with pytest.raises(OSError, match="No space"), daily.errors():
         raise OSError(errno.ENOSPC, "No space left")
@@ -189,9 +195,7 @@ def test_a_day_in_airflow(dags):
         assert list(facts) == [DAY]
 
 
-@pytest.mark.parametrize(
-    ("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")]
-)
+@pytest.mark.parametrize(("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")])
 def test_what_fails(dags, conf, failed):
     done = run(dags["extract"], **conf)
     assert done.state == "failed"

@@ -138,9 +138,7 @@ def test_line_breaks_quotes_and_unicode_inside_quotes_are_kept():
     ],
 )
 def test_a_broken_line_costs_no_other_line(bad, reason):
-    rows, rejects = conform(
-        line(id="a"), bad, line(id="b"), line(id="c", place="no comma"), line(id="d", latitude="")
-    )
+    rows, rejects = conform(line(id="a"), bad, line(id="b"), line(id="c", place="no comma"), line(id="d", latitude=""))
     assert [row["id"] for row in rows] == ["a", "b", "c"]
     assert [at for at, _, _ in rejects] == [3, 6]
     assert reason in rejects[0][1]
@@ -341,7 +339,7 @@ def test_every_type_from_csv_and_from_json():
         ('{"on": "2017-12-31"}', "on '2017-12-31' is outside 2018-01-01 to 2200-01-01"),
         ('{"at": "2019-01-01T00:00:00Z"}', "is outside 2018-01-01 to 2018-12-31"),
         ('{"n": 4, "x": 3}', "n is more than x"),
-        ('{"n": {"a": 1}}', "n '{\"a\": \"1\"}' is not a whole number"),
+        ('{"n": {"a": 1}}', 'n \'{"a": "1"}\' is not a whole number'),
     ],
 )
 def test_rows_of_json_are_rejected_with_the_reason_too(row, reason):

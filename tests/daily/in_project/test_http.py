@@ -100,9 +100,7 @@ def events_of(all_lines, limit):
         step = (END - START) / len(all_lines)
         chosen = [line for i, line in enumerate(all_lines) if start <= START + i * step <= end]
         if len(chosen) > limit:
-            words = (
-                f"Error 400: Bad Request\n\n{len(chosen)} matching events exceeds search limit of {limit}."
-            )
+            words = f"Error 400: Bad Request\n\n{len(chosen)} matching events exceeds search limit of {limit}."
             answer(words.encode(), 400)(handler)
         else:
             answer(csv(chosen))(handler)
@@ -279,9 +277,7 @@ def test_a_service_that_cuts_silently_is_noticed(fetch, monkeypatch):
 
     def cut(handler):
         query = parse_qs(urlsplit(handler.path).query)
-        if query["starttime"] == ["2018-02-01T00:00:00.000"] and query["endtime"] == [
-            "2018-02-01T23:59:59.999"
-        ]:
+        if query["starttime"] == ["2018-02-01T00:00:00.000"] and query["endtime"] == ["2018-02-01T23:59:59.999"]:
             answer(csv(everything[:60]))(handler)
         else:
             events_of(everything, limit=60)(handler)

@@ -1,4 +1,4 @@
-"""A helper's counter starts anew in each pod's parse, though not in a shared process."""
+"""A helper's counter starts again in each pod's parse, though not in a shared process."""
 
 from datetime import timedelta
 

@@ -112,7 +112,7 @@ def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
             _log("transformed", dataset, started, day=day, **counts)
             return counts
         log.warning("The raw day %s has changed meanwhile: once more", day)
-    raise RuntimeError(f"{dataset.name} of {day} is fetched anew all the time")
+    raise RuntimeError(f"{dataset.name} of {day} is fetched again all the time")
 
 
 def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings) -> dict:

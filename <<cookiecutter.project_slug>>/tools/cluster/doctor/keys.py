@@ -35,7 +35,7 @@ def secrets() -> Iterator[Finding]:
     if git("rev-parse", "--is-inside-work-tree").returncode == 0:
         yield from secrets_in_git(present)
     else:
-        yield unknown("this folder is no git repository", "git init")
+        yield unknown("this folder is not a git repository", "git init")
     if not present:
         return
     if open_to_others := [path.name for path in [answers.SECRETS, *present] if others_may_use(path)]:
@@ -95,7 +95,7 @@ def private_key() -> Iterator[Finding]:
         yield broken(f"{name} has a passphrase, which no pod can type", fix)
     elif not public:
         last = (words.splitlines() or ["ssh-keygen cannot read it"])[-1]
-        yield broken(f"{name} is no whole key ({last})", deploy_key.NEW_KEY)
+        yield broken(f"{name} is not a complete key ({last})", deploy_key.NEW_KEY)
     if not public:
         return
     if address(answers.GIT_REPO)[0] == "ssh.dev.azure.com" and not public.startswith("ssh-rsa"):

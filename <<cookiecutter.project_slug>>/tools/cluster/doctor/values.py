@@ -211,7 +211,7 @@ def rendered(helm: list[str], more: list[str]) -> Finding:
         return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")
     if "\nkind: Secret\n" in out:
         return broken(
-            "the chart makes a Secret of its own, anew at each deploy", "name one in helm/values.yaml"
+            "the chart makes a Secret of its own, another one at each deploy", "name one in helm/values.yaml"
         )
     # Names that the chart does not know pass its schema at the top level, and do nothing.
     source = [word for word in arguments[1:] if not word.startswith("--values=")]
