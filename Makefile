@@ -83,7 +83,7 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
 
 .PHONY: copier
-copier: .venv/.installed ## Write copier.yml anew from cookiecutter.json
+copier: .venv/.installed ## Write copier.yml again from cookiecutter.json
 	@$(BIN)/python scripts/copier_questions.py
 
 .PHONY: bump
