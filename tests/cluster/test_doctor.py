@@ -341,6 +341,23 @@ def test_a_branch_that_is_not_there_is_named(project):
     assert "git push -u origin production" in found["the repository has no branch production (it has main)"]
 
 
+def test_an_environment_has_a_branch_or_tag_and_keys_of_its_own(project, server):
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.airflow-etl.environments.staging]\nnamespace = "airflow-staging"\ngit_branch = "v1"\n')
+    report = doctor(project, ENV="staging")
+    assert "there are no keys in this checkout" in report
+    staging = project / "secrets/staging"
+    staging.mkdir(mode=0o700)
+    for name in ("deploy_key", "deploy_key.pub"):
+        shutil.copy(project / "secrets" / name, staging)
+    command(project, sys.executable, "-m", "tools.secrets.keys", ENV="staging")
+    found = broken(doctor(project, expect=1, ENV="staging"))
+    assert list(found) == ["the repository has no branch v1 (it has main)"]
+    git(project, "tag", "--annotate", "-m", "First", "v1")
+    server.publish(project)
+    assert "✓ dags/ on branch v1, commit " in doctor(project, ENV="staging")
+
+
 @both_kinds_of_key
 def test_a_subpath_that_is_not_there_is_named(project):
     replace(project, "pyproject.toml", 'dags_subpath = "dags"', 'dags_subpath = "dag"')

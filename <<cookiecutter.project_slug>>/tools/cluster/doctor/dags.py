@@ -19,38 +19,41 @@ FOLDER = answers.ROOT / answers.DAGS_SUBPATH
 PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"
 
 
+def trees() -> Iterator[tuple[Path, ast.Module | SyntaxError | ValueError]]:
+    """Yield each Python file of the DAG folder, and what is in it or why it cannot be read."""
+    for path in sorted(FOLDER.rglob("*.py")):
+        try:
+            yield path.relative_to(answers.ROOT), ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            yield path.relative_to(answers.ROOT), error
+
+
 def dag_files() -> Iterator[Finding]:
     """Look at the DAG files as they are here."""
     if not FOLDER.is_dir():
         fix = "git checkout, or correct dags_subpath in pyproject.toml"
         yield broken(f"there is no folder {answers.DAGS_SUBPATH}/ here", fix)
         return
-    files = sorted(FOLDER.rglob("*.py"))
-    problems = [problem for path in files for problem in import_problems(path)]
+    files = list(trees())
+    problems = [problem for name, tree in files for problem in import_problems(name, tree)]
     changed = git("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
     if names := [line[3:] for line in changed.stdout.splitlines()]:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         problems.append(broken(f"not committed: {', '.join(names[:5])}{more}", PUSH, blocks=False))
-    yield from problems or [
-        fine(f"{answers.DAGS_SUBPATH}/: {len(files)} Python files, well formed and committed")
-    ]
+    good = f"{answers.DAGS_SUBPATH}/: {len(files)} Python files, well formed and committed"
+    yield from problems or [fine(good)]
 
 
-def import_problems(path: Path) -> Iterator[Finding]:
+def import_problems(name: Path, tree: ast.Module | SyntaxError | ValueError) -> Iterator[Finding]:
     """Find what cannot be imported in a pod, where only the DAG folder is on sys.path."""
-    name = path.relative_to(answers.ROOT)
-    try:
-        tree = ast.parse(path.read_bytes(), filename=str(name))
-    except (SyntaxError, ValueError) as error:
-        line, words = getattr(error, "lineno", None) or 1, getattr(error, "msg", error)
+    if not isinstance(tree, ast.Module):
+        line, words = getattr(tree, "lineno", None) or 1, getattr(tree, "msg", tree)
         yield broken(f"{name}:{line}: {words}", "correct it; make test shows more", blocks=False)
         return
     elsewhere_too = {entry.stem for entry in FOLDER.iterdir()} | sys.stdlib_module_names
     for node in ast.walk(tree):
-        modules = []
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
             modules = [node.module]
         for module in modules:
             if module.partition(".")[0] not in elsewhere_too and is_at_root(module):
@@ -81,7 +84,9 @@ def connections(in_cluster: Collection[str] | None = None) -> Iterator[Finding]:
     with suppress(ValueError):  # a line that is not NAME=value is a finding of its own
         variables += connections_here()
     provided = {*(in_cluster or ()), *map(connection_id, variables)}
-    wanted = {name: where for path in sorted(FOLDER.rglob("*.py")) for name, where in named_connections(path)}
+    wanted: dict[str, str] = {}
+    for path, tree in trees():
+        wanted |= named_connections(path, tree) if isinstance(tree, ast.Module) else {}
     settings = {item["name"]: item.get("value") or "" for item in inside.get("env") or []}
     if settings.get("ETL_NOTIFY"):
         wanted["smtp_default"] = "ETL_NOTIFY"
@@ -100,18 +105,12 @@ def connection_id(variable: str) -> str:
     return variable.removeprefix("AIRFLOW_CONN_").lower() if variable.startswith("AIRFLOW_CONN_") else ""
 
 
-def named_connections(path: Path) -> Iterator[tuple[str, str]]:
+def named_connections(name: Path, tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield each connection that a file names in plain text, and where."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):  # a finding of its own
-        return
-    for call in ast.walk(tree):
-        if not isinstance(call, ast.Call):
-            continue
+    for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         words = [keyword.value for keyword in call.keywords if (keyword.arg or "").endswith("conn_id")]
         if re.search(r"(Hook|\bget_connection|\bConnection\.get)$", ast.unparse(call.func)):
             words += call.args[:1]
         for word in words:
             if isinstance(word, ast.Constant) and isinstance(word.value, str) and "{" not in word.value:
-                yield word.value, f"{path.relative_to(answers.ROOT)}:{word.lineno}"
+                yield word.value, f"{name}:{word.lineno}"

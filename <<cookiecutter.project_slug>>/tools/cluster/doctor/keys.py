@@ -43,8 +43,17 @@ def secrets() -> Iterator[Finding]:
         yield broken(what, f"chmod 700 {HERE} && chmod 600 {HERE}/*", blocks=False)
     else:
         yield fine(f"{HERE}/ can be read by its owner only")
-    if not missing:
-        yield manifest_is_current()
+    if missing:
+        return
+    try:
+        current = kubernetes_manifests() == answers.MANIFEST.read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:
+        yield broken(str(problem), "then make keys")
+        return
+    if current:
+        yield fine(f"{HERE}/kubernetes.yaml holds the files beside it byte for byte")
+    else:
+        yield broken(f"{HERE}/kubernetes.yaml is not what the files beside it say", "make keys", blocks=False)
 
 
 def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
@@ -67,16 +76,6 @@ def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
         yield unknown("the history is too long to look through here", "make secret-scan")
     if not (exposed or tracked or commits):
         yield fine("git ignores secrets/, tracks none of it and never did")
-
-
-def manifest_is_current() -> Finding:
-    try:
-        current = kubernetes_manifests() == answers.MANIFEST.read_text(encoding="utf-8")
-    except (OSError, ValueError) as problem:
-        return broken(str(problem), "then make keys")
-    if current:
-        return fine(f"{HERE}/kubernetes.yaml holds the files beside it byte for byte")
-    return broken(f"{HERE}/kubernetes.yaml is not what the files beside it say", "make keys", blocks=False)
 
 
 def private_key() -> Iterator[Finding]:
