@@ -1,4 +1,4 @@
-"""Measure the generated ETL: a slice beside bare scripts, a large day, the cost per row, a day on S3, a large download.
+"""Measure the generated ETL: a day beside bare scripts, a large one, many, the cost per row, on S3, a large download.
 
     make bench   or   .venv/bin/python benchmarks/etl.py [--rows N] [--day N] [--gigabytes N] [--runs N]
 
@@ -25,21 +25,22 @@ from tests.servers.s3_server import connection, make_bucket_script, s3_server  #
 
 HERE = TEMPLATE / "benchmarks" / "etl"
 TOOLS = ("pandas", "polars", "duckdb")
-SLICES = 24
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of the single slice")
-    parser.add_argument("--day", type=int, default=5_000_000, help="rows of the day in 24 slices")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the day that other tools transform, too")
+    parser.add_argument("--day", type=int, default=5_000_000, help="rows of the large day")
+    parser.add_argument("--days", type=int, default=24, help="days of 200,000 rows for two workers")
     parser.add_argument("--gigabytes", type=float, default=2, help="of the download")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        bench.slice(options.rows, options.runs)
-        bench.day(options.day, options.runs)
-        bench.curve([n for n in (10_000, 100_000, 1_000_000, options.day) if n <= options.day], options.runs)
+        bench.one_day(options.rows, options.runs)
+        bench.large_day(options.day)
+        bench.many_days(options.days, options.runs)
+        bench.curve([n for n in (10_000, 100_000, 1_000_000) if n <= options.rows], options.runs)
         bench.on_s3(options.rows, options.runs)
         bench.download(options.gigabytes, options.runs)
 
@@ -52,7 +53,7 @@ class Bench:
         own = ("AIRFLOW", "ETL", "PYTHON")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self.environment["AIRFLOW_HOME"] = str(folder / "airflow")
-        # With what S3 needs; each step is told where the data is.
+        # With what S3 needs; where the data is is said to each step.
         bake = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(folder), str(TEMPLATE)]
         command([*bake, "data_root=s3://etl/data"], folder)
         self.project = folder / "my-etl"
@@ -76,8 +77,8 @@ class Bench:
             text=True,
         )
 
-    def slice(self, rows, runs):
-        root = self.folder / "slice"
+    def one_day(self, rows, runs):
+        root = self.folder / "one"
         self.step(root, "generate", rows, 1)
         (source,) = root.glob("raw/*/*/*.csv")
         found = {name: [] for name in (*TOOLS, "transform")}
@@ -87,57 +88,55 @@ class Bench:
                     [f"{self.folder}/bare/bin/python", HERE / "bare.py", tool, source, root / "bare.parquet"], root
                 )
                 found[tool].append(json.loads(out))
-            found["transform"].append(self.step(root, "clean", 0))
-        print(f"One slice, {rows:,} rows, {source.stat().st_size / 1e6:.0f} MB, median of {runs}")
+            found["transform"].append(self.step(root, "transform"))
+        print(f"A day of {rows:,} rows, {source.stat().st_size / 1e6:.0f} MB, median of {runs}")
         for name, results in found.items():
             wall, processor, peak = (median(results, key) for key in ("seconds", "processor", "peak_mb"))
             print(f"  {name:12}{wall:8.2f} s{processor:8.2f} s of a processor{peak:8.0f} MB")
-        faster = min(("polars", "duckdb"), key=lambda tool: median(found[tool], "seconds"))
-        print(f"  transform / {faster}: {ratio(found['transform'], found[faster], 'seconds'):.2f} of the time")
+        for key in ("seconds", "processor"):
+            faster = min(("polars", "duckdb"), key=lambda tool: median(found[tool], key))
+            print(f"  transform / {faster}: {ratio(found['transform'], found[faster], key):.2f} of the {key}")
         print(f"  transform / pandas: {ratio(found['transform'], found['pandas'], 'peak_mb'):.2f} of the memory")
 
-    def day(self, rows, runs):
-        root = self.folder / "day"
-        self.step(root, "generate", rows, SLICES)
+    def large_day(self, rows):
+        root = self.folder / "large"
+        self.step(root, "generate", rows, 8)
+        done = self.step(root, "transform")
+        print(
+            f"A day of {rows:,} rows in one task: {done['seconds']:.1f} s, {done['peak_mb'] / 1000:.2f} GB", flush=True
+        )
+        shutil.rmtree(root)
+
+    def many_days(self, count, runs):
+        """Days spread over workers, as an executor does it."""
+        root = self.folder / "many"
+        days = [f"2018-02-{number:02d}" for number in range(1, count + 1)]
+        for day in days:
+            self.step(root, "generate", 200_000, 1, day)
         ones, twos = [], []
         for _ in range(runs):
-            ones.append({"seconds": self.workers(root, [range(SLICES)])[0]})
-            seconds, parts = self.workers(root, [range(0, SLICES, 2), range(1, SLICES, 2)])
-            twos.append({"seconds": seconds})
-        singles = [self.step(root, "clean", number) for number in (0, SLICES - 1)]
-        last = self.finish(root, parts)
-        peak = max(done["peak_mb"] for done in (*singles, last))
+            ones.append({"seconds": self.workers(root, [days])})
+            twos.append({"seconds": self.workers(root, [days[0::2], days[1::2]])})
         one, two = median(ones, "seconds"), median(twos, "seconds")
-        print(f"A day of {rows:,} rows in {SLICES} slices, median of {runs}")
+        print(f"{count} days of 200,000 rows, median of {runs}")
         print(f"  one worker {one:.2f} s, two workers {two:.2f} s: {ratio(ones, twos, 'seconds'):.2f} times as fast")
-        print(f"  check and publish {last['seconds']:.2f} s; peak memory of a task {peak:.0f} MB")
-
-    def finish(self, root, parts):
-        (self.folder / "parts.json").write_text(json.dumps(parts))
-        return self.step(root, "finish", self.folder / "parts.json")
 
     def workers(self, root, shares):
-        """Seconds of processes that clean their shares of the slices at the same time, and what they returned."""
-        begun = [self.start(root, "clean", *share) for share in shares]
-        done = [json.loads(process.communicate()[0].splitlines()[-1]) for process in begun]
-        return max(d["seconds"] for d in done), [part for d in done for part in d["result"]]
+        """Seconds of processes that transform their shares of the days at the same time."""
+        begun = [self.start(root, "transform", *share) for share in shares]
+        return max(json.loads(process.communicate()[0].splitlines()[-1])["seconds"] for process in begun)
 
     def curve(self, sizes, runs):
-        print(f"Cost per row in a process that has cleaned a slice before, median of {runs}")
+        print(f"Cost per row in a process that has done it before, median of {runs}")
         for rows in sizes:
             root = self.folder / f"curve-{rows}"
-            slices = max(1, rows // 200_000)
-            self.step(root, "generate", rows, slices)
-            done = [self.step(root, "again", *range(slices)) for _ in range(runs)]
-            print(f"  {rows:>10,} rows{median(done, 'seconds') / rows * 1e6:8.2f} microseconds a row", end="")
-            if rows == sizes[0]:
-                cold = [self.step(root, "clean", 0) for _ in range(runs)]
-                print(f" (a process's first slice: {median(cold, 'seconds') / rows * 1e6:.2f})", end="")
-            print(flush=True)
+            self.step(root, "generate", rows, 1)
+            done = [self.step(root, "again") for _ in range(runs)]
+            print(f"  {rows:>10,} rows{median(done, 'seconds') / rows * 1e6:8.2f} microseconds a row", flush=True)
             shutil.rmtree(root)
 
     def on_s3(self, rows, runs):
-        """The transform of a day of eight slices, raw files to published day, on a disk and on a real S3 server."""
+        """The transform of a day of eight slices on a disk and on a real S3 server."""
         (self.folder / "s3").mkdir()
         with s3_server(self.folder / "s3") as address:
             self.environment["AIRFLOW_CONN_STORE"] = connection(address)
@@ -148,11 +147,7 @@ class Bench:
                 self.step(root, "generate", rows, 8)
             for _ in range(runs):
                 for name, root in roots.items():
-                    cleaned = self.step(root, "clean", *range(8))
-                    published = self.finish(root, cleaned["result"])
-                    found[name].append({"seconds": cleaned["seconds"] + published["seconds"]})
-                    # The next run of the day needs the staging area anew.
-                    self.step(root, "begin")
+                    found[name].append(self.step(root, "transform"))
         disk, s3 = (median(found[name], "seconds") for name in roots)
         print(f"A day of {rows:,} rows in 8 slices, median of {runs}")
         print(f"  disk {disk:.2f} s, S3 {s3:.2f} s: {ratio(found['S3'], found['disk'], 'seconds'):.2f} times")
@@ -160,7 +155,7 @@ class Bench:
     def download(self, gigabytes, runs):
         root = self.folder / "download"
         root.mkdir()
-        (source,) = (self.folder / "slice").glob("raw/*/*/*.csv")
+        (source,) = (self.folder / "one").glob("raw/*/*/*.csv")
         header, body = source.read_bytes().split(b"\n", 1)
         repeats = int(gigabytes * 1e9 / len(body)) + 1
         server = serve(header + b"\n", body, repeats)
@@ -178,7 +173,7 @@ class Bench:
         for name, results in (("curl -o", curls), ("curl -o, sync", durable), ("extract", fetches)):
             seconds = median(results, "seconds")
             print(f"  {name:14}{seconds:8.2f} s  {size / 1e6 / seconds:6.0f} MB/s")
-        print(f"  extract, which hashes and syncs, has {ratio(curls, fetches, 'seconds'):.2f} of the speed of curl, ")
+        print(f"  extract, which syncs, has {ratio(curls, fetches, 'seconds'):.2f} of the speed of curl, ")
         print(f"  {ratio(durable, fetches, 'seconds'):.2f} of the speed of curl and sync,", end="")
         print(f" peak memory {median(fetches, 'peak_mb'):.0f} MB")
 

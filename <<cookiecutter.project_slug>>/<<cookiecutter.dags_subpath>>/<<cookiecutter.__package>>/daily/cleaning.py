@@ -20,7 +20,7 @@ TYPES = {
     "boolean": (pa.bool_(), "is neither true nor false"),
     "text": (pa.string(), ""),
 }
-PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.StringDtype("pyarrow")}
+PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.ArrowDtype(pa.string())}
 MAX_TEXT = 1_000  # characters; no column is for prose
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
@@ -145,20 +145,22 @@ def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
     return pd.Series(mask, index=frame.index).to_numpy(dtype=bool, na_value=False)
 
 
-def newest(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
+def newest(dataset: Dataset, tables: list[pa.Table]) -> tuple[pa.Table, int]:
     """The rows without those that have a newer one with the same key, in the order of time; and how many.
+
+    The list is emptied: no second copy of the rows is to be in memory.
 
     Of equally new rows the one with the most values is kept, of those the one whose values come last: the
     result does not depend on the order of the rows.
     """
+    table = pa.concat_tables(tables)
+    tables.clear()
     keep = np.ones(table.num_rows, dtype=bool)
-    if dataset.keys and table.num_rows:
-        codes = _codes(table.select(dataset.keys))
-        repeated = np.bincount(codes)[codes] > 1
-        keep = ~repeated
+    if dataset.keys:
+        repeated = pd.Series(_hashes(table.select(dataset.keys))).duplicated(keep=False).to_numpy()
         if repeated.any():
-            last = _last_of_each(codes[repeated], dataset, table.filter(pa.array(repeated)))
-            keep[np.flatnonzero(repeated)[last]] = True
+            keep = ~repeated
+            keep[np.flatnonzero(repeated)[_last_of_each(dataset, table.filter(pa.array(repeated)))]] = True
     rows = None if keep.all() else pa.array(keep)
     if dataset.time and not _is_sorted(table[dataset.time]):
         by = [(name, "ascending") for name in (dataset.time, *dataset.keys)]
@@ -166,7 +168,6 @@ def newest(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
         rows = pa.array(order[keep[order]])
     if rows is None:
         return table, 0
-    # A column at a time, so that no second copy of the table is in memory.
     kept, columns = table.schema, table.columns
     del table
     for number, column in enumerate(columns):
@@ -174,24 +175,29 @@ def newest(dataset: Dataset, table: pa.Table) -> tuple[pa.Table, int]:
     return pa.Table.from_arrays(columns, schema=kept), int((~keep).sum())
 
 
-def _codes(keys: pa.Table) -> np.ndarray:
-    """The same number for rows with the same key, another for others."""
-    texts = [pc.fill_null(pc.cast(column, pa.string()), "") for column in keys.columns]
-    key = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "\x1f")
-    return key.combine_chunks().dictionary_encode().indices.to_numpy()
+def _hashes(keys: pa.Table) -> np.ndarray:
+    """The same number for rows with the same key, most likely another one for others."""
+    found = [np.array([], dtype=np.uint64)]
+    for batch in keys.to_batches():
+        hashes = [
+            pd.util.hash_array(column.to_numpy(zero_copy_only=False), categorize=False) for column in batch
+        ]
+        found.append(sum(number * (2 * n + 1) for n, number in enumerate(hashes)))
+    return np.concatenate(found)
 
 
-def _last_of_each(codes: np.ndarray, dataset: Dataset, rows: pa.Table) -> np.ndarray:
-    """Row numbers of the newest row of each code."""
+def _last_of_each(dataset: Dataset, rows: pa.Table) -> np.ndarray:
+    """Row numbers of the newest row of each key."""
     known = [column.is_valid().to_numpy().astype(int) for column in rows.columns]
     names, columns = rows.column_names, rows.columns
-    order = [codes, sum(known)]
-    if dataset.newest:  # a time before the number of values, and none before any
-        newest = names.index(dataset.newest)
-        order = [codes, known[newest], columns[newest], sum(known)]
-    by = pa.table({str(n): column for n, column in enumerate([*order, *columns])})
+    keys = [columns[names.index(name)] for name in dataset.keys]
+    newest = []
+    if dataset.newest:  # none is older than any
+        newest = [known[names.index(dataset.newest)], columns[names.index(dataset.newest)]]
+    by = pa.table({str(n): column for n, column in enumerate([*keys, *newest, sum(known), *columns])})
     found = pc.sort_indices(by, sort_keys=[(name, "ascending") for name in by.column_names]).to_numpy()
-    return found[np.append(codes[found][1:] != codes[found][:-1], True)]
+    ordered = rows.select(dataset.keys).take(pa.array(found)).to_pandas()
+    return found[~ordered.duplicated(keep="last")]
 
 
 def _is_sorted(times: pa.ChunkedArray) -> bool:

@@ -36,15 +36,14 @@ class Store:
         return f"{self._root}/{path}"
 
     def open(self, path: str) -> BinaryIO:
-        """A binary, seekable file; FileNotFoundError when there is none."""
+        """A binary, seekable file; FileNotFoundError when there is none, OSError when it is replaced."""
         if self.on_disk:
             return open(self.full(path), "rb")
-        file = self._fs.open(self.full(path), "rb")
-        if file.size > ONE_REQUEST:
-            # What an object store's file system gives lacks a part of Python's files: readline(size).
-            return io.BufferedReader(file)
-        with file:
-            return io.BytesIO(file.read())
+        self._fs.invalidate_cache()
+        if self._fs.size(self.full(path)) <= ONE_REQUEST:
+            return io.BytesIO(self._fs.cat_file(self.full(path)))
+        # What an object store's file system gives lacks a part of Python's files: readline(size).
+        return io.BufferedReader(self._fs.open(self.full(path), "rb"))
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
