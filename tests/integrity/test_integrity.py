@@ -20,7 +20,7 @@ FILES = sorted(
     path.relative_to(EXAMPLES).as_posix() for folder in FOLDERS for path in (EXAMPLES / folder).rglob("*.py")
 )
 POLICY = """
-time-limit = 20
+time-limit = 8
 python = "3.9"
 owners = ["data-team"]
 stock-image = true
