@@ -540,6 +540,10 @@ def test_values_are_checked_against_the_chart(project, chart):
     assert "✓ the values fit the chart, and the chart renders" in report
     assert "fit the chart" not in doctor(project, "--offline", **helm, CI=None)
     assert "✓ the values fit the chart, and the chart renders" in doctor(project, "--offline", **helm, CI="true")
+    overlay = "helm/values.production.yaml"
+    replace(project, overlay, "\nscheduler:\n", "\nscheduler:\n  replicaz: 3\n")
+    (what,) = [what for what in broken(doctor(project, expect=1, **helm)) if "chart" in what]
+    assert what.startswith(f"with {overlay}: the values do not fit the chart: at '/scheduler'")
     replace(project, "helm/values.yaml", "executor:", "scheduller:\n  replicas: 2\nexecutor:")
     found = broken(doctor(project, expect=1, **helm))
     assert any("the chart has no value scheduller, and ignores it" in what for what in found), found

@@ -177,12 +177,12 @@ def chart() -> Iterator[Finding]:
         yield broken(f"helm {out} is too old: the chart needs 3.19", kubectl.INSTALL["helm"])
     else:
         yield fine(f"helm {out}")
-        yield rendered(helm, [])
+        yield (found := rendered(helm, []))
         others = {f"helm/{path.name}" for path in (answers.ROOT / "helm").glob("values.*.yaml")}
-        for name in sorted(others - set(helm_values.files())):
-            found = rendered(helm, [f"--values={answers.ROOT / name}"])
-            if found.ok is False:
-                yield broken(f"with {name}: {found.what}", found.fix, blocks=False)
+        for name in sorted(others - set(helm_values.files())) if found.ok else ():
+            over = rendered(helm, [f"--values={answers.ROOT / name}"])
+            if over.ok is False:
+                yield broken(f"with {name}: {over.what}", over.fix, blocks=False)
 
 
 def rendered(helm: list[str], more: list[str]) -> Finding:
