@@ -10,7 +10,7 @@ MOST = {
     "daily": (1500, 8),
     "tools": (4500, 45),
     "integrity": (3073, 25),
-    "outside": (None, 55),
+    "outside": (None, 60),
 }
 
 

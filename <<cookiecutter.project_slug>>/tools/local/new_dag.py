@@ -41,7 +41,7 @@ def check(name: str, kind: str, asset: str) -> None:
         raise Refused("Give the DAG a name: make new-dag NAME=orders")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST:
         raise Refused(
-            f"{name!r} is not a name for a DAG: use a-z, 0-9 and _, starting with a letter, at most {LONGEST}."
+            f"{name!r} is not a name for a DAG: use a-z, 0-9 and _, a letter first, at most {LONGEST}."
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise Refused(f"{name} is a word of the Python language: choose another name.")

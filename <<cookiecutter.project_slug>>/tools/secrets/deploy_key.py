@@ -39,7 +39,7 @@ def unpacked(text: str) -> str | None:
 
 
 def fixed(content: bytes) -> bytes | None:
-    """Return the key as ssh-keygen would have written it, or None if there is no complete key in ``content``."""
+    """Return the key as ssh-keygen would have written it, or None if ``content`` has no complete one."""
     text = as_text(content)
     found = ARMOUR.search(text) or ARMOUR.search(unpacked(text) or "")
     if not found:
