@@ -38,8 +38,9 @@ test: .venv/.installed ## Run every test, the baked projects' own included (Airf
 	@$(BIN)/python -m pytest -n 2 -m "not e2e"
 
 .PHONY: test-fast
-test-fast: .venv/.installed ## Run the tests that need neither Airflow, a server nor many renderings of the chart
-	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart and not e2e"
+test-fast: .venv/.installed ## Under a minute: the files that come out, their style, values, keys, pages and packages
+	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart and not e2e" \
+	  tests/bake tests/docs tests/packages tests/secrets/test_keys.py tests/secrets/test_known_hosts.py tests/ci/test_own_ci.py
 
 # Stands for the image in the end-to-end tests.
 build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv,$(UV))
