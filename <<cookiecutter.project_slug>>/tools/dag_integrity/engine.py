@@ -8,12 +8,14 @@ finding depends neither on other files nor on how busy the machine is.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import gc
 import importlib
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -434,13 +436,13 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
 
 def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
     """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
-    home = Path(os.environ.get("AIRFLOW_HOME") or Path.cwd() / ".airflow") / "integrity"
-    home.mkdir(parents=True, exist_ok=True)
+    home = tempfile.mkdtemp(prefix="dag-integrity-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     # What is set in the shell of the person who calls must not make the findings differ.
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
         del os.environ[name]
     os.environ.update(
-        AIRFLOW_HOME=str(home),
+        AIRFLOW_HOME=home,
         AIRFLOW__CORE__DAGS_FOLDER=str(dags),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="0",  # `Pool` sees to it

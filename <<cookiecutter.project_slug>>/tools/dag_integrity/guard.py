@@ -16,31 +16,16 @@ from typing import NamedTuple
 
 from .file_rules import DATABASES
 
-NETWORK = {
-    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request",
-}  # fmt: skip
-EVENTS = dict.fromkeys(NETWORK, "uses the network") | {
-    "os.exec": "starts a process",
-    "os.fork": "starts a process",
-    "os.forkpty": "starts a process",
-    "os.posix_spawn": "starts a process",
-    "os.spawn": "starts a process",
-    "os.system": "starts a process",
-    "pty.spawn": "starts a process",
-    "subprocess.Popen": "starts a process",
-    "sqlite3.connect": "opens a database",
-    "os.chmod": "changes a file",
-    "os.chown": "changes a file",
-    "os.link": "writes a file",
-    "os.mkdir": "makes a directory",
-    "os.remove": "removes a file",
-    "os.rename": "renames a file",
-    "os.rmdir": "removes a directory",
-    "os.symlink": "writes a file",
-    "os.truncate": "writes a file",
-    "tempfile.mkdtemp": "makes a directory",
-    "tempfile.mkstemp": "writes a file",
+ACTIONS = {
+    "uses the network": "socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto urllib.Request",
+    "starts a process": "os.exec os.fork os.posix_spawn os.spawn os.system pty.spawn subprocess.Popen",
+    "opens a database": "sqlite3.connect",
+    "changes a file": "os.chmod os.chown os.truncate",
+    "writes a file": "os.link os.symlink os.rename tempfile.mkstemp",
+    "makes a directory": "os.mkdir tempfile.mkdtemp",
+    "removes a file": "os.remove os.rmdir",
 }
+EVENTS = {event: what for what, events in ACTIONS.items() for event in events.split()}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -102,7 +87,7 @@ class Guard:
             if not isinstance(path, int) and flags & WRITING and path != os.devnull:
                 self._refuse(f"writes the file {os.fsdecode(path)}")
         elif event in EVENTS:
-            self._refuse(EVENTS[event], even_by_import=event in NETWORK)
+            self._refuse(EVENTS[event], even_by_import=EVENTS[event] == "uses the network")
 
     def _refuse(self, what: str, even_by_import: bool = False) -> None:
         armed, self.armed = self.armed, ""

@@ -16,6 +16,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LATER = datetime.timedelta(days=400, hours=7)
@@ -86,25 +87,23 @@ def differ(dags: Path) -> None:
 def _reverse_listings() -> None:
     listdir, scandir = os.listdir, os.scandir
 
-    class Backward:
+    class Backward(Iterator):
         def __init__(self, *args) -> None:
             with scandir(*args) as entries:
-                self.entries = iter(list(entries)[::-1])
-
-        def __iter__(self):
-            return self.entries
+                self.entries = list(entries)
 
         def __next__(self):
-            return next(self.entries)
+            if not self.entries:
+                raise StopIteration
+            return self.entries.pop()
 
         def __enter__(self):
             return self
 
         def __exit__(self, *_) -> None:
-            self.close()
+            self.entries = []
 
-        def close(self) -> None:
-            self.entries = iter(())
+        close = __exit__
 
     os.listdir = lambda *args: listdir(*args)[::-1]
     os.scandir = Backward

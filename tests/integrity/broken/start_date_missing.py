@@ -21,3 +21,4 @@ with DAG(  # expect: start-date
 
     load()
 # cure:     catchup=False, =>     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),\n    catchup=False,
+# cure: from airflow.sdk import DAG, task => import pendulum\nfrom airflow.sdk import DAG, task

@@ -22,3 +22,4 @@ with DAG(  # expect: start-date
 
     load()
 # cure: datetime(2026, 1, 1) => pendulum.datetime(2026, 1, 1, tz="UTC")
+# cure: from airflow.sdk import DAG, task => import pendulum\nfrom airflow.sdk import DAG, task

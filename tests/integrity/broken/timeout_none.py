@@ -20,3 +20,4 @@ with DAG(  # expect: timeout
 
     load()
 # cure:     default_args= =>     dagrun_timeout=timedelta(hours=1),\n    default_args=
+# cure: from airflow.sdk import DAG, task => from datetime import timedelta\nfrom airflow.sdk import DAG, task
