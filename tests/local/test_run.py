@@ -73,7 +73,7 @@ def make_run(project, *arguments, expect=0, **environment):
     return run(["make", "--silent", "run", *arguments], cwd=project, expect=expect, **environment)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def plain(project):
     """The project, with DAGs that have no days."""
     (project / "dags" / "plain_dags.py").write_text(DAGS)
@@ -159,7 +159,7 @@ def test_debug_leaves_the_terminal_to_breakpoint(plain):
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     assert (status, asked) == (0, True), said.decode(errors="replace")
     assert b"\n41000" in said
-    assert re.search(rb"\n\S* +42 ", said.replace(b"\033[K", b""))
+    assert re.search(rb"\r +42 ", said.replace(b"\033[K", b""))
 
 
 @pytest.mark.parametrize("date", ["2018-02-30", "yesterday", "20180201", "2018-02-01; touch made"])
