@@ -86,7 +86,7 @@ def write(name: str, kind: str, asset: str) -> list[Path]:
         "NAME": name.upper(),
         "title": name.replace("_", " ").capitalize(),
         "package": PACKAGE,
-        "owner": json.dumps(read_policy(ROOT / "pyproject.toml").owners[0], ensure_ascii=False),
+        "owner": json.dumps((read_policy(ROOT).owners or [SLUG])[0], ensure_ascii=False),
         "asset": asset,
         "dataset": asset.removesuffix("_clean"),
         "what": DAILY.get(kind, ""),

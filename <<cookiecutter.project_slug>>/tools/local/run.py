@@ -111,7 +111,7 @@ def run_all(name: str | None, day: str | None, say) -> int:
             facts = run(bag.dags[dag_id], one, say)
             runs += 1
             if columns != (columns := list(facts)):
-                print_row(say, dag_id, columns)
+                print_row(say, dag_id, [column.replace("_", " ") for column in columns])
             print_row(say, one or "", facts.values())
     return runs
 
@@ -225,7 +225,7 @@ def show_progress(say, text: str) -> None:
 
 def print_row(say, first: str, cells) -> None:
     show_progress(say, "")
-    words = [f"{first:{WIDTH}}", *(f"{str(cell).replace('_', ' '):>{WIDTH}}" for cell in cells)]
+    words = [f"{first:{WIDTH}}", *(f"{cell!s:>{WIDTH}}" for cell in cells)]
     print("  ".join(words), file=say, flush=True)
 
 
