@@ -1,8 +1,9 @@
 """The README says what is so: every question with its default and choices, and a tree of files that come out."""
 
 import re
+import shutil
 
-from tests.conftest import QUESTIONS, TEMPLATE
+from tests.conftest import QUESTIONS, TEMPLATE, run
 
 README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
 
@@ -30,3 +31,28 @@ def test_the_tree_names_what_comes_out(bake):
     assert len(named) > 10
     project = bake()
     assert [path for path in named if not (project / path).exists()] == []
+
+
+def test_whoever_hosts_the_template_writes_its_address_once(tmp_path):
+    for name in ("Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(TEMPLATE / name, tmp_path)
+    run(["git", "init", "--quiet"], cwd=tmp_path)
+    run(["git", "add", "--all"], cwd=tmp_path)
+    assert "Say where" in run(["make", "host"], cwd=tmp_path, expect=2)
+    address = "https://git.example.com/data/airflow-etl-template"
+    run(["make", "host", f"ADDRESS={address}"], cwd=tmp_path)
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert f"\ncookiecutter {address}\n" in readme
+    assert "gh:org/airflow-etl-template" not in readme
+
+
+def test_the_readme_is_short():
+    """At most 900 words before the table of the questions."""
+    assert len(README.split("| Question |")[0].split()) <= 900
+
+
+def test_its_pictures_are_there_and_small():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) > 4
+    for name in pictures:
+        assert (TEMPLATE / name).stat().st_size < 300_000, name
