@@ -225,6 +225,16 @@ def test_a_key_of_several_columns():
     assert (sorted(kept.to_pydict()["net"]), dropped) == (["a", "b"], 1)
 
 
+def test_a_key_of_numbers_some_of_which_are_missing():
+    dataset = Dataset("d", (Column("n", "integer"), Column("x", "number")), fetch=None, key="n")
+    parts = []
+    for rows in (["6,1", "7,2"], ["6,", ",3"], [",4", "8,5"]):
+        (piece,) = reading.pieces(dataset, io.BytesIO("\n".join(["n,x", *rows, ""]).encode()))
+        parts.append(cleaning.conform(dataset, piece, DAY, pytest.fail))
+    kept, dropped = cleaning.newest(dataset, parts)
+    assert (sorted(kept.to_pydict()["x"]), dropped) == ([1, 2, 4, 5], 2)
+
+
 def test_rows_come_in_the_order_of_time():
     rows = [line(id=f"i{h}", time=f"2018-02-01T{h:02d}:00:00.000Z") for h in (5, 3, 23, 0, 11)]
     assert newest(*rows).to_pydict()["id"] == ["i0", "i3", "i5", "i11", "i23"]

@@ -179,9 +179,8 @@ def _hashes(keys: pa.Table) -> np.ndarray:
     """The same number for rows with the same key, most likely another one for others."""
     found = [np.array([], dtype=np.uint64)]
     for batch in keys.to_batches():
-        hashes = [
-            pd.util.hash_array(column.to_numpy(zero_copy_only=False), categorize=False) for column in batch
-        ]
+        texts = [column.cast(pa.string()).to_numpy(zero_copy_only=False) for column in batch.columns]
+        hashes = [pd.util.hash_array(text, categorize=False) for text in texts]
         found.append(sum(number * (2 * n + 1) for n, number in enumerate(hashes)))
     return np.concatenate(found)
 
