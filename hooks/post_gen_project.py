@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# What the stock image lacks for s3://.
+S3FS = "  make add PKG='apache-airflow-providers-amazon[s3fs]'   # for the pods: docs/packages.md\n"
 # cookiecutter fills this in.
 ANSWERS = r"""<< cookiecutter | tojson >>"""
 
@@ -103,6 +105,7 @@ def main(comparison=False):
         print(f"Warning: {warning}")
     print(
         f"\nNext:\n  cd {project.name}\n  make run          # extract and transform, on the sample days\n"
+        f"{S3FS if answers['data_root'].startswith('s3:') else ''}"
         f"  git remote add origin {answers['git_repo']}\n"
         f"  git add . && git commit -m 'Start' && git push -u origin {answers['git_branch']}\n"
         "  make deploy       # to the cluster that kubectl points at\n"

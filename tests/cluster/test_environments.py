@@ -66,10 +66,10 @@ def test_one_environment_is_as_ever(cluster, own_chart):
 
 @pytest.mark.parametrize("delivery", ["git-sync", "git-dag-bundle"])
 def test_an_environment_has_a_namespace_branch_keys_and_values_of_its_own(cluster, own_chart, delivery):
-    both = cluster(STAGING, dag_delivery=delivery, data_root="s3://bucket/etl")
+    both = cluster(STAGING, dag_delivery=delivery, data_root="gs://bucket/etl")
     project = both.project
     with (project / "pyproject.toml").open("a") as file:
-        file.write('data_root = "s3://bucket/staging,1"\n')
+        file.write('data_root = "gs://bucket/staging,1"\n')
     (project / "helm" / "values.staging.yaml").write_text("triggerer:\n  replicas: 7\n")
     upgraded_with(both, own_chart)
     before = both.secrets("etl")
@@ -80,7 +80,7 @@ def test_an_environment_has_a_namespace_branch_keys_and_values_of_its_own(cluste
     kwargs = values.get("dagProcessor", {}).get("dagBundleConfigList", [{}])[0].get("kwargs", {})
     assert (values["dags"]["gitSync"]["ref"] if delivery == "git-sync" else kwargs["tracking_ref"]) == "develop"
     assert delivery == "git-sync" or kwargs["repo_url"] == ANSWERS["git_repo"]
-    assert {item["name"]: item["value"] for item in values["env"]}["ETL_DATA_ROOT"] == "s3://bucket/staging,1"
+    assert {item["name"]: item["value"] for item in values["env"]}["ETL_DATA_ROOT"] == "gs://bucket/staging,1"
     assert {item["name"] for item in values["env"]} >= {"ETL_DATA_ROOT", "ETL_SOURCE"}
     assert values["triggerer"]["replicas"] == 7
     assert values["triggerer"]["persistence"] == {"size": "1Gi"}
@@ -116,12 +116,12 @@ def test_an_environment_in_a_cluster_of_its_own_is_reached_by_its_context(cluste
     ("more", "words"),
     [
         ('namespace = "etl"', "have one namespace, etl in the cluster that kubectl points at"),
-        ('namespace = "b"', "have one data_root, s3://bucket/etl"),
-        ('namespace = "b"\ndata_root = "s3://bucket/b"', None),
+        ('namespace = "b"', "have one data_root, gs://bucket/etl"),
+        ('namespace = "b"\ndata_root = "gs://bucket/b"', None),
     ],
 )
 def test_what_two_environments_share_is_refused(cluster, more, words):
-    both = cluster(f"\n[tool.airflow-etl.environments.b]\n{more}\n", data_root="s3://bucket/etl")
+    both = cluster(f"\n[tool.airflow-etl.environments.b]\n{more}\n", data_root="gs://bucket/etl")
     both.make("keys", ENV="b")
     for environment in ({}, {"ENV": "b"}):
         if words:

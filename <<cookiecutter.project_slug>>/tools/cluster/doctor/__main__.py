@@ -18,11 +18,11 @@ from tools.cluster.doctor.cluster import cluster_state
 from tools.cluster.doctor.dags import connections, dag_files
 from tools.cluster.doctor.keys import host_keys, private_key, secrets
 from tools.cluster.doctor.repository import repository
-from tools.cluster.doctor.values import chart, programs, values
+from tools.cluster.doctor.values import chart, image, programs, values
 
 MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 # In the order in which things break.
-OFFLINE = (programs, values, secrets, private_key, host_keys, dag_files)
+OFFLINE = (programs, values, image, secrets, private_key, host_keys, dag_files)
 ONLINE = (chart, repository, cluster_state)
 
 

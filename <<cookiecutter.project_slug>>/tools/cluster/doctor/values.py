@@ -13,6 +13,7 @@ from tools import answers
 from tools.cluster import helm_values, kubectl
 from tools.cluster.apply_secrets import TOKEN
 from tools.cluster.doctor import Finding, broken, fine, unknown
+from tools.local.packages import missing_in_image
 from tools.secrets import manifests, scan
 from tools.secrets.git_server import url_problem
 
@@ -112,6 +113,15 @@ def every_file() -> Iterator[Finding]:
         for number, line in enumerate(content.decode().splitlines(), 1):
             if "FILL-IN" in line.partition("#")[0] and name in helm_values.files():
                 yield broken(f"{name}:{number} still says {line.strip()!r}", "fill it in")
+
+
+def image() -> Iterator[Finding]:
+    """Has the image that the values name all that the DAGs need?"""
+    missing = missing_in_image()
+    for line in missing:
+        yield broken(*line.rsplit(": ", 1))
+    if not missing:
+        yield fine("the image has the packages that the DAGs need")
 
 
 def wanted() -> Iterator[tuple[str, object, str]]:
