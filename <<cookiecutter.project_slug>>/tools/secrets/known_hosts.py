@@ -6,8 +6,10 @@ Asks the server with ssh-keyscan, shows the fingerprints, and writes only after 
 import base64
 import binascii
 import hashlib
+import re
 import subprocess
 import sys
+import textwrap
 
 from tools import answers
 from tools.secrets.git_server import address, known_hosts_name
@@ -16,6 +18,11 @@ VALUES = answers.ROOT / "helm" / "values.yaml"
 HEADER = (
     "# Keys of the git server, as its owner published them. "
     "A pod talks to no server that cannot prove one of these.\n"
+)
+
+# The copy in values.yaml: a text block, and the lines that are indented deeper.
+BLOCK = re.compile(
+    r"^(?P<head>(?P<indent> *)knownHosts: \|\n)(?P<lines>(?:(?P=indent) +\S.*\n)+)", re.MULTILINE
 )
 
 # SHA256 fingerprints as these hosts publish them.
@@ -75,40 +82,19 @@ def problem(line: str, host: str) -> str | None:
     return None
 
 
-def block(values: str) -> tuple[int, int, str] | None:
-    """Return where the lines of `knownHosts: |` in values.yaml start and end, and their indentation."""
-    lines = values.splitlines()
-    for start, line in enumerate(lines):
-        if line.strip() != "knownHosts: |":
-            continue
-        outer = len(line) - len(line.lstrip())
-        end = start + 1
-        while end < len(lines) and (not lines[end].strip() or lines[end].startswith(" " * (outer + 1))):
-            end += 1
-        while not lines[end - 1].strip():  # empty lines belong to what follows
-            end -= 1
-        return start + 1, end, " " * (outer + 2)
-    return None
-
-
 def in_values(values: str) -> str | None:
     """Return the known hosts that values.yaml holds, or None if it holds no such block."""
-    found = block(values)
-    if not found:
-        return None
-    start, end, indent = found
-    return "".join(f"{line.removeprefix(indent)}\n" for line in values.splitlines()[start:end])
+    found = BLOCK.search(values)
+    return textwrap.dedent(found["lines"]) if found else None
 
 
 def with_known_hosts(values: str, known_hosts: str) -> str:
     """Return values.yaml with these known hosts in its block, everything else as it was."""
-    found = block(values)
-    if not found:
-        return values
-    start, end, indent = found
-    lines = values.splitlines()
-    new = [f"{indent}{line}" for line in known_hosts.splitlines()]
-    return "\n".join([*lines[:start], *new, *lines[end:]]) + "\n"
+
+    def block(found: re.Match[str]) -> str:
+        return found["head"] + textwrap.indent(known_hosts, found["indent"] + "  ")
+
+    return BLOCK.sub(block, values)
 
 
 def scan(host: str, port: int) -> list[str]:
