@@ -1,12 +1,9 @@
 """### Extract: one UTC day of earthquakes, exactly as the service sends them
 
-Runs every midnight (UTC) for the day that has just ended, and for any day by hand, by REST or as a backfill.
-The day is cut into time slices, a mapped task each, which the executor spreads over its workers. When all are
-there, the raw day is published, which starts **transform**. A scheduled run also fetches the day a week ago
-again (`ETL_REFETCH_DAYS`), for the events that came late or were revised.
+Runs every midnight (UTC) for the day that has just ended and, for late and revised events, for the day a week
+before (`ETL_REFETCH_DAYS`); for any day by hand, by REST or as a backfill. A day is cut into time slices, a
+mapped task each. When all are there, the raw day is published, which starts **transform**.
 """
-
-from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, dag, task
@@ -22,7 +19,7 @@ RAW = Asset("earthquakes_raw")
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
-    dagrun_timeout=timedelta(hours=4),
+    dagrun_timeout=pendulum.duration(hours=4),
     description="One UTC day of earthquakes, as the service sends them",
     default_args=daily.defaults("<< cookiecutter.owner >>"),
     deadline=daily.deadline("extract"),

@@ -7,8 +7,6 @@ keep to them, keeps the newest record of each event, adds columns, and replaces 
 What was published while this DAG was paused is not made up for: run it by hand, the day as `partition`.
 """
 
-from datetime import timedelta
-
 import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 
@@ -25,7 +23,7 @@ CLEAN = Asset("earthquakes_clean")
     catchup=False,
     is_paused_upon_creation=False,  # what extract publishes while it is paused, it never sees
     max_active_runs=4,
-    dagrun_timeout=timedelta(hours=4),
+    dagrun_timeout=pendulum.duration(hours=4),
     description="From a raw day to clean earthquakes in Parquet",
     default_args=daily.defaults("<< cookiecutter.owner >>"),
     deadline=daily.deadline("transform"),

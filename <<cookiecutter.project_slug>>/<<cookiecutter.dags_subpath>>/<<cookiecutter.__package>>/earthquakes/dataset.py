@@ -38,15 +38,8 @@ DERIVED = (
     Column("local_day", "date", "", "calendar day of the origin time in ETL_TIMEZONE", nullable=False),
 )
 
-MAGNITUDES = {
-    "micro": 3,
-    "minor": 4,
-    "light": 5,
-    "moderate": 6,
-    "strong": 7,
-    "major": 8,
-    "great": None,
-}  # below
+# Where each class ends; that number belongs to the next one.
+MAGNITUDES = {"micro": 3, "minor": 4, "light": 5, "moderate": 6, "strong": 7, "major": 8, "great": None}
 DEPTHS = {"shallow": 70, "intermediate": 300, "deep": None}  # km
 TIMEZONE = os.environ.get("ETL_TIMEZONE", "America/Los_Angeles")
 
