@@ -33,7 +33,7 @@ def test_a_project_as_baked_is_well(bake_fresh, answers):
     project = commit(bake_fresh(**answers, git_repo=address(answers["git_access"])))
     s3 = answers["data_root"].startswith("s3:")
     report = offline(project, expect=1 if s3 else 0)
-    assert broken(report) == (["s3:// needs s3fs, which the image lacks"] if s3 else [])
+    assert list(broken(report)) == (["s3:// needs s3fs, which the image lacks"] if s3 else [])
     assert "\N{CHECK MARK} helm/values.yaml: repository, branch and subPath as in pyproject.toml" in report
     slow = answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor"
     assert ("each task's pod clones the repository's whole history" in report) == slow
