@@ -72,6 +72,7 @@ class Terminal:
             "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
             "TERM": "xterm-256color",
             "PS1": PROMPT,
+            "PROMPT_COMMAND": f"echo $? > {folder}/status",
             "OPEN": "0",
         }
         self.process, self.file = pty.fork()
@@ -135,6 +136,8 @@ def record_cast(svg):
                 terminal.read_until(": ")
                 terminal.type(answer) if answer else os.write(terminal.file, b"\n")
             terminal.read_until(PROMPT)
+            if Path(folder, "status").read_text().strip() != "0":
+                sys.exit(f"{command} failed:\n{terminal.seen[-2000:]}")
             terminal.clock += 1.5
         terminal.close()
         cast = Path(folder, "session.cast")
