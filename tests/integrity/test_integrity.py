@@ -21,6 +21,7 @@ FILES = sorted(
 )
 POLICY = """
 time-limit = 8
+import-budget = 1
 python = "3.9"
 owners = ["data-team"]
 stock-image = true
@@ -67,10 +68,13 @@ def check(project, *options, expect=None, **environment):
 
 @pytest.fixture(scope="module")
 def libraries(installed, tmp_path_factory):
-    """A folder for PYTHONPATH: a database library in C, and one whose import starts a process."""
+    """A folder for PYTHONPATH: a database library in C, Kubernetes' client, one whose import starts a process."""
     folder = tmp_path_factory.mktemp("libraries")
     python = installed() / ".venv" / "bin" / "python"
-    run(["uv", "pip", "install", "--quiet", "--python", python, "--target", folder, "psycopg2-binary"], cwd=folder)
+    run(
+        ["uv", "pip", "install", "--quiet", "--python", python, "--target", folder, "psycopg2-binary", "kubernetes"],
+        cwd=folder,
+    )
     (folder / "lib_with_ldconfig.py").write_text(
         'import subprocess\n\nFOUND = subprocess.run(["true"], check=True).returncode\n'
     )
@@ -352,6 +356,16 @@ def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     check(project, expect=0, PYTHONPATH=libraries)
     (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import numpy"))
     check(project, expect=0, PYTHONPATH=libraries)
+
+
+def test_what_a_broken_file_may_have_is_not_missing(installed, tmp_path):
+    """One cause, one line: a DAG that cannot be imported is not also a DAG that is not there."""
+    project, dags = project_with(installed, tmp_path, None)
+    shutil.copy(EXAMPLES / "broken" / "import_error_name.py", dags)
+    trigger = (EXAMPLES / "broken" / "unknown_dag_trigger.py").read_text()
+    (dags / "unknown_dag_trigger.py").write_text(trigger.replace('"no_such_dag"', '"import_error_name"'))
+    report, _ = check(project, expect=1)
+    assert [f["rule"] for f in report["findings"]] == ["import-error"]
 
 
 def test_a_link_into_itself_is_a_finding(installed, tmp_path):

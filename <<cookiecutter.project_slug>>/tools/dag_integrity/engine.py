@@ -121,7 +121,11 @@ class Worker:
         if self.pid == 0:
             try:
                 self.pipe.close()
-                answer = make()
+                try:
+                    answer = make()
+                except Exception as error:
+                    theirs.send(PolicyError(f"The checks cannot start: {type(error).__name__}: {error}."))
+                    raise
                 while True:
                     job = theirs.recv()
                     try:
@@ -243,11 +247,11 @@ class Check:
             ms = round(getattr(first, "seconds", 0) * 1000)
             for dag in getattr(first, "dags", ()):
                 dags.append(dag | {"file": self._name(path), "milliseconds": ms})
-        folder.complete(self.root, self.policy, dags, reads)
+        unfinished = {one.file for one in findings if one.rule in UNFINISHED}
+        folder.complete(self.root, self.policy, dags, reads, unfinished)
         for rule, said in apply("folder", folder, self.policy):
             findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
         comments = [exemption for read in reads.values() for exemption in read.exemptions]
-        unfinished = {one.file for one in findings if one.rule in UNFINISHED}
         left = apply_exemptions(set(findings), comments, self.policy, unfinished)
         dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
         return Report(sorted(one_line_each(left)), dags, [self._name(path) for path in folder.dag_files])
@@ -456,7 +460,7 @@ def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
         from . import parser
     except ImportError as error:
         raise PolicyError(
-            f"{error}: install Apache Airflow 3 in this environment, or use --static."
+            f"{error}: install Apache Airflow 3.3 in this environment, or use --static."
         ) from None
     modules = set()
     for path in paths:

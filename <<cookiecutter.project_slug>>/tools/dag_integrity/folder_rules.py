@@ -33,9 +33,17 @@ class Folder:
     def others(self) -> list[Path]:
         return [*self.skipped, *self.ignored]
 
-    def complete(self, root: Path, policy, facts: list[dict], reads: dict) -> None:
-        """Add what is known when all files are read and parsed: the facts of each DAG with its `file`."""
+    def complete(self, root: Path, policy, facts: list[dict], reads: dict, unfinished: set[str]) -> None:
+        """Add what is known when all files are read and parsed: the facts of each DAG with its `file`.
+
+        `unfinished` are the files that could not be parsed; what others name may be in them.
+        """
         self.root, self.policy, self.facts, self.reads = root, policy, facts, reads
+        self.unread = [(root / file).read_text(encoding="utf-8", errors="replace") for file in unfinished]
+
+    def may_have(self, name: str) -> bool:
+        """Whether a file that could not be parsed has this name in it."""
+        return any(f'"{name}"' in text or f"'{name}'" in text for text in self.unread)
 
     def name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -213,10 +221,9 @@ def _no_dag(folder: Folder):
 def _asset(folder: Folder):
     for dag, asset, producers in _consumed(folder):
         external = _matches((asset["name"], asset["uri"]), folder.policy.external_assets)
-        if not producers and not external and not asset["watched"]:
-            wrong = (
-                f"DAG {dag['dag_id']} waits for asset {asset['name'] or asset['uri']}, which no DAG produces"
-            )
+        name = asset["name"] or asset["uri"]
+        if not (producers or external or asset["watched"] or folder.may_have(name)):
+            wrong = f"DAG {dag['dag_id']} waits for asset {name}, which no DAG produces"
             yield problem(wrong, dag["line"], file=dag["file"])
 
 
@@ -293,7 +300,7 @@ def _unknown_dag(folder: Folder):
         for line, task_id, dag_id, task_ids in dag["names_dags"]:
             if _matches([dag_id], folder.policy.external_dags):
                 continue
-            if dag_id not in known:
+            if dag_id not in known and not folder.may_have(dag_id):
                 yield problem(f"{task_id} names DAG {dag_id}, which is not there", line, file=dag["file"])
             for missing in sorted(set(task_ids) - set(known.get(dag_id, task_ids))):
                 wrong = f"{task_id} waits for task {missing}, which DAG {dag_id} has not"

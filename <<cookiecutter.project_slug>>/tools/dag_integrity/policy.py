@@ -74,7 +74,7 @@ class Policy:
     stock_image: bool = False
     image_packages: list[str] = field(default_factory=list)
     heavy_modules: list[str] = field(default_factory=lambda: HEAVY)
-    import_budget: float = 1
+    import_budget: float = 2
     time_limit: float = 30
     max_output: int = 2000
     exempt: list[Exemption] = field(default_factory=list)
