@@ -39,9 +39,9 @@ def environment(known: list[str]) -> str:
         return ""
     if name not in known:
         there = ", ".join(filter(None, known)) or "none; docs/environments.md says how to add one"
-        sys.exit(
-            f"ENV={name}: pyproject.toml has no [tool.airflow-etl.environments.{name}] (it has: {there})"
-        )
+        section = f"[tool.airflow-etl.environments.{name}]"
+        print(f"ENV={name}: pyproject.toml has no {section} (it has: {there})", file=sys.stderr)
+        raise SystemExit(2)
     return name
 
 

@@ -46,9 +46,7 @@ def fixed(content: bytes) -> bytes | None:
         return None
     kind, body = found.groups()
     body = re.sub(r"\\[rn]|\s", "", body)
-    if not re.fullmatch(
-        r"[A-Za-z0-9+/]+={0,2}", body
-    ):  # an old encrypted key has headers: not for us to touch
+    if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", body):  # an old encrypted key has headers: left alone
         return None
     width = 70 if kind.startswith("OPENSSH") else 64
     lines = [body[start : start + width] for start in range(0, len(body), width)]
