@@ -1,5 +1,6 @@
 """`make doctor OFFLINE=1`, which CI runs: nothing wrong with a project as baked, red on each mistake in helm/."""
 
+import shutil
 import subprocess
 import sys
 
@@ -95,6 +96,12 @@ def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, ne
         "from tools.cluster.doctor import offline_findings as f; print(*[x.what for x in f() if x.blocks], sep='\\n')"
     )
     assert words in run([sys.executable, "-B", "-c", script], cwd=project)
+
+
+def test_a_folder_without_dag_files_is_named(bake_fresh):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    shutil.rmtree(project / "dags")
+    assert "there is no Python file in dags/ here" in broken(offline(project, expect=1))
 
 
 def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):

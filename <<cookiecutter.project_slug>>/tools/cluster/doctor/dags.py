@@ -30,11 +30,10 @@ def trees() -> Iterator[tuple[Path, ast.Module | SyntaxError | ValueError]]:
 
 def dag_files() -> Iterator[Finding]:
     """Look at the DAG files as they are here."""
-    if not FOLDER.is_dir():
+    if not (files := list(trees())):
         fix = "git checkout, or correct dags_subpath in pyproject.toml"
-        yield broken(f"there is no folder {answers.DAGS_SUBPATH}/ here", fix)
+        yield broken(f"there is no Python file in {answers.DAGS_SUBPATH}/ here", fix)
         return
-    files = list(trees())
     problems = [problem for name, tree in files for problem in import_problems(name, tree)]
     changed = git("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
     if names := [line[3:] for line in changed.stdout.splitlines()]:
