@@ -29,7 +29,7 @@ events = read("earthquakes", "2018-02-01")
 path = f"rejected/earthquakes/partition_date=2018-02-01/earthquakes.jsonl"
 with Store(settings.data_root).open(path) as file:
     rejected = [json.loads(line) for line in file]
-columns = {name: [str(value) if there else None for value, there in zip(events[name], events[name].notna())] for name in events}
+columns = {name: [str(value) for value in events[name].dropna()] for name in events}
 print(json.dumps({"counts": counts, "columns": columns, "rejected": rejected,
                   "types": {name: str(events[name].dtype) for name in events}}))
 """
@@ -114,9 +114,9 @@ def test_a_rule_across_two_columns_is_one_function(edit, transform, project):
     lines = edit(
         (
             "def is_no_earthquake(",
-            'def is_changed_too_early(events):\n    return events["updated"] < events["time"]\n\n\ndef is_no_earthquake(',
+            'def is_too_early(events):\n    return events["updated"] < events["time"]\n\n\ndef is_no_earthquake(',
         ),
-        ("    set_apart=", '    rules={"was changed before it happened": is_changed_too_early},\n    set_apart='),
+        ("    set_apart=", '    rules={"was changed before it happened": is_too_early},\n    set_apart='),
     )
     assert lines <= 5
     early = (
@@ -134,7 +134,7 @@ def test_a_rule_across_two_columns_is_one_function(edit, transform, project):
 def test_a_column_that_the_source_begins_to_send_is_one_line(edit, transform, project):
     new = 'Column("felt", "integer", "1", "reports by people", low=0, optional=True)'
     assert edit(('    Column("magSource"', f'    {new},\n    Column("magSource"')) == 1
-    assert set(transform()["columns"]["felt"]) == {None}, "old files are read as they were"
+    assert set(transform()["columns"]["felt"]) == set(), "old files are read as they were"
     made = transform("lambda header, rows: (header + ',felt', [row + ',7' for row in rows])")
     assert set(made["columns"]["felt"]) == {"7"}
     assert "passed" in projects_tests(project)

@@ -10,14 +10,17 @@ import my_etl
 import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.asset import AssetPartitionDagRun
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from airflow.utils.db import initdb
+from airflow.utils.session import create_session
 from my_etl.daily import airflow as daily
 from my_etl.daily import steps
 from my_etl.daily.settings import NoSuchDay, Permanent
 from my_etl.earthquakes.dataset import EARTHQUAKES
+from sqlalchemy import delete, select
 
 DAGS = Path(my_etl.__file__).parent.parent
 DAY = "2018-02-01"
@@ -193,6 +196,20 @@ def test_a_day_in_airflow(dags):
         facts = done.get_task_instance(task_id).xcom_pull(task_ids=task_id)
         assert json.loads(json.dumps(facts)) == facts
         assert list(facts) == [DAY]
+
+
+def test_transform_follows_for_every_day_that_extract_publishes(dags, monkeypatch):
+    """What the scheduler makes runs of transform from: a row for each partition of the asset's event."""
+    published = [DAY, "2018-02-02"]
+    monkeypatch.setattr(daily, "days_of", lambda context=None: published)
+    with create_session() as session:
+        session.execute(delete(AssetPartitionDagRun))
+    assert run(dags["extract"]).state == "success"
+    with create_session() as session:
+        waiting = session.scalars(select(AssetPartitionDagRun)).all()
+        assert sorted((row.target_dag_id, row.partition_key) for row in waiting) == [
+            ("transform", day) for day in published
+        ]
 
 
 @pytest.mark.parametrize(("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")])

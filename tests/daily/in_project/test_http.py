@@ -12,7 +12,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from my_etl.daily import http
 from my_etl.daily.http import Refused, TryAgain
 from my_etl.daily.store import Store
@@ -361,7 +360,7 @@ def test_json(server):
     assert http.get_json(server.url, {"page": 2}) == {"a": [1]}
     assert server.requests == ["/query?page=2"] * 3
     server.answers[:] = [answer(b"<h1>Login</h1>")]
-    with pytest.raises(TryAgain, match="not JSON.*HTML"):
+    with pytest.raises(TryAgain, match=r"not JSON.*HTML"):
         http.get_json(server.url)
 
 

@@ -316,7 +316,7 @@ def test_what_a_killed_process_has_left_is_no_data_and_goes_after_a_day(settings
 
 def test_a_day_that_is_not_there(settings, monkeypatch):
     monkeypatch.setenv("ETL_DATA_ROOT", settings.data_root)
-    with pytest.raises(NoSuchDay, match="has no raw data in .*: run extract"):
+    with pytest.raises(NoSuchDay, match=r"has no raw data in .*: run extract"):
         transform(settings)
     with pytest.raises(NoSuchDay, match="run extract"):
         read("earthquakes", DAY)

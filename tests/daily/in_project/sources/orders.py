@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, dag, task
-
 from my_etl.daily import airflow as daily
 
 ORDERS_CLEAN = Asset("orders_clean")
