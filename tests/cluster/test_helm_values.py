@@ -279,6 +279,8 @@ class Release:
         tag = f"apache/airflow:{QUESTIONS['_airflow_version']}-python{QUESTIONS['_python_version']}"
         images = {container["image"] for spec in self.pods.values() for container in containers(spec)}
         assert {image for image in images if image.startswith("apache/airflow")} == {tag}
+        sync = {image.rpartition(":")[2] for image in images if "git-sync" in image}
+        assert sync == {self.values["images"]["gitSync"]["tag"]} if "images" in self.values else not sync
 
     def check_dags(self, _):
         if self.answers["dag_delivery"] == "git-sync":
@@ -423,7 +425,8 @@ class Release:
 
     def check_first_user(self, _):
         (container,) = self.pods["create-user-job"]["containers"]
-        assert "admin@example.com" not in str(container["args"])
+        # The chart's own arguments end with the password admin.
+        assert container["args"] == self.values["createUserJob"]["args"]
         assert container["args"][-1].count('--password "$ADMIN_PASSWORD"') == 2
         (password,) = [entry["valueFrom"] for entry in container["env"] if entry["name"] == "ADMIN_PASSWORD"]
         assert password["secretKeyRef"] == {"name": f"{SLUG}-admin", "key": "password"}
