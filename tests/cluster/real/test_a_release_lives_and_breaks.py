@@ -96,7 +96,9 @@ def test_a_second_deploy_writes_no_secret(release):
 
 
 def test_status_shows_a_release_that_runs(release):
-    assert "deployed" in release.make("status").splitlines()[0]
+    printed = release.make("status")
+    assert "deployed" in printed
+    assert "pod/airflow-scheduler" in printed
     assert not [what for what in release.broken() if "Secret" in what or "not ready" in what]
 
 
