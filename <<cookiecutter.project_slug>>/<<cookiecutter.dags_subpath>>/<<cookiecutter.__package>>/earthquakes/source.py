@@ -27,14 +27,9 @@ def service(environ=os.environ) -> str | None:
     return url
 
 
-def sample_days() -> list[str]:
-    """The days that the sample has, oldest first."""
-    return sorted(path.stem for path in SAMPLE.glob("*.csv"))
-
-
 def days() -> list[str]:
     """The days that a run by hand is offered: the sample's, or none."""
-    return [] if service() else sample_days()
+    return [] if service() else sorted(path.stem for path in SAMPLE.glob("*.csv"))
 
 
 def fetch(start: datetime, end: datetime, sink, check) -> None:
@@ -57,7 +52,7 @@ def fetch(start: datetime, end: datetime, sink, check) -> None:
                 sink,
                 {"format": "csv", "orderby": "time-asc", **query},
                 check=check,
-                count=partial(_count, url, query),
+                count=partial(http.get_json, url.removesuffix("query") + "count", query),
             )
         except http.Refused as problem:
             if "exceeds search limit" not in str(problem):
@@ -71,10 +66,6 @@ def fetch(start: datetime, end: datetime, sink, check) -> None:
             ranges += [(middle, end), (start, middle)]
 
 
-def _count(url: str, query: dict) -> int:
-    return http.get_json(url.removesuffix("query") + "count", query)
-
-
 def _stamp(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
@@ -84,7 +75,7 @@ def fetch_sample(start: datetime, end: datetime, sink) -> None:
     path = SAMPLE / f"{start.date()}.csv"
     if not path.exists():
         raise NoSuchDay(
-            f"The bundled sample has no {start.date()}, only {', '.join(sample_days())}. "
+            f"The bundled sample has no {start.date()}, only {', '.join(days())}. "
             "For any other day set ETL_SOURCE=usgs, the live service."
         )
     header, *lines = path.read_bytes().splitlines(keepends=True)
