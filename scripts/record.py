@@ -28,7 +28,7 @@ from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 DOCS = TEMPLATE / "docs"
-COLUMNS, ROWS = 110, 30
+COLUMNS, ROWS = 120, 30
 LONGEST_PAUSE = 1.0
 PROMPT = "$ "
 # What is typed, and what is answered to the questions that follow ("": Enter).
