@@ -166,7 +166,7 @@ def act(tmp_path):
             stubs += ["--local-repository", f"{action}={stub}"]
         options = ["--no-cache-server", "--action-cache-path", str(tmp_path / "act")]
         return run(
-            [BIN / "act", "push", "-P", "ubuntu-latest=-self-hosted", *options, *stubs],
+            [BIN / "act", "push", "-W", GITHUB, "-P", "ubuntu-latest=-self-hosted", *options, *stubs],
             cwd=project,
             expect=expect,
             XDG_CONFIG_HOME=str(tmp_path / "config"),
