@@ -349,7 +349,9 @@ def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
     good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
     (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2"))
-    (project / "tools" / "dag_integrity" / "stock_image.txt").write_text("# a list\napache-airflow\nnumpy ?\n")
+    (project / "tools" / "dag_integrity" / "stock_image.txt").write_text(
+        "# a list\napache-airflow\npendulum\nnumpy ?\n"
+    )
     report, _ = check(project, PYTHONPATH=libraries)
     assert [f["rule"] for f in report["findings"]] == ["image-import"]
     assert "psycopg2-binary" in report["findings"][0]["text"]
@@ -382,6 +384,7 @@ def test_files_are_listed_as_airflow_lists_them(checked):
     """Airflow's own importers give the same files as the quick listing that does without importing Airflow."""
     project, _, _ = checked
     listing = """
+import sys
 from pathlib import Path
 from airflow.dag_processing.importers import get_importer_registry
 sys.path.insert(0, ".")
