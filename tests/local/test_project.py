@@ -180,6 +180,7 @@ def test_the_notebook_opens_a_clean_day(bake_fresh):
 
 def test_what_an_ide_reads_is_there(project):
     """.env has what dag.test() needs; the launch settings of VS Code start what is there."""
+    run(["make", "run", "DATE=2018-02-01"], cwd=project)
     run([".venv/bin/python", "-m", "tools.local.environment"], cwd=project)
     variables = dict(line.split("=", 1) for line in (project / ".env").read_text().splitlines()[1:])
     variables = {name: value.strip('"') for name, value in variables.items()}
