@@ -1,7 +1,7 @@
 """tools/secrets/keys.py of the generated project: what it makes, who can read it, that it changes no key."""
 
 import base64
-import importlib.util
+import importlib
 import os
 import stat
 import subprocess
@@ -77,11 +77,13 @@ def manifest(project):
     return secrets
 
 
-def generated_module(project, name):
-    spec = importlib.util.spec_from_file_location(name, project / "tools" / "secrets" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def git_server(bake, monkeypatch):
+    """tools/secrets/git_server.py of a baked project, imported."""
+    monkeypatch.syspath_prepend(str(bake()))
+    yield importlib.import_module("tools.secrets.git_server")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tools"]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777], ids=oct)
@@ -341,8 +343,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(project):
         ("ssh://git@git.acme.example:2222/data/my-etl.git", "git.acme.example: the repository's settings"),
     ],
 )
-def test_says_where_to_register_the_key(bake, repo, page):
-    git_server = generated_module(bake(), "git_server")
+def test_says_where_to_register_the_key(git_server, repo, page):
     assert git_server.where_to_register(repo).startswith(page)
 
 
@@ -356,7 +357,6 @@ def test_says_where_to_register_the_key(bake, repo, page):
         ("https://host.example/a/b", ("host.example", 443, "a/b"), "[host.example]:443"),
     ],
 )
-def test_reads_the_servers_address_from_the_url(bake, repo, address, known_hosts_name):
-    git_server = generated_module(bake(), "git_server")
+def test_reads_the_servers_address_from_the_url(git_server, repo, address, known_hosts_name):
     assert git_server.address(repo) == address
     assert git_server.known_hosts_name(repo) == known_hosts_name

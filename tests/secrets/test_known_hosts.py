@@ -80,7 +80,9 @@ def test_values_yaml_holds_the_very_same_lines(bake, known_hosts, repo):
     project = bake(git_repo=repo)
     text = (project / "helm/known_hosts").read_text()
     assert git_sync_known_hosts(project) == text
-    assert known_hosts.in_values((project / "helm/values.yaml").read_text()) == text
+    values = (project / "helm/values.yaml").read_text()
+    assert known_hosts.with_known_hosts(values, text) == values
+    assert known_hosts.with_known_hosts(values, "another line\n") != values
 
 
 def test_github_s_revoked_key_is_refused(known_hosts):

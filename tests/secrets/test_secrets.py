@@ -517,7 +517,7 @@ def test_the_admins_new_password_is_set_in_airflow(deployed, program, tmp_path):
 @pytest.mark.parametrize("name", ["", "NAME=passwords", "NAME=kubernetes.yaml"])
 def test_an_unknown_name_lists_those_there_are(new, name):
     output = new(executor="LocalExecutor").make("rotate", *([name] if name else []), expect=2)
-    assert "fernet_key, api_secret_key, jwt_secret, postgres_password, admin_password, deploy_key" in output
+    assert "deploy_key, fernet_key, api_secret_key, jwt_secret, admin_password, postgres_password" in output
 
 
 @pytest.mark.servers

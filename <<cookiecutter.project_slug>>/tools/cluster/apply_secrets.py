@@ -10,10 +10,10 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tools import answers
-from tools.cluster.kubectl import ClusterError, kubectl, remember, show_cluster
+from tools.cluster.kubectl import ClusterError, done, kubectl, remember, show_cluster
 from tools.secrets import connections
 from tools.secrets.git_server import address
 from tools.secrets.keys import open_secrets, ssh_keygen, write_manifests, write_private
@@ -73,14 +73,6 @@ def changes(wanted: Secrets, there: Secrets) -> Secrets:
     }
 
 
-def apply(secrets: Secrets) -> None:
-    """Apply Secrets and print kubectl's lines."""
-    # Server-side, so that no copy of a secret ends up in an annotation. By force: who made a Secret does not
-    # matter once it was compared. From standard input: a kubectl from a snap may not read this folder.
-    manifests = kubernetes_manifests(secrets)
-    print(kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests), end="")
-
-
 def token(there: Secrets) -> str | None:
     """Return the git token from GIT_TOKEN or a prompt without echo, or None to keep the cluster's."""
     given = os.environ.get("GIT_TOKEN", "").strip()
@@ -112,9 +104,7 @@ def token_data(token: str) -> dict[str, bytes]:
 
 def compared() -> Secrets:
     """Return what of this checkout's Secrets the cluster lacks. Reads only; ClusterError if it has others."""
-    if missing := [
-        name for keys in files().values() for name in keys.values() if not (answers.SECRETS / name).exists()
-    ]:
+    if missing := [name for name in files() if not (answers.SECRETS / name).exists()]:
         raise ClusterError(
             f"{answers.in_secrets('')}/ lacks {', '.join(missing)}. If Airflow runs already, take its keys: "
             "make keys-from-cluster. For a new installation: make keys"
@@ -143,14 +133,25 @@ def check_external() -> None:
     print(f"Secrets made by others are there, with their keys: {len({name for name, _ in named})}")
 
 
+def bring() -> None:
+    """Bring this checkout's Secrets to the cluster; with SECRETS=external, look whether they are there."""
+    if os.environ.get("SECRETS") == "external":
+        check_external()
+    else:
+        put(compared())
+
+
 def put(secrets: Secrets) -> None:
-    """Bring to the cluster what compared() found missing there."""
+    """Bring to the cluster what is missing or another there, and print kubectl's lines."""
     write_manifests()
     if not secrets:
         print("The cluster has these Secrets already: nothing was written.")
         return
     ensure_namespace()
-    apply(secrets)
+    # Server-side, so that no copy of a secret ends up in an annotation. By force: who made a Secret does not
+    # matter once it was compared. From standard input: a kubectl from a snap may not read this folder.
+    manifests = kubernetes_manifests(secrets)
+    print(kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests), end="")
 
 
 def ensure_namespace() -> None:
@@ -167,12 +168,9 @@ def ensure_namespace() -> None:
 def from_cluster() -> None:
     """Write the cluster's keys into secrets/; ClusterError where a file there has other content."""
     database = f"{answers.SLUG}-database"
-    there = in_cluster([*files(), CONNECTIONS, database])
+    there = in_cluster([*(secret for secret, _ in files().values()), CONNECTIONS, database])
     found = {
-        name: there[secret][key]
-        for secret, keys in files().items()
-        for key, name in keys.items()
-        if key in there.get(secret, {})
+        name: there[secret][key] for name, (secret, key) in files().items() if key in there.get(secret, {})
     }
     if not found:
         raise ClusterError(
@@ -181,14 +179,12 @@ def from_cluster() -> None:
     if url := there.get(database, {}).get("kedaConnection"):
         found["database_url"] = url + b"\n"
     if environment := there.get(CONNECTIONS):
-        lines = [f"{name}={value.decode()}\n" for name, value in environment.items()]
-        found[connections.FILE.name] = "".join(lines).encode()
-        if connections.parse("".join(lines)) != {name: value.decode() for name, value in environment.items()}:
-            raise ClusterError(
-                f"a value of the Secret {CONNECTIONS} does not fit on a line of connections.env"
-            )
-        if connections.FILE.exists() and connections.read() == connections.parse("".join(lines)):
-            del found[connections.FILE.name]  # the same, with comments or in another order
+        values = {name: value.decode() for name, value in environment.items()}
+        lines = "".join(f"{name}={value}\n" for name, value in values.items())
+        if connections.parse(lines) != values:
+            raise ClusterError(f"a value of the Secret {CONNECTIONS} fits on no line of connections.env")
+        if connections.read() != values:  # else the same, with comments or in another order
+            found[connections.FILE.name] = lines.encode()
     here = {
         name: (answers.SECRETS / name).read_bytes() for name in found if (answers.SECRETS / name).exists()
     }
@@ -205,31 +201,19 @@ def from_cluster() -> None:
         public = ssh_keygen("-y", "-P", "", "-f", str(answers.SECRETS / "deploy_key"))
         write_private(answers.SECRETS / "deploy_key.pub", public.encode())
     print(f"Written: {', '.join(map(answers.in_secrets, new))}" if new else "These keys are here already.")
-    if lacking := [name for keys in files().values() for name in keys.values() if name not in found]:
+    if lacking := [name for name in files() if name not in found]:
         print(f"The cluster has no {', '.join(lacking)}: make keys makes what is missing.")
     else:
         write_manifests()
 
 
-def main(arguments: list[str]) -> int:
-    target = "keys-from-cluster" if arguments == ["--from-cluster"] else "secrets"
-    lock = open_secrets()
-    try:
-        cluster = show_cluster()
-        if target == "keys-from-cluster":
-            from_cluster()
-        elif os.environ.get("SECRETS") == "external":
-            check_external()
-        else:
-            put(compared())
-        remember(cluster)
-    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
-        print(f"make {target}: {problem}", file=sys.stderr)
-        return 1
-    finally:
-        os.close(lock)
-    return 0
+def main(action: Callable[[], None]) -> None:
+    open_secrets()  # locked until this process ends
+    cluster = show_cluster()
+    action()
+    remember(cluster)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    target, action = ("keys-from-cluster", from_cluster) if sys.argv[1:] else ("secrets", bring)
+    sys.exit(done(target, main, action))

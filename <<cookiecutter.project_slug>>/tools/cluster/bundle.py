@@ -40,7 +40,7 @@ def values() -> dict:
     classpath = "airflow.providers.git.bundles.git.GitDagBundle"
     entry = {"name": answers.SLUG, "classpath": classpath, "kwargs": kwargs}
     found = {"dagProcessor": {"dagBundleConfigList": [entry]}}
-    if answers.GIT_ACCESS == "ssh-deploy-key":
+    if answers.SSH:
         volume = {"name": SECRET, "secret": {"secretName": SECRET, "defaultMode": 0o440}}
         mount = {"name": SECRET, "mountPath": FOLDER, "readOnly": True}
         found["dagProcessor"] |= {"extraVolumes": [volume], "extraVolumeMounts": [mount]}
@@ -49,7 +49,7 @@ def values() -> dict:
 
 def main() -> int:
     print("# 1. The bundle, in the values of the chart (added to the entries that are there).")
-    if answers.GIT_ACCESS == "ssh-deploy-key":
+    if answers.SSH:
         print("# The two volumes are needed by the pods that run tasks as well (workers, or the scheduler).")
     print(yaml.safe_dump(values(), sort_keys=False), end="")
     print("# Without the chart, the same entry in AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST:")

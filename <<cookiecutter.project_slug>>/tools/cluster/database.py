@@ -11,7 +11,7 @@ from typing import BinaryIO
 from tools import answers
 from tools.cluster.deploy import confirm
 from tools.cluster.helm_values import merged
-from tools.cluster.kubectl import ClusterError, kubectl_command, plain_words, restart, show_cluster
+from tools.cluster.kubectl import ClusterError, done, kubectl_command, plain_words, restart, show_cluster
 
 LOGIN = "read -r PGPASSWORD; export PGPASSWORD PGHOST=127.0.0.1 PGUSER=postgres\n"
 DUMP = f"{LOGIN}pg_dump --format=custom postgres"
@@ -32,17 +32,8 @@ def in_database(
     script: str, *words: str, source: BinaryIO | None = None, target: BinaryIO | None = None
 ) -> None:
     """Run a script in the database's pod; the password, and then ``source``, are its standard input."""
-    where = (
-        "exec",
-        "--stdin",
-        f"statefulset/{answers.RELEASE}-postgresql",
-        "--",
-        "sh",
-        "-ec",
-        script,
-        *words,
-    )
-    command = [*kubectl_command(), "--namespace", answers.NAMESPACE, *where]
+    pod = ("exec", "--stdin", f"statefulset/{answers.RELEASE}-postgresql", "--")
+    command = [*kubectl_command(), "--namespace", answers.NAMESPACE, *pod, "sh", "-ec", script, *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=target, stderr=subprocess.PIPE) as process:
         try:
             process.stdin.write((answers.SECRETS / "postgres_password").read_bytes() + b"\n")
@@ -80,24 +71,17 @@ def restore(file: Path) -> None:
     print(f"Restored. The database before is {old}; when it is no longer needed: DROP DATABASE {old}")
 
 
-def main(arguments: list[str]) -> int:
-    action = {"backup": backup, "restore": restore}[arguments[0]]
+def main(name: str) -> None:
+    action = {"backup": backup, "restore": restore}[name]
     default = f"{answers.in_secrets('')}/backups/{time.strftime('%Y-%m-%d')}.dump"
     file = os.environ.get("FILE", default if action is backup else "")
-    try:
-        show_cluster()
-        if not merged().get("postgresql", {}).get("enabled", True):
-            raise ClusterError(
-                "this installation has a database of its own: back it up by its provider's means"
-            )
-        if not file:
-            raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
-        action(Path(file))
-    except (ClusterError, OSError) as problem:
-        print(f"make {arguments[0]}: {problem}", file=sys.stderr)
-        return 1
-    return 0
+    show_cluster()
+    if not merged().get("postgresql", {}).get("enabled", True):
+        raise ClusterError("this installation has a database of its own: back it up by its provider's means")
+    if not file:
+        raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
+    action(Path(file))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(done(sys.argv[1], main, sys.argv[1]))

@@ -17,13 +17,15 @@ import time
 import yaml
 
 from tools import answers
-from tools.cluster import apply_secrets
+from tools.cluster.apply_secrets import bring
 from tools.cluster.doctor import offline_findings
 from tools.cluster.environments import shared
 from tools.cluster.helm_values import chart
 from tools.cluster.kubectl import (
+    OLDEST_HELM,
     WORKLOADS,
     ClusterError,
+    done,
     helm_command,
     kubectl,
     kubectl_command,
@@ -35,8 +37,6 @@ from tools.cluster.kubectl import (
 from tools.cluster.pods import claims_without_volume, pods
 from tools.secrets.keys import open_secrets
 
-# What the chart asks for.
-OLDEST_HELM = (3, 19)
 DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
 IN_NAMESPACE = ("--namespace", answers.NAMESPACE)
 UI = {
@@ -95,11 +95,7 @@ def deploy() -> None:
     cluster = show_cluster()
     check()
     open_secrets()  # locked until this process ends
-    external = os.environ.get("SECRETS") == "external"
-    if external:
-        apply_secrets.check_external()
-    else:
-        apply_secrets.put(apply_secrets.compared())
+    bring()
     remember(cluster)
     if DATA_VOLUME.exists():
         print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
@@ -108,6 +104,7 @@ def deploy() -> None:
     print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
     # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
     roll_out("upgrade", "--install", *chart(), "--history-max=20")
+    external = os.environ.get("SECRETS") == "external"
     password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
     print(f"Airflow runs. User admin, password in {password}. The UI: {UI}")
 
@@ -261,14 +258,10 @@ ACTIONS = {action.__name__: action for action in (deploy, diff, rollback, undepl
 
 def main(arguments: list[str]) -> int:
     try:
-        ACTIONS[arguments[0]]()
-    except (ClusterError, OSError, ValueError) as problem:
-        print(f"make {arguments[0]}: {problem}", file=sys.stderr)
-        return 1
+        return done(arguments[0], ACTIONS[arguments[0]])
     except KeyboardInterrupt:
         print("\nStopped. What was begun goes on in the cluster: make status", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

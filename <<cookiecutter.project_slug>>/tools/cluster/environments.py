@@ -1,14 +1,14 @@
 """Environments beside each other: none shares its place, data or database with another; `make promote`."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tools import answers
 from tools.cluster.helm_values import merged
-from tools.cluster.kubectl import ClusterError
+from tools.cluster.kubectl import ClusterError, done
+from tools.programs import run
 
 
 def name_of(environment: str) -> str:
@@ -44,12 +44,11 @@ def shared() -> Iterator[str]:
 
 def git(*words: str) -> str:
     """Run git as the person at the keyboard; ClusterError with its last line if it fails."""
-    command = ["git", "-C", str(answers.ROOT), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["failed"])[-1]
+    ended = run("git", "-C", answers.ROOT, *words)
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["failed"])[-1]
         raise ClusterError(f"git {words[0]}: {last}")
-    return done.stdout.strip()
+    return ended.stdout.strip()
 
 
 def promote(tag: str) -> None:
@@ -84,14 +83,5 @@ def promote(tag: str) -> None:
     print(f"{answers.ENV} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
 
 
-def main() -> int:
-    try:
-        promote(os.environ.get("TAG", ""))
-    except (ClusterError, OSError) as problem:
-        print(f"make promote: {problem}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(done("promote", promote, os.environ.get("TAG", "")))

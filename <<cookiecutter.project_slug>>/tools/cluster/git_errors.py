@@ -5,13 +5,8 @@ import re
 from tools import answers
 from tools.secrets.git_server import address, where_to_register
 
-FORMAT = "ssh cannot read the deploy key: its text is damaged"
-NO_SUCH = "{host} has no repository {path} that this login may see"
-NO_SSH = "ssh is not on PATH"
-UNKNOWN = "{host} does not know this deploy key"
-
-# What they say, what it means, what to do. The first that fits wins: ssh says several of these at once, the
-# cause before its consequence.
+# What they say (a regular expression), what it means, what to do. The first that fits wins: ssh says several
+# of these at once, the cause before its consequence.
 MEANINGS = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -22,15 +17,21 @@ MEANINGS = (
     ("Host key verification failed", "{host} cannot prove a key of helm/known_hosts", "make known-hosts"),
     ("UNPROTECTED PRIVATE KEY", "others may read the deploy key, so ssh refuses it", "chmod 600 {key}"),
     ("banner exchange: Connection to", "{host} does not speak SSH at port {port}", "{where}"),
-    ("error in libcrypto", FORMAT, "python3 -m tools.secrets.deploy_key"),
-    ("invalid format", FORMAT, "python3 -m tools.secrets.deploy_key"),
+    (
+        "error in libcrypto|invalid format",
+        "ssh cannot read the deploy key: its text is damaged",
+        "python3 -m tools.secrets.deploy_key",
+    ),
     (
         "Identity file",
         "there is no deploy key",
         "make keys-from-cluster, or for a new installation make keys",
     ),
-    ("Permission denied (", UNKNOWN, "{register}"),
-    ("Too many authentication failures", UNKNOWN, "{register}"),
+    (
+        r"Permission denied \(|Too many authentication failures",
+        "{host} does not know this deploy key",
+        "{register}",
+    ),
     ("no mutual signature", "{host} refuses this type of key", "make one of another type"),
     (
         "no matching host key type",
@@ -61,20 +62,25 @@ MEANINGS = (
         "{host}'s certificate is not one that this machine trusts",
         "install your company's certificate authority, here and in the pods",
     ),
-    ("epository not found", NO_SUCH, "{where_or_register}"),
-    ("could not be found", NO_SUCH, "{where_or_register}"),
-    ("' not found", NO_SUCH, "{where}"),
+    (
+        "epository not found|could not be found|' not found",
+        "{host} has no repository {path} that this login may see",
+        "{where_or_register}",
+    ),
     ("does not appear to be a git repository", "{host} has no repository {path}", "{where}"),
     ("git is not on PATH", "git is not on PATH", "install git (Debian: apt-get install git)"),
-    ("ssh: not found", NO_SSH, "install OpenSSH's client (Debian: apt-get install openssh-client)"),
-    ("cannot run ssh", NO_SSH, "install OpenSSH's client (Debian: apt-get install openssh-client)"),
+    (
+        "ssh: not found|cannot run ssh",
+        "ssh is not on PATH",
+        "install OpenSSH's client (Debian: apt-get install openssh-client)",
+    ),
 )
 
 
 def explained(words: str) -> tuple[str, str]:
     """Return what the output of a failed git command means and what fixes it."""
     host, port, path = address(answers.GIT_REPO)
-    ssh = answers.GIT_ACCESS == "ssh-deploy-key"
+    ssh = answers.SSH
     where = "correct git_repo in pyproject.toml and helm/values.yaml"
     register = f"register the key that make keys shows at {where_to_register(answers.GIT_REPO)}"
     network = f"try: nc -vz {host} {port}"
@@ -91,7 +97,7 @@ def explained(words: str) -> tuple[str, str]:
         "network": network,
     }
     for sign, meaning, fix in MEANINGS:
-        if sign in words:
+        if re.search(sign, words):
             return meaning.format(**facts), fix.format(**facts)
     lines = [line.strip() for line in re.split(r"\n|\\n", words) if line.strip(' "}')]
     last = lines[-1] if lines else "no reason given"

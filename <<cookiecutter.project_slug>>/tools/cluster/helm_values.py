@@ -81,19 +81,15 @@ def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def named_secrets(values: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     """Yield each Secret that the values name and that must be there, with the keys that are read from it."""
-    celery, own_database = (
-        "Celery" in values.get("executor", ""),
-        values.get("postgresql", {}).get("enabled", True),
+    unused = (
+        set() if "Celery" in values.get("executor", "") else {"brokerUrlSecretName", "passwordSecretName"}
     )
-    unused = {
-        "brokerUrlSecretName": not celery,
-        "passwordSecretName": not celery,
-        "existingSecret": not own_database,
-    }
+    if not values.get("postgresql", {}).get("enabled", True):
+        unused.add("existingSecret")
 
     def below(value: Any) -> Iterator[tuple[str, list[str]]]:
         for key, inner in value.items() if isinstance(value, dict) else ():
-            if key in KEYS_OF and inner and not unused.get(key):
+            if key in KEYS_OF and inner and key not in unused:
                 yield inner, KEYS_OF[key]
             elif key == "secretKeyRef" and not inner.get("optional"):
                 yield inner["name"], [inner["key"]]

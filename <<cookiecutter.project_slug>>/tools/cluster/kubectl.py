@@ -2,46 +2,46 @@
 
 import json
 import os
+import re
 import shlex
-import subprocess
+import shutil
 import sys
 from collections.abc import Callable
 
 from tools import answers
+from tools.programs import run
 from tools.secrets.keys import write_private
 
 # First match wins. What people see when a laptop is not connected to the right cluster.
 FAILURES = (
     (
-        ("current-context", "localhost:8080", "no configuration has been provided"),
+        "current-context|localhost:8080|no configuration has been provided",
         "{tool} points at no cluster. List what it knows: {tool} config get-contexts; "
         "choose one: {tool} config use-context NAME",
     ),
     (
-        ("context was not found", 'context "', "cannot locate context"),
+        'context was not found|context "|cannot locate context',
         "{tool}'s context does not exist. List the others: {tool} config get-contexts",
     ),
     (
-        ("Unauthorized", "must be logged in", "getting credentials", "token has expired"),
+        "Unauthorized|must be logged in|getting credentials|token has expired",
         "the cluster does not accept {tool}'s login. Log in again the way your cluster asks for it",
     ),
     (
-        ("Forbidden", "forbidden"),
+        "Forbidden|forbidden",
         "you may not do that in namespace {namespace}; ask whoever runs the cluster for the role ({words})",
     ),
+    ("microk8s is not running", "microk8s is not running. Start it: microk8s start"),
     (
-        ("microk8s is not running",),
-        "microk8s is not running. Start it: microk8s start",
-    ),
-    (
-        ("Insufficient permissions to access MicroK8s", "usermod -a -G microk8s"),
+        "Insufficient permissions to access MicroK8s|usermod -a -G microk8s",
         "you may not use microk8s yet. Run: sudo usermod -aG microk8s $USER, then log in again",
     ),
     (
-        ("Unable to connect", "connection refused", "was refused", "no such host", "timeout", "deadline"),
+        "Unable to connect|connection refused|was refused|no such host|timeout|deadline",
         "the cluster does not answer ({words}). Is it up, and are you on its network?",
     ),
 )
+OLDEST_HELM = (3, 19)  # what the chart asks for
 INSTALL = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "helm": "https://helm.sh/docs/intro/install/",
@@ -108,6 +108,16 @@ def remember(cluster: str) -> None:
         write_private(REMEMBERED, cluster.encode())
 
 
+def done(target: str, action: Callable[..., object], *words: object) -> int:
+    """Do what a make target asks for and return its exit code; a failure is one line, with its name."""
+    try:
+        action(*words)
+    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
+        print(f"make {target}: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
     lines = stderr.strip().splitlines() or ["no output"]
@@ -115,36 +125,28 @@ def plain_words(tool: str, stderr: str) -> str:
         lines.pop()  # in a pod, which said why
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
     for signs, advice in FAILURES:
-        if any(sign in stderr for sign in signs):
+        if re.search(signs, stderr):
             return advice.format(tool=tool, namespace=answers.NAMESPACE, words=words)
     return f"{tool}: {words}"
 
 
-def run_tool(command: list[str], stdin: str | None = None, timeout: float | None = None) -> str:
+def run_tool(command: list[str], stdin: str = "", timeout: float | None = None) -> str:
     """Run kubectl or helm and return what it prints. Raises ClusterError if it is missing, fails or hangs."""
-    try:
-        done = subprocess.run(
-            command,
-            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
-    except FileNotFoundError:
+    if not shutil.which(command[0]):
         where = INSTALL.get(command[0])
         raise ClusterError(
             f"{command[0]} is not on PATH. Install it{f' ({where})' if where else ''}, "
             'or say how it is called here: make … KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise ClusterError(f"no answer to {command[0]} within {timeout:.0f} s. Is the cluster up?") from None
-    if done.returncode:
-        raise ClusterError(plain_words(command[0], done.stderr or done.stdout))
-    return done.stdout
+        )
+    ended = run(*command, stdin=stdin, timeout=timeout)
+    if ended.returncode == 124 and timeout:
+        raise ClusterError(f"no answer to {command[0]} within {timeout:.0f} s. Is the cluster up?")
+    if ended.returncode:
+        raise ClusterError(plain_words(command[0], ended.stderr or ended.stdout))
+    return ended.stdout
 
 
-def kubectl(*arguments: str, stdin: str | None = None, timeout: float | None = None) -> str:
+def kubectl(*arguments: str, stdin: str = "", timeout: float | None = None) -> str:
     """Run kubectl in this project's namespace and return what it prints."""
     command = [*kubectl_command(), "--namespace", answers.NAMESPACE, *arguments]
     return run_tool(command, stdin, timeout)

@@ -1,11 +1,11 @@
 """What the DAG processor's pod has, beside what is here: `make pod-dags`."""
 
-import subprocess
 import sys
 
 from tools import answers
 from tools.cluster.kubectl import ClusterError, kubectl
 from tools.cluster.pods import pods
+from tools.secrets.git_server import git
 
 # Run in the pod: the commit and the files it has, then what Airflow made of them.
 CHECKOUT = (
@@ -38,8 +38,7 @@ def main() -> int:
         state = [f"; {pod.name}: {pod.words}" for pod in waiting()]
         print(f"make pod-dags: {problem}{''.join(state)}. More: make doctor", file=sys.stderr)
         return 1
-    head = ["git", "-C", answers.ROOT, "rev-parse", "--verify", "--quiet", "HEAD"]
-    here = subprocess.run(head, capture_output=True, text=True, check=False).stdout.strip()
+    here = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
     print(f"Commit in the pod: {commit}")
     print(f"Commit here:       {here or 'none yet'}")
     if here != commit:

@@ -4,23 +4,14 @@ The old one stays beside it, as NAME.old, until the new one is in use. After a f
 on where it stopped.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from tools import answers
-from tools.cluster.apply_secrets import Secrets, apply, differences, in_cluster
-from tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster
-from tools.secrets.git_remote import ask_server
-from tools.secrets.git_server import where_to_register
-from tools.secrets.keys import (
-    RANDOM_TEXTS,
-    new_deploy_key,
-    open_secrets,
-    text_secrets,
-    write_manifests,
-    write_private,
-)
+from tools.cluster.apply_secrets import differences, in_cluster, put
+from tools.cluster.kubectl import ClusterError, done, kubectl, restart, show_cluster
+from tools.secrets.git_server import ask_server, where_to_register
+from tools.secrets.keys import RANDOM_TEXTS, new_deploy_key, open_secrets, write_private
 from tools.secrets.manifests import files, secret_data
 
 CONSEQUENCES = {
@@ -41,8 +32,7 @@ def check_cluster(name: str) -> None:
     """Refuse where the cluster has other keys than this checkout, but for what an unfinished run left."""
     wanted = secret_data()
     there = in_cluster(wanted)
-    own = {secret for secret, keys in files().items() if name in keys.values()}
-    own |= {f"{answers.SLUG}-{secret}" for secret in DERIVED.get(name, ()) if unfinished(name)}
+    own = {files()[name][0], *(f"{answers.SLUG}-{secret}" for secret in DERIVED.get(name, ()))}
     other = {row[0] for row in differences(wanted, there)} - (own if unfinished(name) else set())
     if other or not there:
         what = f"other content in {', '.join(sorted(other))}" if other else "none of this project's Secrets"
@@ -61,12 +51,9 @@ def unfinished(name: str) -> bool:
 
 def put_in_cluster() -> None:
     """Bring the Secrets that are new here to the cluster; check_cluster() saw that nothing else differs."""
-    write_manifests()
     wanted = secret_data()
     there = in_cluster(wanted)
-    changed: Secrets = {name: data for name, data in wanted.items() if there.get(name) != data}
-    if changed:
-        apply(changed)
+    put({name: data for name, data in wanted.items() if there.get(name) != data})
 
 
 def roll_out() -> None:
@@ -162,27 +149,24 @@ def rotate_text(name: str) -> None:
     print(f"{answers.in_secrets(name)} is new, here and in the cluster.")
 
 
+def rotate(name: str) -> None:
+    open_secrets()  # locked until this process ends
+    show_cluster()
+    if not path(name).exists():
+        raise ClusterError(f"there is no {answers.in_secrets(name)}: make keys-from-cluster")
+    check_cluster(name)
+    rotate_deploy_key() if name == "deploy_key" else rotate_text(name)
+
+
 def main(names: list[str]) -> int:
-    choices = [*text_secrets(), *(["deploy_key"] if answers.GIT_ACCESS == "ssh-deploy-key" else [])]
-    if len(names) != 1 or names[0] not in choices:
-        print(f"Which one? make rotate NAME=… with one of: {', '.join(choices)}", file=sys.stderr)
+    if len(names) != 1 or names[0] not in files():
+        print(f"Which one? make rotate NAME=… with one of: {', '.join(files())}", file=sys.stderr)
         return 2
     name = names[0]
-    lock = open_secrets()
-    try:
-        show_cluster()
-        if not path(name).exists():
-            raise ClusterError(f"there is no {answers.in_secrets(name)}: make keys-from-cluster")
-        check_cluster(name)
-        rotate_deploy_key() if name == "deploy_key" else rotate_text(name)
-    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
-        print(f"make rotate: {problem}", file=sys.stderr)
-        if name != "deploy_key":
-            print(f"make rotate NAME={name} goes on where this stopped.", file=sys.stderr)
-        return 1
-    finally:
-        os.close(lock)
-    return 0
+    failed = done("rotate", rotate, name)
+    if failed and name != "deploy_key":
+        print(f"make rotate NAME={name} goes on where this stopped.", file=sys.stderr)
+    return failed
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ The damaged file stays beside it as deploy_key.old.
 import base64
 import binascii
 import re
-import subprocess
 import sys
-from pathlib import Path
 
-from tools import answers
+from tools.secrets.git_server import KEY
 from tools.secrets.keys import open_secrets, write_manifests, write_private
 
 FIX = "python3 -m tools.secrets.deploy_key"
@@ -81,20 +79,9 @@ def damage(content: bytes) -> tuple[str, str] | None:
     return None
 
 
-def parse(path: Path) -> tuple[str | None, str]:
-    """Return the public key of a private key file, or None and what ssh-keygen says."""
-    command = ["ssh-keygen", "-y", "-P", "", "-f", str(path)]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None, "ssh-keygen is not on PATH"
-    return (None if done.returncode else " ".join(done.stdout.split()[:2])), done.stderr.strip()
-
-
 def main() -> int:
-    path = answers.SECRETS / "deploy_key"
     open_secrets()
-    content = path.read_bytes() if path.exists() else b""
+    content = KEY.read_bytes() if KEY.exists() else b""
     found = damage(content)
     if not found:
         print("Nothing to fix: secrets/deploy_key has the form that ssh reads.")
@@ -103,8 +90,8 @@ def main() -> int:
     if better is None:
         print(f"secrets/deploy_key {found[0]}. {found[1]}", file=sys.stderr)
         return 1
-    write_private(path.with_name("deploy_key.old"), content)
-    write_private(path, better)
+    write_private(KEY.with_name("deploy_key.old"), content)
+    write_private(KEY, better)
     print(f"secrets/deploy_key {found[0]}: fixed. The file as it was is secrets/deploy_key.old.")
     write_manifests()
     return 0

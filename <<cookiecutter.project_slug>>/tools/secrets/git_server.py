@@ -1,6 +1,33 @@
-"""The git server behind a repository's URL: its address, and where it takes a deploy key."""
+"""The git server: its address, where it takes a deploy key, and git that asks it as a pod does."""
 
+import os
 import re
+import shlex
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from tools import answers
+from tools.programs import run
+
+KEY = answers.SECRETS / "deploy_key"
+# What would lead git elsewhere, or let it in with somebody's own key. Proxies and certificates stay.
+NOT_FOR_PODS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
+
+# The shell reads the token from the environment: it is on no command line.
+CREDENTIAL_HELPER = '!f() { echo "username=${GIT_USERNAME:-git}"; echo "password=$GIT_TOKEN"; }; f'
+
+REGISTER = {
+    "github.com": "https://github.com/{path}/settings/keys/new (leave 'Allow write access' unticked)",
+    "gitlab.com": "https://gitlab.com/{path}/-/settings/repository, 'Deploy keys' "
+    "(leave 'Grant write permissions' unticked)",
+    "bitbucket.org": "https://bitbucket.org/{path}/admin/access-keys/ (access keys only read)",
+    "dev.azure.com": "https://dev.azure.com/{organisation}/_usersSettings/keys, signed in as a user "
+    "who may only read this repository (Azure DevOps has no deploy keys)",
+}
+ELSEWHERE = (
+    "{host}: the repository's settings, 'Deploy keys', read-only; on a server without such a page, "
+    "a line in the git user's ~/.ssh/authorized_keys that starts with 'restrict'"
+)
 
 
 def url_problem(repo: str, access: str) -> str | None:
@@ -40,23 +67,60 @@ def known_hosts_name(repo: str) -> str:
 def where_to_register(repo: str) -> str:
     """Return the page that takes a deploy key for ``repo``, and what to choose there."""
     host, _, path = address(repo)
+    site = host.removeprefix("alt").removeprefix("ssh.")  # ssh.github.com, altssh.gitlab.com: by port 443
     path = path.removesuffix(".git")
-    if host in ("github.com", "ssh.github.com"):
-        return f"https://github.com/{path}/settings/keys/new (leave 'Allow write access' unticked)"
-    if host in ("gitlab.com", "altssh.gitlab.com"):
-        return (
-            f"https://gitlab.com/{path}/-/settings/repository, 'Deploy keys' "
-            "(leave 'Grant write permissions' unticked)"
-        )
-    if host in ("bitbucket.org", "altssh.bitbucket.org"):
-        return f"https://bitbucket.org/{path}/admin/access-keys/ (access keys only read)"
-    if host == "ssh.dev.azure.com":
-        organisation = path.removeprefix("v3/").split("/")[0]
-        return (
-            f"https://dev.azure.com/{organisation}/_usersSettings/keys, signed in as a user "
-            "who may only read this repository (Azure DevOps has no deploy keys)"
-        )
-    return (
-        f"{host}: the repository's settings, 'Deploy keys', read-only; on a server without such a page, "
-        "a line in the git user's ~/.ssh/authorized_keys that starts with 'restrict'"
-    )
+    organisation = path.removeprefix("v3/").partition("/")[0]
+    return REGISTER.get(site, ELSEWHERE).format(host=host, path=path, organisation=organisation)
+
+
+def ssh_command(key: Path, known_hosts: Path) -> str:
+    """Return GIT_SSH_COMMAND: this key and these known hosts, nothing of the user's own ssh settings."""
+    options = {
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": known_hosts,
+        "GlobalKnownHostsFile": "/dev/null",
+        "ConnectTimeout": "5",
+    }
+    words = ["ssh", "-F", "/dev/null", "-i", str(key)]
+    words += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    return shlex.join(words)
+
+
+def environment(key: Path | None) -> dict[str, str]:
+    """Return the environment for git: no prompts, English messages, and ``key`` for a server asked by SSH."""
+    ours = {name: value for name, value in os.environ.items() if name not in NOT_FOR_PODS}
+    ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
+    if key:
+        ours["GIT_SSH_COMMAND"] = ssh_command(key, answers.KNOWN_HOSTS)
+    return ours
+
+
+def git(
+    *arguments: str, folder: Path = answers.ROOT, timeout: float = 8, variables: dict[str, str] | None = None
+) -> CompletedProcess[str]:
+    """Run git with no prompts and English messages."""
+    return run("git", "-C", folder, *arguments, env=variables or environment(None), timeout=timeout)
+
+
+def ask_server(
+    *arguments: str, key: Path = KEY, folder: Path = Path("/"), timeout: float = 7
+) -> CompletedProcess[str]:
+    """Run git against the server with what a pod has: ``key``, the token from GIT_TOKEN, or nothing.
+
+    Neither this checkout's settings nor the user's apply: a rewritten URL or a header with a login would make
+    the server answer here and not there. Certificates and proxies are taken over.
+    """
+    settings = ["-c", "credential.helper="]
+    if answers.GIT_ACCESS == "https-token":
+        settings += ["-c", f"credential.helper={CREDENTIAL_HELPER}"]
+    if not answers.SSH:
+        listed = git("config", "--get-regexp", r"^http\..*(proxy|sslcainfo|sslcapath)$").stdout
+        settings += [word for line in listed.splitlines() for word in ("-c", line.replace(" ", "=", 1))]
+    variables = environment(key if answers.SSH else None) | {
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_COUNT": "0",
+    }
+    return git(*settings, *arguments, folder=folder, timeout=timeout, variables=variables)

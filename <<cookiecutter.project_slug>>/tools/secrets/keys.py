@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools import answers
-from tools.secrets.git_server import where_to_register
-from tools.secrets.manifests import kubernetes_manifests
+from tools.programs import run
+from tools.secrets.git_server import git, where_to_register
+from tools.secrets.manifests import files, kubernetes_manifests
 
 # JWTs are signed with HS512, which wants 64 bytes or more: 128 hexadecimal digits. Hexadecimal passwords
 # need no escaping in a database's URL.
@@ -26,16 +27,6 @@ RANDOM_TEXTS: dict[str, Callable[[], str]] = {
     "redis_password": lambda: os.urandom(16).hex(),
     "admin_password": lambda: os.urandom(16).hex(),
 }
-
-
-def text_secrets() -> list[str]:
-    """Return the names of the keys and passwords this project needs, the deploy key aside."""
-    needs_redis = answers.EXECUTOR == "CeleryExecutor"
-    return [name for name in RANDOM_TEXTS if needs_redis or name != "redis_password"]
-
-
-def needs_deploy_key() -> bool:
-    return answers.GIT_ACCESS == "ssh-deploy-key"
 
 
 def temporary(path: Path) -> Path:
@@ -66,7 +57,8 @@ def open_secrets() -> int:
 
 def make_text_secrets() -> list[str]:
     """Make the missing ones and return their names."""
-    made = [name for name in text_secrets() if not os.path.lexists(answers.SECRETS / name)]
+    wanted = [name for name in files() if name != "deploy_key"]
+    made = [name for name in wanted if not os.path.lexists(answers.SECRETS / name)]
     for name in made:
         write_private(answers.SECRETS / name, RANDOM_TEXTS[name]().encode())
     return made
@@ -74,17 +66,12 @@ def make_text_secrets() -> list[str]:
 
 def ssh_keygen(*arguments: str) -> str:
     """Run ssh-keygen, with no terminal to ask on, and return what it prints; RuntimeError if it fails."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["ssh-keygen", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
+    done = run("ssh-keygen", *arguments)
+    if done.returncode == 127:
         raise RuntimeError(
             "ssh-keygen is not on PATH, so there is no deploy key yet. "
             "Install OpenSSH's client (Debian: apt-get install openssh-client), then run: make keys"
-        ) from None
+        )
     if done.returncode:
         raise RuntimeError(f"ssh-keygen: {done.stderr.strip() or 'failed'}")
     return done.stdout
@@ -124,19 +111,8 @@ def make_deploy_key() -> list[str]:
 
 def may_be_a_clone() -> bool:
     """Tell whether this checkout has commits or a remote: then somebody may have deployed it already."""
-    import subprocess
-
-    questions = (
-        ["rev-parse", "--quiet", "--verify", "HEAD"],
-        ["config", "--get-regexp", r"^remote\..*\.url$"],
-    )
-    with suppress(FileNotFoundError):
-        here = ["git", "-C", str(answers.ROOT)]
-        return any(
-            subprocess.run([*here, *words], capture_output=True, check=False).returncode == 0
-            for words in questions
-        )
-    return False
+    questions = (("rev-parse", "--verify", "HEAD"), ("config", "--get-regexp", r"^remote\..*\.url$"))
+    return any(git(*question).returncode == 0 for question in questions)
 
 
 def write_manifests() -> bool:
@@ -151,9 +127,9 @@ def write_manifests() -> bool:
 def main() -> int:
     lock = open_secrets()
     warnings = []
-    first = not any((answers.SECRETS / name).exists() for name in [*text_secrets(), "deploy_key"])
+    first = not any((answers.SECRETS / name).exists() for name in files())
     made = make_text_secrets()
-    if needs_deploy_key():
+    if answers.SSH:
         try:
             made += make_deploy_key()
         except RuntimeError as problem:
@@ -173,7 +149,7 @@ def main() -> int:
             "and make deploy\nrefuses to replace them. Get those: make keys-from-cluster OVERWRITE=yes"
         )
     public = answers.SECRETS / "deploy_key.pub"
-    if needs_deploy_key() and public.exists():
+    if answers.SSH and public.exists():
         print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")
         print(f"Register it at {where_to_register(answers.GIT_REPO)}")
     for warning in warnings:

@@ -7,11 +7,11 @@ import base64
 import binascii
 import hashlib
 import re
-import subprocess
 import sys
 import textwrap
 
 from tools import answers
+from tools.programs import run
 from tools.secrets.git_server import address, known_hosts_name
 
 VALUES = answers.ROOT / "helm" / "values.yaml"
@@ -20,10 +20,8 @@ HEADER = (
     "A pod talks to no server that cannot prove one of these.\n"
 )
 
-# The copy in values.yaml: a text block, and the lines that are indented deeper.
-BLOCK = re.compile(
-    r"^(?P<head>(?P<indent> *)knownHosts: \|\n)(?P<lines>(?:(?P=indent) +\S.*\n)+)", re.MULTILINE
-)
+# The copy in values.yaml: a text block, and the lines, if any, that are indented deeper.
+BLOCK = re.compile(r"^(?P<head>(?P<indent> *)knownHosts: \|\n)(?:(?P=indent) +\S.*\n)*", re.MULTILINE)
 
 # SHA256 fingerprints as these hosts publish them.
 PUBLISHED = {
@@ -82,12 +80,6 @@ def problem(line: str, host: str) -> str | None:
     return None
 
 
-def in_values(values: str) -> str | None:
-    """Return the known hosts that values.yaml holds, or None if it holds no such block."""
-    found = BLOCK.search(values)
-    return textwrap.dedent(found["lines"]) if found else None
-
-
 def with_known_hosts(values: str, known_hosts: str) -> str:
     """Return values.yaml with these known hosts in its block, everything else as it was."""
 
@@ -99,13 +91,11 @@ def with_known_hosts(values: str, known_hosts: str) -> str:
 
 def scan(host: str, port: int) -> list[str]:
     """Return the server's keys as known_hosts lines, sorted. Raises RuntimeError if it shows none."""
-    command = ["ssh-keyscan", "-T", "10", "-p", str(port), host]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+    done = run("ssh-keyscan", "-T", "10", "-p", port, host)
+    if done.returncode == 127:
         raise RuntimeError(
-            "ssh-keyscan is not on PATH. Install OpenSSH's client (Debian: apt-get install openssh-client)"
-        ) from None
+            f"{done.stderr}. Install OpenSSH's client (Debian: apt-get install openssh-client)"
+        )
     lines = sorted(key_lines(done.stdout))
     if not lines:
         raise RuntimeError(f"{host} shows no SSH key at port {port}. Is the address in git_repo right?")
@@ -114,7 +104,7 @@ def scan(host: str, port: int) -> list[str]:
 
 def main() -> int:
     host, port, _ = address(answers.GIT_REPO)
-    if answers.GIT_ACCESS != "ssh-deploy-key":
+    if not answers.SSH:
         print("Nothing to do: this project reads git over HTTPS, where certificates do this work.")
         return 0
     try:

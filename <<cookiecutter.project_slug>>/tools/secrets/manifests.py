@@ -5,26 +5,25 @@ import base64
 from tools import answers
 from tools.secrets import connections
 
-# Secret (behind the project's name) → its key → the file in secrets/ that is its content.
+# File in secrets/ → the Secret (behind the project's name) and the key in it that it is the content of.
 FILES = {
-    "git-ssh": {"gitSshKey": "deploy_key"},
-    "fernet": {"fernet-key": "fernet_key"},
-    "api-secret": {"api-secret-key": "api_secret_key"},
-    "jwt": {"jwt-secret": "jwt_secret"},
-    "admin": {"password": "admin_password"},
-    "postgres": {"postgres-password": "postgres_password"},
-    "redis": {"password": "redis_password"},
+    "deploy_key": ("git-ssh", "gitSshKey"),
+    "fernet_key": ("fernet", "fernet-key"),
+    "api_secret_key": ("api-secret", "api-secret-key"),
+    "jwt_secret": ("jwt", "jwt-secret"),
+    "admin_password": ("admin", "password"),
+    "postgres_password": ("postgres", "postgres-password"),
+    "redis_password": ("redis", "password"),
 }
 CONNECTIONS = f"{answers.SLUG}-connections"
 
 
-def files() -> dict[str, dict[str, str]]:
-    """Return Secret → key → file in secrets/, for what this project needs."""
-    needed = {
-        "git-ssh": answers.GIT_ACCESS == "ssh-deploy-key",
-        "redis": answers.EXECUTOR == "CeleryExecutor",
+def files() -> dict[str, tuple[str, str]]:
+    """Return file in secrets/ → its Secret and key, for what this project needs."""
+    needed = {"deploy_key": answers.SSH, "redis_password": answers.EXECUTOR == "CeleryExecutor"}
+    return {
+        file: (f"{answers.SLUG}-{name}", key) for file, (name, key) in FILES.items() if needed.get(file, True)
     }
-    return {f"{answers.SLUG}-{name}": keys for name, keys in FILES.items() if needed.get(name, True)}
 
 
 def text(name: str) -> str:
@@ -56,13 +55,12 @@ def secret_data() -> dict[str, dict[str, bytes]]:
     """Return Secret → key → content, for every Secret whose file is here."""
     slug, release = answers.SLUG, answers.RELEASE
     data: dict[str, dict[str, bytes]] = {}
-    for secret, keys in files().items():
-        for key, name in keys.items():
-            if name != "deploy_key":
-                data[secret] = {key: text(name).encode()}
-            elif (path := answers.SECRETS / name).exists():
-                known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
-                data[secret] = {key: path.read_bytes(), "known_hosts": known_hosts}
+    for name, (secret, key) in files().items():
+        if name != "deploy_key":
+            data[secret] = {key: text(name).encode()}
+        elif (path := answers.SECRETS / name).exists():
+            known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
+            data[secret] = {key: path.read_bytes(), "known_hosts": known_hosts}
     # The driver is named: SQLAlchemy 2.1 would take psycopg 3, with which Airflow's asset graph fails.
     server = f"{in_url(text('postgres_password'))}@{release}-postgresql.{answers.NAMESPACE}:5432"
     data[f"{slug}-metadata"] = {"connection": f"postgresql+psycopg2://postgres:{server}/postgres".encode()}

@@ -13,7 +13,7 @@ from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.doctor.values import at
 from tools.cluster.helm_values import merged
 from tools.secrets.connections import read as connections_here
-from tools.secrets.git_remote import git
+from tools.secrets.git_server import git
 
 FOLDER = answers.ROOT / answers.DAGS_SUBPATH
 PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from tools import answers
 from tools.cluster.doctor import Finding, broken, fine, unknown
+from tools.programs import run
 from tools.secrets import deploy_key, known_hosts, scan
-from tools.secrets.git_remote import git
-from tools.secrets.git_server import address, known_hosts_name, url_problem
-from tools.secrets.keys import text_secrets
-from tools.secrets.manifests import kubernetes_manifests
+from tools.secrets.git_server import KEY, address, git, known_hosts_name, url_problem
+from tools.secrets.manifests import files, kubernetes_manifests
 
-SSH = answers.GIT_ACCESS == "ssh-deploy-key"
-KEY, PUBLIC = answers.SECRETS / "deploy_key", answers.SECRETS / "deploy_key.pub"
+PUBLIC = answers.SECRETS / "deploy_key.pub"
 HERE = answers.in_secrets("")
 NEW = "make keys-from-cluster; for an installation that is still to come: make keys"
 
@@ -24,7 +22,7 @@ def others_may_use(path: Path) -> bool:
 
 def secrets() -> Iterator[Finding]:
     """Look at secrets/: are the keys there, to be read by nobody else, and out of git's reach?"""
-    wanted = [*text_secrets(), *(["deploy_key", "deploy_key.pub"] if SSH else []), "kubernetes.yaml"]
+    wanted = [*files(), *(["deploy_key.pub"] if answers.SSH else []), "kubernetes.yaml"]
     present = [path for path in answers.SECRETS.glob("*") if path.is_file() and path.name != ".gitignore"]
     missing = [name for name in wanted if not (answers.SECRETS / name).exists()]
     if len(missing) == len(wanted):
@@ -80,7 +78,7 @@ def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
 
 def private_key() -> Iterator[Finding]:
     """Look at the deploy key's text, its passphrase, its type and its public half."""
-    if not SSH or not KEY.exists():
+    if not answers.SSH or not KEY.exists():
         return
     name = answers.in_secrets("deploy_key")
     if found := deploy_key.damage(KEY.read_bytes()):
@@ -88,7 +86,8 @@ def private_key() -> Iterator[Finding]:
         return
     if others_may_use(KEY):  # named above; ssh-keygen would refuse the file
         return
-    public, words = deploy_key.parse(KEY)
+    done = run("ssh-keygen", "-y", "-P", "", "-f", KEY)
+    public, words = " ".join(done.stdout.split()[:2]), done.stderr.strip()
     if not public and "passphrase" in words:
         fix = f'ssh-keygen -p -N "" -f {name}, then make keys'
         yield broken(f"{name} has a passphrase, which no pod can type", fix)
@@ -109,7 +108,7 @@ def private_key() -> Iterator[Finding]:
 
 def host_keys() -> Iterator[Finding]:
     """Look at helm/known_hosts: the git server's keys and no others, none of them revoked."""
-    if not SSH or url_problem(answers.GIT_REPO, answers.GIT_ACCESS):
+    if not answers.SSH or url_problem(answers.GIT_REPO, answers.GIT_ACCESS):
         return
     host, name = address(answers.GIT_REPO)[0], known_hosts_name(answers.GIT_REPO)
     text = answers.KNOWN_HOSTS.read_text(encoding="utf-8") if answers.KNOWN_HOSTS.exists() else ""

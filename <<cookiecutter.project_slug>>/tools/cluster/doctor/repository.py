@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,28 +9,20 @@ from pathlib import Path
 from tools import answers
 from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.git_errors import explained
-from tools.secrets.git_remote import ask_server, git
-from tools.secrets.git_server import url_problem
-
-SSH = answers.GIT_ACCESS == "ssh-deploy-key"
-KEY = answers.SECRETS / "deploy_key"
-
-
-def ask(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    return ask_server(*arguments, key=KEY if SSH else None, **options)
+from tools.secrets.git_server import KEY, ask_server, git, url_problem
 
 
 def repository() -> Iterator[Finding]:
     """Ask the server with what a pod has: does it open, is the branch there, is everything pushed?"""
     if url_problem(answers.GIT_REPO, answers.GIT_ACCESS) or "your-org/" in answers.GIT_REPO:
         return  # said with the values
-    if SSH and not KEY.exists():
+    if answers.SSH and not KEY.exists():
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no deploy key here")
         return
     if answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"):
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no token", "GIT_TOKEN=… make doctor")
         return
-    listed = ask("ls-remote", "--heads", "--tags", answers.GIT_REPO)
+    listed = ask_server("ls-remote", "--heads", "--tags", answers.GIT_REPO)
     if listed.returncode:
         yield broken(*explained(listed.stderr))
         return
@@ -61,7 +52,7 @@ def files_at(commit: str) -> list[str] | None:
         folder = Path(name)
         git("init", "--quiet", "--bare", ".", folder=folder)
         fetch = ("fetch", "--quiet", "--depth=1", "--filter=blob:none", answers.GIT_REPO, answers.GIT_BRANCH)
-        if ask(*fetch, folder=folder, timeout=60).returncode:
+        if ask_server(*fetch, folder=folder, timeout=60).returncode:
             return None
         return git(*listing, folder=folder).stdout.splitlines()
 

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +13,11 @@ from tools.cluster import helm_values, kubectl
 from tools.cluster.apply_secrets import TOKEN
 from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.local.packages import missing_in_image
+from tools.programs import run
 from tools.secrets import manifests, scan
 from tools.secrets.git_server import url_problem
 
-SSH = answers.GIT_ACCESS == "ssh-deploy-key"
 BUNDLE = answers.DAG_DELIVERY == "git-dag-bundle"
-HELM_MINIMUM = (3, 19)
 # Keys of charts before Airflow 3. At the top level they pass the schema and do nothing.
 OLD_VALUES = {
     "webserver": "apiServer",
@@ -38,21 +36,12 @@ IN_THE_CLEAR = (
 TAKE_OUT = "take it out (make secrets puts it into the cluster), and make a new one if it was ever pushed"
 
 
-def run(*command: str, timeout: float = 8) -> tuple[int, str, str]:
-    """Run a program, return status and both streams. A missing one ends with 127, one that hangs with 124."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
-    except OSError:
-        return 127, "", f"{command[0]} does not run here"
-    except subprocess.TimeoutExpired:
-        return 124, "", "no answer"
-    return done.returncode, done.stdout, done.stderr
-
-
 def programs() -> Iterator[Finding]:
     """Are git and ssh here?"""
     needed = {"git": "apt-get install git, or https://git-scm.com"}
-    needed |= {"ssh-keygen": "apt-get install openssh-client, or your system's OpenSSH"} if SSH else {}
+    needed |= (
+        {"ssh-keygen": "apt-get install openssh-client, or your system's OpenSSH"} if answers.SSH else {}
+    )
     for name, fix in needed.items():
         yield fine(f"{name} is on PATH") if shutil.which(name) else broken(f"{name} is not on PATH", fix)
 
@@ -137,7 +126,7 @@ def wanted() -> Iterator[tuple[str, object, str]]:
         yield f"{prefix}.enabled", True, ", not true: no pod gets a DAG"
         yield f"{prefix}.branch", "", ", which wins over ref"
         yield f"{prefix}.rev", "", ", which wins over ref"
-        if SSH:
+        if answers.SSH:
             yield f"{prefix}.sshKeySecret", f"{answers.SLUG}-git-ssh", ", which make secrets does not make"
     lock = (answers.ROOT / "requirements.lock").read_text(encoding="utf-8")
     if version := re.search(r"^apache-airflow==(\S+)", lock, re.MULTILINE):
@@ -159,13 +148,13 @@ def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
         what = f"{name}: defaultAirflowTag is {tag}, airflowVersion {version}: they belong together"
         yield broken(what, f"write defaultAirflowTag: {version}-python3…")
     hosts = at(inside, "dags.gitSync.knownHosts")
-    if SSH and not BUNDLE and not hosts:
+    if answers.SSH and not BUNDLE and not hosts:
         what = f"{name}: dags.gitSync.knownHosts is missing: git-sync would trust any server"
         yield broken(what, "put the lines of helm/known_hosts there, as a text block (knownHosts: |)")
     elif hosts and answers.KNOWN_HOSTS.exists() and hosts != answers.KNOWN_HOSTS.read_text(encoding="utf-8"):
         yield broken(f"{name}: knownHosts differs from helm/known_hosts", "make known-hosts")
     slug = answers.SLUG
-    made = {secret: {*keys, "known_hosts"} for secret, keys in manifests.files().items()}
+    made = {secret: {key, "known_hosts"} for secret, key in manifests.files().values()}
     made |= {f"{slug}-metadata": {"connection"}, f"{slug}-broker": {"connection"}}
     by_hand = (TOKEN, f"{slug}-database", f"{slug}-pgbouncer")
     for secret, keys in helm_values.named_secrets(inside):
@@ -180,10 +169,10 @@ def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
 def chart() -> Iterator[Finding]:
     """Have Helm check the values against the chart's schema, if Helm and the chart are at hand."""
     helm = kubectl.helm_command()
-    out = run(*helm, "version", "--short")[1].strip()
+    out = run(*helm, "version", "--short", timeout=8).stdout.strip()
     if not (numbers := re.match(r"v(\d+)\.(\d+)", out)):
         yield unknown(f"{helm[0]} does not run here; only make deploy needs it", kubectl.INSTALL["helm"])
-    elif tuple(map(int, numbers.groups())) < HELM_MINIMUM:
+    elif tuple(map(int, numbers.groups())) < kubectl.OLDEST_HELM:
         yield broken(f"helm {out} is too old: the chart needs 3.19", kubectl.INSTALL["helm"])
     else:
         yield fine(f"helm {out}")
@@ -201,22 +190,23 @@ def rendered(helm: list[str], more: list[str]) -> Finding:
         return unknown(f"{not_checked}the Makefile names the chart", "make doctor")
     patience = 60 if os.environ.get("CHART") else 8  # a chart that is here waits for no network
     arguments = [*helm_values.chart(), *more]
-    status, out, err = run(*helm, "template", *arguments, "--namespace", answers.NAMESPACE, timeout=patience)
-    said = [line.strip() for line in err.splitlines() if line.strip()] or ["helm template failed"]
-    if status and "specifications of the schema" in err:
+    done = run(*helm, "template", *arguments, "--namespace", answers.NAMESPACE, timeout=patience)
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["helm template failed"]
+    if done.returncode and "specifications of the schema" in done.stderr:
         wrong = [line.lstrip("- ") for line in said if line.startswith("- ")] or said[-1:]
         return broken(f"the values do not fit the chart: {'; '.join(wrong)}", "correct them in helm/")
-    if status and ("helm/values" in err or "execution error" in err):
+    if done.returncode and re.search("helm/values|execution error", done.stderr):
         return broken(f"the values do not render: {said[-1]}", "correct them in helm/")
-    if status:
+    if done.returncode:
         return unknown(f"{not_checked}{said[-1].removeprefix('Error: ')[:150]}")
-    if "\nkind: Secret\n" in out:
+    if "\nkind: Secret\n" in done.stdout:
         return broken(
             "the chart makes a Secret of its own, another one at each deploy", "name one in helm/values.yaml"
         )
     # Names that the chart does not know pass its schema at the top level, and do nothing.
     source = [word for word in arguments[1:] if not word.startswith("--values=")]
-    known = re.findall(r"^(\w+):", run(*helm, "show", "values", *source, timeout=patience)[1], re.MULTILINE)
+    listed = run(*helm, "show", "values", *source, timeout=patience).stdout
+    known = re.findall(r"^(\w+):", listed, re.MULTILINE)
     if strange := sorted(set(helm_values.merged()) - set(known)) if known else []:
         what = f"the chart has no value {', '.join(strange)}, and ignores it"
         return broken(what, "correct the name in helm/; helm show values lists them")
