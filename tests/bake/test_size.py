@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "daily": (1450, 8),
     "tools": (4350, 38),
-    "integrity": (2960, 12),
+    "integrity": (2890, 12),
     "outside": (None, 60),
 }
 

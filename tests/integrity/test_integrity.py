@@ -8,6 +8,7 @@ what the finding says to do; with it done, nothing is found. Two runs check them
 import json
 import re
 import shutil
+import sys
 import zipfile
 
 import pytest
@@ -395,6 +396,25 @@ assert airflow == [str(path) for path in list_folder(dags).dag_files], airflow
 assert len(airflow) > 100
 """
     run([".venv/bin/python", "-c", listing], cwd=project, AIRFLOW_HOME=str(project / ".airflow"))
+
+
+OTHER_WAY_ROUND = """
+import itertools
+from tools.dag_integrity.second import other_way_round
+for numbers in itertools.permutations((2, 7, 15, 23, 31)):  # most of them in one place of the table
+    for gone in numbers:
+        left = dict.fromkeys(numbers).keys() - {gone}
+        for value in (left, frozenset(left)):
+            assert list(other_way_round(value)) == list(value)[::-1], value
+changed = other_way_round({1, 2, 3})
+changed.add(4)
+assert set(changed) == {1, 2, 3, 4} and len(list(changed)) == 4
+"""
+
+
+def test_every_set_iterates_the_other_way_round(bake):
+    """Also one whose copy has another order than itself: or whether a DAG is unstable were found by luck."""
+    run([sys.executable, "-B", "-c", OTHER_WAY_ROUND], cwd=bake())
 
 
 def test_table(installed):

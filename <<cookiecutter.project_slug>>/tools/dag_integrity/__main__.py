@@ -51,11 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if options.json:
-        content = {
-            "files": report.files,
-            "dags": report.dags,
-            "findings": [f.as_dict() for f in report.findings],
-        }
+        found = [one.as_dict() for one in report.findings]
+        content = {"files": report.files, "dags": report.dags, "findings": found}
         options.json.write_text(json.dumps(content), encoding="utf-8")
     if options.gitlab:
         options.gitlab.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +80,7 @@ def _static(root: Path, policy, files: list[Path]) -> Report:
         one
         for outcome in reads.values()
         for one in outcome.findings
-        if outcome.makes_dags or one.rule in (*EVERYWHERE, "import-error")
+        if outcome.dag_calls or one.rule in (*EVERYWHERE, "import-error")
     ]
     found += ruff.findings()
     comments = [comment for outcome in reads.values() for comment in outcome.exemptions]
@@ -141,27 +138,13 @@ def _table(report: Report) -> str:
     """A line per DAG: DAG, file, schedule, tasks, milliseconds of the parse, findings of the file."""
     found = Counter(one.file for one in report.findings)
     rows = [("DAG", "FILE", "SCHEDULE", "TASKS", "PARSE MS", "FINDINGS")]
-    for dag in report.dags:
-        cells = (
-            dag["dag_id"],
-            dag["file"],
-            dag["schedule"],
-            dag["tasks"],
-            dag["milliseconds"],
-            found[dag["file"]],
-        )
-        rows.append(tuple(map(str, cells)))
+    keys = ("dag_id", "file", "schedule", "tasks", "milliseconds")
+    rows += [(*(str(dag[key]) for key in keys), str(found[dag["file"]])) for dag in report.dags]
     with_dags = {dag["file"] for dag in report.dags}
     rows += [("-", file, "-", "-", "-", str(found[file])) for file in report.files if file not in with_dags]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(w) if i > 2 else cell.ljust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    line = "  ".join(f"{{:{'<' if i < 3 else '>'}{width}}}" for i, width in enumerate(widths))
+    return "\n".join(line.format(*row).rstrip() for row in rows)
 
 
 if __name__ == "__main__":

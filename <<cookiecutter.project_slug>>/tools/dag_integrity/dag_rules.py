@@ -48,10 +48,9 @@ class Dag:
         """The line of this task or, without one, of the DAG."""
         if isinstance(at, int):
             return at
+        dag_id = self.dag.dag_id
         task_id = getattr(at, "task_id", "")
-        return (
-            self.source.task_line(task_id, self.dag.dag_id) if at else self.source.dag_line(self.dag.dag_id)
-        )
+        return self.source.task_line(task_id, dag_id) if at else self.source.dag_line(dag_id)
 
     @cached_property
     def working_tasks(self) -> list:
@@ -103,12 +102,9 @@ def _task_id(c: Dag):
 
 
 @rule(
-    "owner",
-    "dag",
-    "Every task has an owner from the list.",
-    "Write default_args={…} with an owner",
+    "owner", "dag", "Every task has an owner from the list.", "Write default_args={…} with an owner",
     house=True,
-)
+)  # fmt: skip
 def _owner(c: Dag):
     strangers: dict[str, list] = {}
     for task in c.dag.tasks:
@@ -132,24 +128,17 @@ def _tags(c: Dag):
 
 
 @rule(
-    "retries",
-    "dag",
-    "Every task is retried, with a delay.",
-    "Write retry_delay=timedelta(minutes=5)",
+    "retries", "dag", "Every task is retried, with a delay.", "Write retry_delay=timedelta(minutes=5)",
     house=True,
-)
+)  # fmt: skip
 def _retries(c: Dag):
     least, shortest = c.policy.min_retries, datetime.timedelta(seconds=c.policy.min_retry_delay)
     tasks = [] if c.by_asset else c.working_tasks
     if few := [task for task in tasks if (task.retries or 0) < least]:
         names = some(task.task_id for task in few)
-        own = len(few) < len(tasks)
-        write = (
-            f"Write retries={max(2, least)}" if own else f'Write default_args={{"retries": {max(2, least)}}}'
-        )
-        yield problem(
-            f"{names}: fewer than {least} {'retry' if least == 1 else 'retries'}", c.first(few), write
-        )
+        own, least_said = len(few) < len(tasks), "1 retry" if least == 1 else f"{least} retries"
+        write = "Write retries={}" if own else 'Write default_args={{"retries": {}}}'
+        yield problem(f"{names}: fewer than {least_said}", c.first(few), write.format(max(2, least)))
     if hasty := [task for task in tasks if (task.retries or 0) and _delay(task) < shortest]:
         names = some(task.task_id for task in hasty)
         yield problem(f"{names}: retried after less than {shortest.total_seconds():g} s", hasty[0])
@@ -359,11 +348,8 @@ def _template(c: Dag):
                 yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
             for text in _texts(value):
                 if environment is None:
-                    environment = (
-                        task.get_template_env(c.dag)
-                        if hasattr(task, "get_template_env")
-                        else c.dag.get_template_env()
-                    )
+                    own = hasattr(task, "get_template_env")
+                    environment = task.get_template_env(c.dag) if own else c.dag.get_template_env()
                 for wrong, write in _wrong_in_template(c, task, text, environment):
                     short = text if len(text) < 60 else f"{text[:57]}…"
                     yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)

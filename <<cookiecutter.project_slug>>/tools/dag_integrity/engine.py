@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 from . import RULES, Finding, RuleError, apply, dag_rules, engine_rule, finding  # noqa: F401
 from .file_rules import EVERYWHERE, Ruff, heavy_module
 from .folder_rules import Folder, list_folder
-from .policy import Exemption, Policy, PolicyError, apply_exemptions
-from .source import Import, Source
+from .policy import Policy, PolicyError, apply_exemptions
+from .source import Source
 
 engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
@@ -81,16 +81,10 @@ TRIES = 3
 
 @dataclass
 class Outcome:
-    """What reading or parsing a file once gave; it travels from a worker to the main process."""
+    """What parsing a file once gave; it travels from a worker to the main process."""
 
     findings: list[Finding] = field(default_factory=list)
-    # When read: what the file says of exemptions, and imports
-    exemptions: list[Exemption] = field(default_factory=list)
-    imports: list[Import] = field(default_factory=list)
-    needs: list[Import] = field(default_factory=list)
-    own_modules: set[Path] = field(default_factory=set)
-    makes_dags: bool = False
-    # When parsed: the facts of each DAG and the DAG itself, serialized or as a digest of that
+    # The facts of each DAG and the DAG itself, serialized or as a digest of that
     dags: list[dict] = field(default_factory=list)
     serialized: dict[str, Any] = field(default_factory=dict)
     heavy: list[tuple[str, int]] = field(default_factory=list)
@@ -156,7 +150,7 @@ class Worker:
 
 
 class Pool:
-    """Does jobs in forked processes, `size` of each kind at a time; `once`: a process for each job."""
+    """Does jobs in `size` forked processes, one of each kind at least; `once`: a process for each job."""
 
     def __init__(self, makers: dict[str, Callable], size: int, limit: float, once: bool = False) -> None:
         self.makers, self.size, self.limit, self.once = makers, size, limit, once
@@ -194,9 +188,10 @@ class Pool:
 
     def _give_out(self) -> bool:
         """Start workers and give them jobs; whether there is anything to wait for."""
+        share = self.size // max(1, sum(map(bool, self.waiting.values())))
         for kind, queue in self.waiting.items():
             ours = [worker for worker in self.workers if worker.kind == kind]
-            while queue and len(ours) < self.size:
+            while queue and len(ours) < max(1, share):
                 ours.append(Worker(kind, self.makers[kind]))
                 self.workers.append(ours[-1])
             for worker in ours:
@@ -229,6 +224,7 @@ class Check:
         self.root, self.policy, self.dags = root, policy, root / policy.dags_folder
         self.firsts: dict[Path, Outcome | str] = {}
         self.seconds: dict[Path, Outcome | str] = {}
+        self.reads: dict[Path, Source] = {}
 
     def run(self) -> Report:
         folder = list_folder(self.dags)
@@ -236,13 +232,13 @@ class Check:
         ruff = Ruff(everything, self.root, self.policy.python)
         # Airflow and syntax trees are no garbage; the collector would look through them all the time.
         gc.disable()
-        reads = self._read_while_loading(everything, folder.dag_files)
-        findings = [*self._say_of_files(folder, reads), *self._said_by_ruff(ruff, folder, reads)]
+        reads = self.reads = self._read_while_loading(everything, folder.dag_files)
+        findings = [*self._say_of_files(folder), *self._said_by_ruff(ruff)]
         if folder.dag_files:
             self._parse(folder.dag_files)
         dags = []
         for path in folder.dag_files:
-            findings += self._say_of_parses(path, reads)
+            findings += self._say_of_parses(path)
             first = self.firsts[path]
             ms = round(getattr(first, "seconds", 0) * 1000)
             for dag in getattr(first, "dags", ()):
@@ -259,7 +255,7 @@ class Check:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    def _read_while_loading(self, paths: list[Path], dag_files: list[Path]) -> dict[Path, Outcome]:
+    def _read_while_loading(self, paths: list[Path], dag_files: list[Path]) -> dict[Path, Source]:
         """Read all files in other processes while this one imports Airflow."""
         make = lambda: lambda part: [read(path, self.root, self.policy) for path in part]  # noqa: E731
         pool = Pool({"read": make}, _cores(), 3600)
@@ -272,18 +268,16 @@ class Check:
             for path, answer in zip(part, answers, strict=True)
         }
 
-    def _say_of_files(self, folder: Folder, reads: dict[Path, Outcome]) -> Iterator[Finding]:
+    def _say_of_files(self, folder: Folder) -> Iterator[Finding]:
         """What reading said of DAG files and the modules that these import; of others what holds for all."""
-        imported = {*folder.dag_files}.union(*(self._closure(path, reads) for path in folder.dag_files))
-        for path, outcome in reads.items():
-            for one in outcome.findings:
+        imported = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
+        for path, source in self.reads.items():
+            for one in source.findings:
                 if path in imported or one.rule in (*EVERYWHERE, "import-error"):
                     yield one
 
-    def _said_by_ruff(self, ruff: Ruff, folder: Folder, reads: dict[Path, Outcome]) -> Iterator[Finding]:
-        for one in ruff.findings():
-            if not any(other.rule == "import-error" for other in reads[self.root / one.file].findings):
-                yield one
+    def _said_by_ruff(self, ruff: Ruff) -> Iterator[Finding]:
+        return (one for one in ruff.findings() if not self.reads[self.root / one.file].error)
 
     def _parse(self, paths: list[Path]) -> None:
         """Parse each file in both kinds of process; what is doubtful again, alone, until it is not."""
@@ -294,35 +288,43 @@ class Check:
         limit = self.policy.time_limit
 
         def makers(once: bool) -> dict[str, Callable]:
-            return {
-                kind: lambda kind=kind: Parser(self.root, self.policy, kind == "second", once).parse
-                for kind in kinds
-            }
+            given = (self.root, self.policy, self.reads)
+            return {kind: lambda kind=kind: Parser(*given, kind == "second", once).parse for kind in kinds}
 
         gc.collect()
         gc.freeze()
-        for kind, path, answer in Pool(makers(False), max(1, _cores() // 2), limit).run(paths):
+        for kind, path, answer in Pool(makers(False), _cores(), limit).run(paths):
             kinds[kind][path] = answer
         doubtful = [path for path in paths if self._doubtful(path)]
+        for kind, path, answer in Pool(makers(True), 2 * _cores(), limit, once=True).run(doubtful):
+            kinds[kind][path] = answer
+        # Of one that seems slow the quickest parse counts, with the machine to itself.
+        del (again := makers(True))["second"]
         for _ in range(TRIES):
-            quickest = {path: getattr(self.firsts[path], "seconds", 0) for path in doubtful}
-            for kind, path, answer in Pool(makers(True), 1, limit, once=True).run(doubtful):
-                kinds[kind][path] = answer
-                if kind == "first" and isinstance(answer, Outcome) and quickest[path]:
-                    answer.seconds = min(answer.seconds, quickest[path])
-            doubtful = [path for path in doubtful if self._over_budget(path)]
+            slow = [path for path in paths if self._over_budget(path)]
+            for _, path, answer in Pool(again, 1, limit, once=True).run(slow):
+                if isinstance(answer, Outcome):
+                    self.firsts[path].seconds = min(answer.seconds, self.firsts[path].seconds)
 
     def _over_budget(self, path: Path) -> bool:
-        return getattr(self.firsts[path], "seconds", 0) > self.policy.import_budget
+        """Whether importing the file took too long, which a heavy import explains."""
+        first = self.firsts[path]
+        slow = isinstance(first, Outcome) and first.seconds > self.policy.import_budget
+        return slow and not first.heavy and not self._names_heavy(path)
+
+    def _names_heavy(self, path: Path) -> bool:
+        """Whether the file, or a module of the folder that it imports, imports a heavy module by name."""
+        named = [i.module for one in (path, *self._closure(path)) for i in self.reads[one].imports]
+        return any(heavy_module(module, self.policy) for module in named)
 
     def _doubtful(self, path: Path) -> bool:
         first, second = self.firsts[path], self.seconds[path]
-        if isinstance(first, str) or isinstance(second, str) or self._over_budget(path):
+        if isinstance(first, str) or isinstance(second, str):
             return True
         failed = any(one.rule in UNFINISHED for one in first.findings)
         return failed or first.serialized != second.serialized
 
-    def _say_of_parses(self, path: Path, reads: dict[Path, Outcome]) -> Iterator[Finding]:
+    def _say_of_parses(self, path: Path) -> Iterator[Finding]:
         first, second = self.firsts[path], self.seconds[path]
         name = self._name(path)
         for answer in (first, second):
@@ -333,12 +335,9 @@ class Check:
                 yield finding("process-death", name, 1, f"Importing the file ends the process ({answer})")
             if isinstance(answer, str):
                 return
-        broken = any(one.rule == "import-error" for one in reads[path].findings)
+        broken = self.reads[path].error
         yield from (one for one in first.findings if not (broken and one.rule == "import-error"))
-        named = [reads[p].imports for p in (path, *self._closure(path, reads))]
-        if any(heavy_module(i.module, self.policy) for imports in named for i in imports):
-            pass  # it has been said, and so has what it costs
-        elif first.heavy:
+        if first.heavy and not self._names_heavy(path):  # or reading has said it
             heavy, line = first.heavy[0]
             write = "Import what brings it in inside the task"
             yield finding("heavy-import", name, line, f"Parsing the file imports {heavy} each time", write)
@@ -355,37 +354,33 @@ class Check:
                 if wrong:
                     yield finding("unstable", name, lines.get(dag_id, 1), wrong, dag_id=dag_id)
 
-    def _closure(self, path: Path, reads: dict[Path, Outcome]) -> set[Path]:
+    def _closure(self, path: Path) -> set[Path]:
         """The modules of the DAG folder that are imported with this file."""
         found: set[Path] = set()
         pending = [path]
         while pending:
-            for module in reads[pending.pop()].own_modules - found:
-                if module in reads:
+            for module in self.reads[pending.pop()].own_modules - found:
+                if module in self.reads:
                     found.add(module)
                     pending.append(module)
         return found
 
 
-def read(path: Path, root: Path, policy: Policy) -> Outcome:
-    """Apply the rules that import nothing to one file."""
+def read(path: Path, root: Path, policy: Policy) -> Source:
+    """Read one file and apply the rules that import nothing to it."""
     source = Source(path, root, policy)
-    outcome = Outcome(exemptions=source.exemptions, makes_dags=bool(source.dag_calls))
     if source.error:
         wrong = f"SyntaxError: {source.error.msg}"
         cure = "Correct the syntax"
         if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
-            wrong += (
-                f" (to Python {sys.version_info[0]}.{sys.version_info[1]}; the image runs {policy.python})"
-            )
+            here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            wrong += f" (to Python {here}; the image runs {policy.python})"
             cure = f"Correct the syntax, or run the checks with Python {policy.python}"
-        outcome.findings.append(finding("import-error", source.name, source.error.lineno or 1, wrong, cure))
-        return outcome
+        source.findings.append(finding("import-error", source.name, source.error.lineno or 1, wrong, cure))
+        return source
     for rule, said in apply("file", source, policy):
-        outcome.findings.append(finding(rule.name, source.name, said.at or 1, said.wrong, said.cure))
-    outcome.imports, outcome.needs = source.imports, source.needs
-    outcome.own_modules = {own for i in source.imports for own in source.own_module(i.module)} - {path}
-    return outcome
+        source.findings.append(finding(rule.name, source.name, said.at or 1, said.wrong, said.cure))
+    return source
 
 
 def try_own_rules(policy: Policy) -> None:
@@ -405,7 +400,7 @@ def try_own_rules(policy: Policy) -> None:
                 said[path] = set()
         makers = {
             "read": lambda: lambda path: read(path, root, there),
-            "first": lambda: Parser(root, there, False, False).parse,
+            "first": lambda: Parser(root, there, {}, False, False).parse,
         }
         for _, path, answer in Pool(makers, 1, policy.time_limit).run(list(said)):
             said[path] |= {one.rule for one in getattr(answer, "findings", ())}
@@ -459,9 +454,8 @@ def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
     try:
         from . import parser
     except ImportError as error:
-        raise PolicyError(
-            f"{error}: install Apache Airflow 3.3 in this environment, or use --static."
-        ) from None
+        cure = "install Apache Airflow 3.3 in this environment, or use --static"
+        raise PolicyError(f"{error}: {cure}.") from None
     modules = set()
     for path in paths:
         text = path.read_text(encoding="utf-8", errors="replace")

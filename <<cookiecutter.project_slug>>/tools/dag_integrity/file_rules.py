@@ -66,8 +66,7 @@ NOT_SECRET = re.compile(
     'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC"), or read the clock in a task',
 )  # fmt: skip
 def _clock(source: Source):
-    for node in source.at_parse:
-        name = source.full_name(node.func) if isinstance(node, ast.Call) else ""
+    for name, node in source.calls(source.at_parse):
         if name in CLOCKS and not _only_logged(source, node):
             wrong = f"{name}() is read when the file is parsed: every parse gives another value"
             yield problem(wrong, node.lineno)
@@ -94,9 +93,8 @@ def _only_logged(source: Source, node: ast.AST, names: tuple[str, ...] = ()) -> 
     "Move it into a task; in a template write {{ var.value.name }} or {{ conn.name.host }}",
 )  # fmt: skip
 def _forbidden(source: Source):
-    for node in source.at_parse:
-        name = source.full_name(node.func) if isinstance(node, ast.Call) else ""
-        for what in [what for pattern, what in FORBIDDEN.items() if name and re.fullmatch(pattern, name)]:
+    for name, node in source.calls(source.at_parse):
+        for what in [what for pattern, what in FORBIDDEN.items() if re.fullmatch(pattern, name)]:
             yield problem(f"The file {what} when it is parsed", node.lineno)
 
 
@@ -161,9 +159,8 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 )  # fmt: skip
 def _session(source: Source):
     at_parse = set(source.at_parse)
-    for node in source.nodes:
-        name = source.full_name(getattr(node, "func", node))
-        if isinstance(node, ast.Call) and node not in at_parse and SESSION.fullmatch(name):
+    for name, node in source.calls(source.nodes):
+        if node not in at_parse and SESSION.fullmatch(name):
             yield problem(f"{name.split('.')[-1]}() fails when the task runs", node.lineno)
 
 

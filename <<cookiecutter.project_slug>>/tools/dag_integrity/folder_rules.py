@@ -59,9 +59,8 @@ def list_folder(dags: Path) -> Folder:
             if path.is_symlink() and not path.exists():
                 folder.links[path] = "The link points to nothing"
             elif path.is_symlink() and path.is_dir() and Path(place).resolve().is_relative_to(path.resolve()):
-                folder.links[path] = (
-                    "The link leads back to its own folder: Airflow refuses the whole DAG folder"
-                )
+                why = "The link leads back to its own folder: Airflow refuses the whole DAG folder"
+                folder.links[path] = why
                 folders.remove(name)
             elif name in names and name.endswith(".py") and "__pycache__" not in place:
                 everything.add(path)
@@ -105,11 +104,9 @@ def facts(c) -> dict:
     made = [asset for task in dag.tasks for outlet in task.outlets or () for asset in _assets(outlet)]
     inlets = [asset for task in dag.tasks for inlet in task.inlets or () for asset in _assets(inlet)]
     named = []
+    of_sensor = ("external_task_id", "external_task_ids")
     for task in dag.tasks:
-        for name, tasks in (
-            ("trigger_dag_id", ()),
-            ("external_dag_id", ("external_task_id", "external_task_ids")),
-        ):
+        for name, tasks in (("trigger_dag_id", ()), ("external_dag_id", of_sensor)):
             value = getattr(task, name, None)
             if isinstance(value, str) and value and "{" not in value:
                 ids = [getattr(task, key, None) for key in tasks]
@@ -155,9 +152,8 @@ def _schedule(c, consumed: list[dict]) -> str:
     words += [str(c.timetable.delta)] if getattr(c.timetable, "delta", None) else []
     words += [f"asset {asset['name'] or asset['uri']}" for asset in consumed]
     kind = type(c.dag.timetable).__name__.removesuffix("Timetable")
-    return (", ".join(words) or ("-" if kind == "Null" else kind)) + (
-        " (partitions)" if c.partitioned else ""
-    )
+    said = ", ".join(words) or ("-" if kind == "Null" else kind)
+    return f"{said} (partitions)" if c.partitioned else said
 
 
 def _same(one: dict, other: dict) -> bool:
@@ -192,7 +188,7 @@ def _hidden(folder: Folder):
         write = "Put the archive's files into the folder, or list it in .airflowignore"
         yield problem(wrong, 1, write, folder.name(path))
     for path in folder.others:
-        if folder.reads[path].makes_dags:
+        if folder.reads[path].dag_calls:
             wrong, write = "The file makes a DAG, and .airflowignore hides it from Airflow", ""
             if path in folder.skipped:
                 wrong = "Airflow skips this file: the words airflow and dag are not both in it"
@@ -206,12 +202,9 @@ def _hidden(folder: Folder):
 )  # fmt: skip
 def _no_dag(folder: Folder):
     for path in folder.skipped:
-        if not folder.reads[path].makes_dags and path.name != "__init__.py":
-            yield problem(
-                "This file is no DAG file, and Airflow looks into it again and again",
-                1,
-                file=folder.name(path),
-            )
+        if not folder.reads[path].dag_calls and path.name != "__init__.py":
+            wrong = "This file is no DAG file, and Airflow looks into it again and again"
+            yield problem(wrong, 1, file=folder.name(path))
 
 
 @rule(
@@ -313,9 +306,9 @@ def _unknown_dag(folder: Folder):
 )  # fmt: skip
 def _image_import(folder: Folder):
     image = image_packages(folder.root, folder.policy)
-    for path, outcome in folder.reads.items() if image else ():
+    for path, source in folder.reads.items() if image else ():
         wanted: dict[str, tuple[str, int]] = {}
-        for module, line in outcome.needs:
+        for module, line in source.needs:
             names = distributions(module, folder.dags)
             if names and not names & image:
                 wanted.setdefault(min(names), (module, line))

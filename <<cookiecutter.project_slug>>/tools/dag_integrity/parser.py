@@ -14,7 +14,6 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 from airflow.dag_processing import dagbag
 from airflow.models.serialized_dag import SerializedDagModel
@@ -50,9 +49,7 @@ def usual():
     second.expand(number=first())
 usual()
 """
-COLLECT_EVERY = (
-    25  # files, after which the garbage is collected; Python's own collector would run all the time
-)
+COLLECT_EVERY = 25  # files: Python's own collector of garbage would run all the time
 MOST_OUTPUT = 50_000_000  # bytes: a file that prints without end must not fill the disk before its time is up
 
 
@@ -63,8 +60,8 @@ class TooLate(BaseException):
 class Parser:
     """Parses DAG files in this process, which it takes over: its output, directory, path and garbage."""
 
-    def __init__(self, root: Path, policy: Policy, second: bool, whole: bool) -> None:
-        self.root, self.policy, self.second, self.whole = root, policy, second, whole
+    def __init__(self, root: Path, policy: Policy, sources: dict, second: bool, whole: bool) -> None:
+        self.root, self.policy, self.sources, self.second, self.whole = root, policy, sources, second, whole
         self.dags = root / policy.dags_folder
         self.guard, self.parsed, self.stated = Guard(self.dags), 0, {}
         dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
@@ -111,7 +108,7 @@ class Parser:
         started = clock(os.getpid())
         self.guard.armed = str(path)
         try:
-            dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=True)
+            dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=False)
         finally:
             self.guard.armed = ""
         outcome.seconds = clock(os.getpid()) - started
@@ -134,7 +131,7 @@ class Parser:
         for name in added:
             if name.startswith("unusual_prefix_") or self._own(name):
                 sys.modules.pop(name, None)
-        self.known.update(sys.modules)
+        self.known.update(added & sys.modules.keys())
         os.chdir(tempfile.gettempdir())
         sys.path[:] = self.world[0]
         if dict(os.environ) != self.world[1]:
@@ -158,7 +155,7 @@ class Parser:
         return self._own(module)
 
     def _check(self, path: Path, dags: list, added: set[str], outcome: Outcome) -> None:
-        source = _Lazily(lambda: Source(path, self.root, self.policy))
+        source = self.sources.get(path) or Source(path, self.root, self.policy)
         name = path.relative_to(self.root).as_posix()
         for refused in self.guard.refusals:
             where = Path(refused.path).relative_to(self.root).as_posix()
@@ -166,17 +163,17 @@ class Parser:
             outcome.findings.append(finding("forbidden-at-import", where, refused.line, wrong))
         for text in self.bag.import_errors.values():
             if RefusedAtImport.__name__ not in text:
-                outcome.findings.append(explain(text, source(), self.root, self.policy))
+                outcome.findings.append(explain(text, source, self.root, self.policy))
         outcome.findings += self._warnings(path)
         heavy = {heavy_module(module, self.policy) for module in added} - {None}
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
-            line = next((i.line for i in source().imports if i.module in added), 1)
+            line = next((i.line for i in source.imports if i.module in added), 1)
             outcome.heavy = [(some(sorted(heavy)), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(finding("output", name, 1, wrong))
         if not dags and not outcome.findings:
-            outcome.findings.append(_no_dag(source()))
+            outcome.findings.append(_no_dag(source))
         for dag in dags:
             subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, len(dags))
 
@@ -225,23 +222,9 @@ class Parser:
         return found
 
 
-class _Lazily:
-    """A Source that is read when it is first asked for something: most files have no finding."""
-
-    def __init__(self, make) -> None:
-        self.make, self.made = make, None
-
-    def __call__(self) -> Source:
-        self.made = self.made or self.make()
-        return self.made
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self(), name)
-
-
 def _no_dag(source: Source) -> Finding:
     if source.dag_calls:
-        called = getattr(source.dag_calls[0], "name", "")
+        called = source.dag_calls[0].name
         write = f"Call {called}() at the end of the file" if called else "See why that line is not reached"
         wrong = "The file has a DAG in it, and parsing it makes none"
         return finding("no-dag", source.name, source.dag_line(), wrong, write)
@@ -293,14 +276,15 @@ def _first_difference(one, other, where: str = "") -> str:
             if (a := one.get(key)) != (b := other.get(key)):
                 inner = a.get("__var", a) if isinstance(a, dict) else {}
                 step = f"task {inner['task_id']}" if isinstance(inner, dict) and "task_id" in inner else key
-                return _first_difference(
-                    a, b, where if key in ("__var", "__type", "tasks") else f"{where}.{step}"
-                )
+                inside = where if key in ("__var", "__type", "tasks") else f"{where}.{step}"
+                return _first_difference(a, b, inside)
     short = [text if len(text := repr(value)) <= 60 else f"{text[:57]}…" for value in (one, other)]
     return f"{where.lstrip('.')} is {short[0]}, then {short[1]}"
 
 
 # Part of the error's text, rule, what to write instead
+BESIDE = "Write Path(__file__).parent / …: a pod's working directory is another"
+IN_FULL = "Import by the full name from the DAG folder on, as from package.module import …"
 KNOWN = [
     ("AirflowDagCycleException", "cycle", ""),
     ("DuplicateTaskIdFound", "import-error", "Give each task of the DAG its own task_id"),
@@ -308,17 +292,9 @@ KNOWN = [
     ("CroniterBad", "schedule", ""),
     ("required params without default values", "params", ""),
     ("ParamValidationError", "params", ""),
-    (
-        "FileNotFoundError",
-        "import-error",
-        "Write Path(__file__).parent / …: a pod's working directory is another",
-    ),
+    ("FileNotFoundError", "import-error", BESIDE),
     ("SystemExit", "process-death", ""),
-    (
-        "relative import",
-        "import-error",
-        "Import by the full name from the DAG folder on, as from package.module import …",
-    ),
+    ("relative import", "import-error", IN_FULL),
 ]
 # What ruff does not know of
 MOVED = {
@@ -355,9 +331,8 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
         write = _missing_module(max([match[1], *there], key=len), root, source)
         return finding("import-error", name, line, message, write)
     if "'provide_context'" in message:
-        return finding(
-            "airflow-3", name, line, "provide_context is gone in Airflow 3", CURES["provide_context"]
-        )
+        wrong = "provide_context is gone in Airflow 3"
+        return finding("airflow-3", name, line, wrong, CURES["provide_context"])
     if gone := re.search(r"'(airflow\.(?!providers)[\w.]+)'", message):
         write = next((cure for module, cure in MOVED.items() if gone[1].startswith(module)), "")
         return finding("airflow-3", name, line, f"{gone[1]} is gone in Airflow 3: {message}", write)
@@ -387,9 +362,6 @@ def _missing_module(module: str, root: Path, source: Source) -> str:
 
 
 def _where(package: str, root: Path, policy: Policy) -> str:
-    in_image = package in image_packages(root, policy)
-    return (
-        "to the lock, as the image has it (make add)"
-        if in_image
-        else "to the image and to the lock (make add)"
-    )
+    if package in image_packages(root, policy):
+        return "to the lock, as the image has it (make add)"
+    return "to the image and to the lock (make add)"

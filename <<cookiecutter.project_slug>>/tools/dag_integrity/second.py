@@ -24,26 +24,31 @@ CLOCKS = {"now", "today", "utcnow", "tomorrow", "yesterday"}
 SWITCH = "__other_way_round__"
 
 
-class BackwardSet(set):
-    """A set that iterates the other way round."""
+class Backward:
+    """Iterates the other way round than the set that it is made from, which a copy may do as well."""
+
+    order: list | None = None
 
     def __iter__(self):
-        return reversed(list(super().__iter__()))
+        now = list(super().__iter__())
+        unchanged = self.order and len(now) == len(self.order) and all(one in self for one in self.order)
+        return reversed(self.order if unchanged else now)
 
 
-class BackwardFrozenSet(frozenset):
-    """A frozenset that iterates the other way round."""
+class BackwardSet(Backward, set):
+    pass
 
-    def __iter__(self):
-        return reversed(list(super().__iter__()))
+
+class BackwardFrozenSet(Backward, frozenset):
+    pass
 
 
 def other_way_round(value, name: str = ""):
     """The value that an expression of the DAG folder's code has in the second process."""
-    if type(value) is set:
-        return BackwardSet(value)
-    if type(value) is frozenset:
-        return BackwardFrozenSet(value)
+    if type(value) in (set, frozenset):
+        backward = BackwardSet(value) if type(value) is set else BackwardFrozenSet(value)
+        backward.order = list(value)
+        return backward
     if name in CLOCKS and isinstance(value, datetime.date):
         return value + LATER
     return ~value if name == "hash" and type(value) is int else value
@@ -56,7 +61,10 @@ class Switch(ast.NodeTransformer):
         self.generic_visit(node)
         called = getattr(node, "func", None)
         name = ast.Constant(getattr(called, "attr", getattr(called, "id", "")))
-        return ast.copy_location(ast.Call(ast.Name(SWITCH, ast.Load()), [node, name], []), node)
+        call = ast.Call(ast.Name(SWITCH, ast.Load()), [node, name], [])
+        for made in (call, call.func, name):
+            ast.copy_location(made, node)
+        return call
 
     def visit_MatchValue(self, node: ast.AST) -> ast.AST:
         return node
@@ -73,7 +81,7 @@ def differ(dags: Path) -> None:
         path = self.get_filename(fullname)
         if not path.startswith(f"{dags}{os.sep}"):
             return original(self, fullname)
-        tree = ast.fix_missing_locations(Switch().visit(ast.parse(self.get_data(path), path)))
+        tree = Switch().visit(ast.parse(self.get_data(path), path))
         return compile(tree, path, "exec", dont_inherit=True)
 
     importlib.machinery.SourceFileLoader.get_code = get_code
@@ -87,7 +95,7 @@ def differ(dags: Path) -> None:
 def _reverse_listings() -> None:
     listdir, scandir = os.listdir, os.scandir
 
-    class Backward(Iterator):
+    class Entries(Iterator):
         def __init__(self, *args) -> None:
             with scandir(*args) as entries:
                 self.entries = list(entries)
@@ -106,13 +114,13 @@ def _reverse_listings() -> None:
         close = __exit__
 
     os.listdir = lambda *args: listdir(*args)[::-1]
-    os.scandir = Backward
+    os.scandir = Entries
     # pathlib and glob keep the function under names of their own, which differ from Python to Python.
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("glob", "pathlib")]
     classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     for owner in [*modules, *classes]:
         for name, value in list(vars(owner).items()):
             if getattr(value, "__func__", value) is scandir:
-                setattr(owner, name, Backward)
+                setattr(owner, name, Entries)
             elif getattr(value, "__func__", value) is listdir:
                 setattr(owner, name, staticmethod(os.listdir))

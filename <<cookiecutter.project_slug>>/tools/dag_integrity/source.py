@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from . import Finding
 from .policy import Exemption, Policy
 
 # Functions under these decorators run in a task, not when the file is parsed.
-TASK_DECORATORS = {"task", "asset", "setup", "teardown", "task_group"} - {"task_group"}
+TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
@@ -26,6 +27,14 @@ class Import(NamedTuple):
     line: int
 
 
+class DagCall(NamedTuple):
+    """Where a file makes a DAG: the function's name, '' for a call, and the texts in call or decorators."""
+
+    line: int
+    name: str
+    texts: set
+
+
 class Source:
     """One Python file of the DAG folder; `name` is its path in the repository."""
 
@@ -35,11 +44,22 @@ class Source:
         self.dags = root / policy.dags_folder
         self.text = path.read_text(encoding="utf-8-sig", errors="replace")
         self.error: SyntaxError | None = None
+        self.findings: list[Finding] = []
+        _ = self.tree
+
+    def __getstate__(self) -> dict:
+        """What goes to another process: no syntax tree, which is quicker made again than sent."""
+        asked = "imports needs own_modules dag_calls task_lines exemptions"
+        kept = "path policy name dags text error findings"
+        return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
+
+    @cached_property
+    def tree(self) -> ast.Module:
         try:
-            self.tree = ast.parse(self.text, str(path))
+            return ast.parse(self.text, str(self.path))
         except (SyntaxError, ValueError, RecursionError) as error:
             self.error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
-            self.tree = ast.Module(body=[], type_ignores=[])
+            return ast.Module(body=[], type_ignores=[])
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -78,6 +98,10 @@ class Source:
         first, _, rest = dotted(node).partition(".")
         return ".".join(filter(None, [self.names.get(first, first), rest]))
 
+    def calls(self, nodes: list[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
+        """The calls among these nodes, each with the full name of what is called."""
+        return ((self.full_name(node.func), node) for node in nodes if isinstance(node, ast.Call))
+
     @cached_property
     def imports(self) -> list[Import]:
         """The modules imported at parse; of `from a import b` both `a` and `a.b`, for b may be a module."""
@@ -114,8 +138,15 @@ class Source:
         found, parts = [], module.split(".")
         for count in range(1, len(parts) + 1):
             path = self.dags.joinpath(*parts[:count])
+            if not path.is_dir():
+                return [*found, path.with_suffix(".py")] if path.with_suffix(".py").is_file() else found
             found += [p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()][:1]
         return found
+
+    @cached_property
+    def own_modules(self) -> set[Path]:
+        """The other files of the DAG folder that importing this one reads."""
+        return {own for i in self.imports for own in self.own_module(i.module)} - {self.path}
 
     def is_task(self, node: ast.AST) -> bool:
         """Whether a function is a task by its decorator."""
@@ -123,16 +154,21 @@ class Source:
         return any(name[0] == "airflow" and "task" in name[1:] for name in names)
 
     @cached_property
-    def dag_calls(self) -> list[ast.AST]:
+    def dag_calls(self) -> list[DagCall]:
         """Where the file makes DAGs: calls of DAG(...), functions under @dag or @asset."""
         found = []
         for node in self.nodes:
+            heads = []
             if isinstance(node, ast.Call) and self._is_airflow(node.func, ("DAG",)):
-                found.append(node)
+                heads = [node]
             elif isinstance(node, FUNCTIONS):
                 decorators = [decorator_of(d) for d in node.decorator_list]
                 if any(self._is_airflow(d, ("dag", "asset", "multi")) for d in decorators):
-                    found.append(node)
+                    heads = node.decorator_list
+            if heads:
+                inside = [n.value for head in heads for n in ast.walk(head) if isinstance(n, ast.Constant)]
+                texts = {text for text in inside if isinstance(text, str)}
+                found.append(DagCall(first_line(node), getattr(node, "name", ""), texts))
         return found
 
     def _is_airflow(self, node: ast.AST, names: tuple[str, ...]) -> bool:
@@ -141,12 +177,10 @@ class Source:
 
     def dag_line(self, dag_id: str = "") -> int:
         """The line of the call or decorator that makes this DAG; the first such where the id is computed."""
-        for node in self.dag_calls:
-            heads = [node] if isinstance(node, ast.Call) else node.decorator_list
-            texts = [n.value for head in heads for n in ast.walk(head) if isinstance(n, ast.Constant)]
-            if dag_id and (dag_id in texts or dag_id == getattr(node, "name", "")):
-                return first_line(node)
-        return min(map(first_line, self.dag_calls), default=1)
+        for call in self.dag_calls:
+            if dag_id and (dag_id in call.texts or dag_id == call.name):
+                return call.line
+        return min((call.line for call in self.dag_calls), default=1)
 
     @cached_property
     def task_lines(self) -> dict[str, int]:
