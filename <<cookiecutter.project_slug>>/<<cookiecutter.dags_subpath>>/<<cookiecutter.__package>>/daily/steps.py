@@ -207,7 +207,8 @@ def read(name: str, day: str, kind: str = "clean", settings: Settings | None = N
     for attempt in range(ATTEMPTS):
         try:
             with store.open(f"{folder(kind, name, day)}/{name}.parquet") as file:
-                return cleaning.to_frame(pq.read_table(file, use_threads=False, pre_buffer=False))
+                # Not read_table, whose scanner's threads can abort a process that ends right after it.
+                return cleaning.to_frame(pq.ParquetFile(file).read(use_threads=False))
         except FileNotFoundError:
             break
         except OSError:  # it may have been replaced while it was read
