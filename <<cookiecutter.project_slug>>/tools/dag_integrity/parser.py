@@ -131,7 +131,7 @@ class Parser:
         for name in added:
             if name.startswith("unusual_prefix_") or self._own(name):
                 sys.modules.pop(name, None)
-        self.known.update(added & sys.modules.keys())
+        self.known.update(sys.modules)  # also what the checks themselves have brought in since
         os.chdir(tempfile.gettempdir())
         sys.path[:] = self.world[0]
         if dict(os.environ) != self.world[1]:
