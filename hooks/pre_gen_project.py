@@ -268,6 +268,8 @@ def stop(output_dir):
 
     The command line gets what Ctrl-C would send; a program that calls cookiecutter as a library gets its exception.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so does the parent, started by a shell with &
+        sys.exit(1)
     parent = os.getppid()
     words = [Path(word).name for word in command_of(parent)[:3]]
     if {"cookiecutter", "cruft"} & {*words[:2], *(words[2:] if words[1:2] == ["-m"] else [])}:

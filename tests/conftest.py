@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,9 @@ import pytest
 from cookiecutter import environment, generate
 from cookiecutter.main import cookiecutter
 from jinja2 import FileSystemBytecodeCache
+
+# A shell that starts the tests in the background has Ctrl-C ignored, and what the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PROJECT_FOLDER = TEMPLATE / "<<cookiecutter.project_slug>>"

@@ -183,7 +183,7 @@ def steps_that(outcome, output):
 
 @pytest.mark.airflow
 def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
-    project = bake_fresh(ci="github")
+    project = bake_fresh(ci="github", git_repo="git@github.com:acme/my-etl.git")
     commit(project)
     output = act(project, expect=0)
     names = {step["name"] for step in load(project, GITHUB)["jobs"]["check"]["steps"]}
@@ -252,7 +252,7 @@ def only_integrity_tests(project):
 
 @pytest.mark.airflow
 def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
-    project = bake_fresh(ci="gitlab")
+    project = bake_fresh(ci="gitlab", git_repo="git@gitlab.com:acme/my-etl.git")
     only_integrity_tests(project)
     commit(project)
     jobs = gitlab_jobs(project)

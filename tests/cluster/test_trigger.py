@@ -21,18 +21,18 @@ def project(installed):
 
 def test_a_run_is_started_with_what_it_was_given(project, tmp_path):
     cluster = Cluster(project, tmp_path, helm_chart.tools() / "helm")
-    path = f"{project}/.venv/bin:/usr/bin:/bin"
+    # The pod that kubectl exec leads to.
+    pod = {
+        "PATH": f"{project}/.venv/bin:/usr/bin:/bin",
+        "AIRFLOW_HOME": f"{project}/.airflow",
+        "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
+    }
     conf = '{"partition": "2018-02-01"}'
-    printed = cluster.make("trigger", DAG="extract", CONF=conf, PATH=path)
+    printed = cluster.make("trigger", DAG="extract", CONF=conf, **pod)
     assert "manual__" in printed
     assert "queued" in printed
-    runs = run(
-        [project / ".venv/bin/airflow", "dags", "list-runs", "extract", "--output", "json"],
-        project,
-        AIRFLOW_HOME=f"{project}/.airflow",
-        AIRFLOW__CORE__DAGS_FOLDER=f"{project}/dags",
-    )
+    runs = run([project / ".venv/bin/airflow", "dags", "list-runs", "extract", "--output", "json"], project, **pod)
     assert "manual__" in runs
     command = [*make_command(), "trigger"]
-    assert "Dag id nope not found" in run(command, project, 2, **cluster.environment, DAG="nope", PATH=path)
+    assert "Dag id nope not found" in run(command, project, 2, **cluster.environment | pod, DAG="nope")
     assert "which one? make trigger DAG=extract" in cluster.make("trigger", expect=2)

@@ -171,11 +171,19 @@ def test_the_notebook_opens_a_clean_day(bake_fresh):
             line = jupyter.stdout.readline()
             assert line, f"make notebook ended:\n{said}"
             said += line
-        with urllib.request.urlopen(address[0]) as page:
-            assert b"jupyter" in page.read().lower()
+        assert b"jupyter" in page_at(address[0]).lower()
     finally:
         os.killpg(jupyter.pid, signal.SIGTERM)
         jupyter.communicate(timeout=60)
+
+
+def page_at(address):
+    """The page, as soon as its server takes connections: it prints the address before that."""
+    for _ in range(60):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address) as page:
+            return page.read()
+        time.sleep(1)
+    raise AssertionError(f"nothing at {address}")
 
 
 def test_what_an_ide_reads_is_there(project):

@@ -106,7 +106,7 @@ def test_a_paginated_api(run, project, server):
     assert four["transform"] == two["transform"]
     assert empty["transform"]["2018-02-02"]["read"] == 0
     orders = pd.read_parquet(project / "data/clean/orders" / f"partition_date={DAY}")
-    assert orders.set_index("id")["paid"].loc[[4, 6]].to_list() == [6.0, 8.0]
+    assert orders.set_index("id")["paid"].loc[[4, 6]].to_list() == [6.0, 9.5]
     (path,) = (project / "data/rejected/orders" / f"partition_date={DAY}").iterdir()
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
         {
