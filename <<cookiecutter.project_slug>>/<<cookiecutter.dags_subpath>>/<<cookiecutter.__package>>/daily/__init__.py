@@ -2,7 +2,7 @@
 
 A dataset is said once, in a module of its own, which tasks import when they run (so it may import pandas):
 
-    from my_etl.daily import Column, Dataset, http
+    from << cookiecutter.__package >>.daily import Column, Dataset, http
 
     def fetch(start, end, sink):  # write the bytes of [start, end) to sink, a binary file
         http.download_csv("https://example.com/orders.csv", sink, params={"from": start, "to": end})
@@ -27,10 +27,13 @@ A dataset is said once, in a module of its own, which tasks import when they run
         time="at",  # is inside the day
     )
 
-A DAG file says `from my_etl.daily import airflow as daily`. That module has what the arguments of @dag need
-(every_day, defaults, params, deadline), and what its tasks call: plan, fetch and publish, or extract, which
-is all three in one task; and transform. A task of your own gets its day from day_of(), and is put inside
-`with daily.errors():`.
+A DAG file says
+
+    from << cookiecutter.__package >>.daily import airflow as daily
+
+That module has what the arguments of @dag need (every_day, defaults, params, deadline), and what its tasks
+call: plan, fetch and publish, or extract, which is all three in one task; and transform. A task of your own
+gets its day from day_of(), and is put inside `with daily.errors():`.
 
 Data are below ETL_DATA_ROOT, a folder for each UTC day (settings.py says what else can be set):
 

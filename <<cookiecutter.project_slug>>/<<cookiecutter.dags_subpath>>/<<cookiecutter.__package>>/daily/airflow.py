@@ -1,6 +1,6 @@
 """For DAG files: what the arguments of @dag need, and what the tasks call. Nothing heavy is imported here.
 
-    from my_etl.daily import airflow as daily
+    from << cookiecutter.__package >>.daily import airflow as daily
 
 What the tasks call finds the day in the run: see day_of.
 """
