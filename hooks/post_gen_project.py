@@ -34,9 +34,11 @@ def made_by_cruft_for_a_comparison(answers, project):
     return project.parent.parent.resolve() == Path(tempfile.gettempdir()).resolve()
 
 
-def remove_empty_folders():
-    """Remove the folders whose only file was not chosen."""
-    for folder in (Path(".github/workflows"), Path(".github")):
+def remove_what_was_not_chosen():
+    """Remove the folders whose only file was not chosen, and bytecode, which a checkout of the template may have."""
+    for path in Path("tools").rglob("*.py[co]"):
+        path.unlink()
+    for folder in (Path(".github/workflows"), Path(".github"), *Path("tools").rglob("__pycache__")):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
@@ -85,7 +87,7 @@ def main(comparison=False):
     answers, project = json.loads(ANSWERS), Path.cwd()
     sys.dont_write_bytecode = True  # no __pycache__ in a new project
     sys.path.insert(0, ".")
-    remove_empty_folders()
+    remove_what_was_not_chosen()
     write_checksums()
     if comparison or made_by_cruft_for_a_comparison(answers, project):
         return

@@ -45,10 +45,6 @@ def _apart(tmp_path_factory):
             super().__init__(**options)
             self.bytecode_cache = FileSystemBytecodeCache(str(cache))
 
-        def from_string(self, source, globals=None, template_class=None):
-            # Jinja caches only what a loader gives; names and hooks come as strings.
-            return super().from_string(source, globals, template_class)
-
     patch.setattr(generate, "create_env_with_context", _environment_maker(CachedEnvironment))
     yield
     patch.undo()

@@ -4,11 +4,15 @@ import ast
 import itertools
 import json
 import re
+import shutil
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
+from cookiecutter.generate import is_copy_only_path
+from cookiecutter.main import cookiecutter
 
 from tests.bake.combinations import CHOICES, all_pairs, readable
 from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, run
@@ -107,9 +111,34 @@ def assert_style(project):
 def template_files():
     """Return the template's files that cookiecutter renders: the hooks and the project."""
     hooks = (TEMPLATE / "hooks").glob("*.py")
-    raw = QUESTIONS["_copy_without_render"]
     project = (path for path in PROJECT_FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return [*hooks, *(path for path in project if not any(path.match(pattern) for pattern in raw))]
+    return [*hooks, *(path for path in project if not is_copied(path.relative_to(PROJECT_FOLDER)))]
+
+
+def is_copied(name):
+    """Tell whether cookiecutter copies a file, alone or with a folder that it is in, instead of rendering it."""
+    return any(is_copy_only_path(str(path), {"cookiecutter": QUESTIONS}) for path in (name, *name.parents))
+
+
+def test_what_has_nothing_to_render_is_copied():
+    """Rendering is most of the time that a bake takes."""
+    plain = [path for path in template_files() if PROJECT_FOLDER in path.parents and "<<" not in path.read_text()]
+    plain = [path for path in plain if not re.search("<%|<#", path.read_text())]
+    # The packages' few words.
+    assert [path.name for path in plain] == ["__init__.py"] * 2
+
+
+def test_bytecode_of_a_used_checkout_stays_there(tmp_path):
+    template = tmp_path / "template"
+    for name in ("hooks", "templates", PROJECT_FOLDER.name):
+        shutil.copytree(TEMPLATE / name, template / name)
+    shutil.copy(TEMPLATE / "cookiecutter.json", template)
+    tools = template / PROJECT_FOLDER.name / "tools"
+    (tools / "local" / "__pycache__").mkdir(exist_ok=True)
+    (tools / "local" / "__pycache__" / "run.cpython-310.pyc").write_bytes(b"of another day")
+    project = Path(cookiecutter(str(template), no_input=True, output_dir=str(tmp_path)))
+    assert not [path for path in project.rglob("*") if "pyc" in path.name]
+    assert "pyc" not in (project / "tools" / "SHA256SUMS").read_text()
 
 
 def test_no_stray_delimiter():
