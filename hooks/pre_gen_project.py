@@ -20,7 +20,7 @@ AS_TYPED = r"""<< _cookiecutter | default({}) | tojson >>"""
 OLDEST_COOKIECUTTER = (2, 7, 1)
 
 CHOICES = {
-    "git_access": ("ssh-deploy-key", "https-token", "public"),
+    "git_access": ("ssh-deploy-key", "https-token", "github-app", "public"),
     "dag_delivery": ("git-sync", "git-dag-bundle"),
     "executor": ("CeleryExecutor", "KubernetesExecutor", "LocalExecutor"),
     "ci": ("github", "gitlab", "none"),
@@ -158,8 +158,12 @@ def check_git_repo(answers):
         yield f"git_repo: the port {url['port']} must be between 1 and 65535"
     if access == "ssh-deploy-key" and https:
         yield f"git_repo: a deploy key needs an SSH address, such as git@{host}:{path}"
-    if access in ("https-token", "public") and not https:
+    if access != "ssh-deploy-key" and not https:
         yield f"git_repo: git_access {access} needs an HTTPS address, such as https://{host}/{path}"
+    elif access == "github-app" and re.search(r"gitlab|bitbucket|azure\.com$|visualstudio\.com$", host.lower()):
+        yield f"git_repo: a GitHub App opens repositories of GitHub, not of {host}; for that one take https-token"
+    elif access == "github-app" and answers["dag_delivery"] == "git-dag-bundle" and host.lower() != "github.com":
+        yield f"git_repo: GitDagBundle as a GitHub App knows github.com alone; for {host} take dag_delivery git-sync"
 
 
 def check_git_branch(answers):

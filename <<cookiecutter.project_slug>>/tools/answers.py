@@ -58,6 +58,7 @@ GIT_BRANCH = _answers["git_branch"]
 DAGS_SUBPATH = _answers["dags_subpath"]
 GIT_ACCESS = _answers["git_access"]
 SSH = GIT_ACCESS == "ssh-deploy-key"
+GITHUB_APP = GIT_ACCESS == "github-app"
 DAG_DELIVERY = _answers["dag_delivery"]
 DEPLOY_KEY_TYPE = _answers["deploy_key_type"]
 EXECUTOR = _answers["executor"]

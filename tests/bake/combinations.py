@@ -3,7 +3,7 @@
 from allpairspy import AllPairs
 
 CHOICES = {
-    "git_access": ["ssh-deploy-key", "https-token", "public"],
+    "git_access": ["ssh-deploy-key", "https-token", "github-app", "public"],
     "dag_delivery": ["git-sync", "git-dag-bundle"],
     "executor": ["CeleryExecutor", "KubernetesExecutor", "LocalExecutor"],
     "expose": ["port-forward", "nodeport", "airflow.example.com"],

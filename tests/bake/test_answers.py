@@ -30,6 +30,8 @@ GOOD = {
     "data_root": "file:///opt/airflow/data",
     "ci": "github",
 }
+APP = {"git_access": "github-app", "git_repo": "https://github.com/your-org/my-etl.git"}
+ENTERPRISE = {**APP, "git_repo": "https://git.example.com/your-org/my-etl.git"}
 HTTPS = {"git_access": "https-token", "git_repo": "https://github.com/your-org/my-etl.git"}
 
 REFUSED = {
@@ -103,6 +105,9 @@ BESIDE_EACH_OTHER = [
     ({"git_access": "public"}, "HTTPS address"),
     ({"git_access": "https-token"}, "HTTPS address"),
     ({"git_access": "https-token", "git_repo": "ssh://git@host/repo"}, "HTTPS address"),
+    ({"git_access": "github-app"}, "HTTPS address"),
+    ({**APP, "git_repo": "https://gitlab.com/acme/my-etl.git"}, "repositories of GitHub, not of gitlab.com"),
+    ({**ENTERPRISE, "dag_delivery": "git-dag-bundle"}, "take dag_delivery git-sync"),
     ({**HTTPS, "git_repo": "https://x-token:abc@github.com/org/repo"}, "must not contain"),
     ({"executor": "SequentialExecutor"}, "executor"),
     ({"ci": ""}, "ci"),
@@ -116,6 +121,8 @@ FIT_TOGETHER = [
     {},
     HTTPS,
     {**HTTPS, "git_access": "public"},
+    {**APP, "dag_delivery": "git-dag-bundle"},
+    ENTERPRISE,
     {"git_repo": "git@ssh.dev.azure.com:v3/org/my%20project/repo"},
     {"expose": "airflow.example.com", "__ingress_host": "airflow.example.com"},
     {**HTTPS, "git_repo": "https://git.example.com:8443/org/repo"},

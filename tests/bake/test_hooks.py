@@ -71,7 +71,7 @@ def test_git_without_a_branch_option(tmp_path):
     assert git(tmp_path / "my-etl", "symbolic-ref", "--short", "HEAD") == "develop"
 
 
-@pytest.mark.parametrize("access", ["ssh-deploy-key", "https-token", "public"])
+@pytest.mark.parametrize("access", ["ssh-deploy-key", "https-token", "github-app", "public"])
 def test_git_refuses_every_secret(bake, access):
     project = bake(git_access=access)
     secrets = [path for path in (project / "secrets").iterdir() if path.name != ".gitignore"]

@@ -27,8 +27,8 @@ def printed(bake):
 
 @pytest.mark.parametrize(
     "answers",
-    [{}, {"git_access": "https-token"} | HTTPS, {"git_access": "public"} | HTTPS],
-    ids=["ssh", "token", "public"],
+    [{}, {"git_access": "https-token"} | HTTPS, {"git_access": "github-app"} | HTTPS, {"git_access": "public"} | HTTPS],
+    ids=["ssh", "token", "app", "public"],
 )
 def test_the_values_fit_the_chart(printed, answers):
     text, values, project = printed(**answers)

@@ -1,11 +1,14 @@
-"""`make doctor` where git is read over HTTPS: with a token, without one, and from a public repository."""
+"""`make doctor` where git is read over HTTPS: with a token, as a GitHub App, and from a public repository."""
 
+import json
 import subprocess
+import sys
 
 import pytest
 
-from tests.cluster.test_doctor import broken, doctor, git
+from tests.cluster.test_doctor import broken, command, doctor, git
 from tests.conftest import bake_into
+from tests.servers import github_app
 from tests.servers.git_https_server import GitHttpsServer
 
 pytestmark = pytest.mark.servers
@@ -76,3 +79,85 @@ def test_a_private_repository_called_public_is_named(tmp_path):
         project = pushed(server, tmp_path / "project", "public")
         found = broken(doctor(project, expect=1, GIT_SSL_CAINFO=str(server.certificate)))
     assert "the repository is private, and git has no token for it" in found
+
+
+@pytest.fixture(scope="module")
+def with_app(tmp_path_factory):
+    """A GitHub Enterprise Server, a project that an App reads from it, and the App's private key."""
+    pem, public = github_app.new_key()
+    with GitHttpsServer(tmp_path_factory.mktemp("app"), github_app.TOKEN, public) as server:
+        project = pushed(server, tmp_path_factory.mktemp("with-app"), "github-app")
+        yield server, project, pem
+
+
+def as_app(with_app, expect=0, **files):
+    server, project, pem = with_app
+    github_app.put_files(project, **{"pem": pem} | files)
+    subprocess.run(["make", "keys"], cwd=project, check=True, capture_output=True)
+    return doctor(project, expect=expect, GIT_SSL_CAINFO=str(server.certificate))
+
+
+def test_the_app_opens_the_repository(with_app):
+    report = as_app(with_app)
+    assert "opens with the GitHub App alone" in report
+    assert "dags/ on branch main, commit" in report
+    assert github_app.TOKEN not in report
+    assert not broken(report)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"pem": github_app.new_key()[0]}, "GitHub knows no App of this ID with this key"),
+        ({"app": "654321"}, "GitHub knows no App of this ID with this key"),
+        ({"installation": "1"}, "the App has no installation of this ID"),
+    ],
+    ids=["key", "app", "installation"],
+)
+def test_what_is_wrong_with_the_app_is_named(with_app, files, words):
+    found = broken(as_app(with_app, expect=1, **files))
+    assert "OVERWRITE=my-etl-github-app make secrets" in found[words]
+    assert "/organizations/acme/settings/apps" in found[words]
+
+
+def test_an_app_that_may_not_see_the_repository_is_named(with_app):
+    """GitHub gives the token and then says that there is no such repository."""
+    server = with_app[0]
+    moved = server.repository.rename(server.repository.with_name("other.git"))
+    try:
+        found = broken(as_app(with_app, expect=1))
+    finally:
+        moved.rename(server.repository)
+    (fix,) = [fix for what, fix in found.items() if "has no repository acme/my-etl.git" in what]
+    assert fix.endswith("or let the App's installation see it")
+
+
+def test_without_the_app_s_files_the_server_is_not_asked(with_app):
+    _, project, _ = with_app
+    (project / "secrets/github_app_id").unlink(missing_ok=True)
+    assert "not asked, secrets lacks github_app_id" in doctor(project, expect=None)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "meaning"),
+    [
+        (401, "A JSON web token could not be decoded", "GitHub knows no App of this ID with this key"),
+        (404, "Integration not found", "GitHub knows no App of this ID with this key"),
+        (404, "Not Found", "the App has no installation of this ID"),
+        (403, "This installation has been suspended", "the App's installation is suspended"),
+        (
+            401,
+            "'Expiration time' claim ('exp') is too far in the future",
+            "GitHub finds this clock wrong",
+        ),
+    ],
+)
+def test_what_git_sync_and_the_provider_say_is_explained(bake, status, words, meaning):
+    body = json.dumps({"message": words, "documentation_url": github_app.DOCUMENTATION})
+    script = "import sys; from tools.cluster.git_errors import explained; print(explained(sys.argv[1])[0])"
+    # As git-sync 4.4 and PyGithub 2 put it.
+    for said in (
+        f"GitHub app installation endpoint returned status {status}, body: {json.dumps(body)}",
+        f"github.GithubException.GithubException: {status} {body}",
+    ):
+        assert command(bake(git_access="github-app"), sys.executable, "-c", script, said).strip() == meaning

@@ -32,9 +32,13 @@ def commit(project):
 @pytest.mark.parametrize("answers", all_pairs(), ids=readable)
 def test_a_project_as_baked_is_well(bake_fresh, answers):
     project = commit(bake_fresh(**answers, git_repo=address(answers["git_access"])))
-    s3 = answers["data_root"].startswith("s3:")
-    report = offline(project, expect=1 if s3 else 0)
-    assert list(broken(report)) == (["s3:// needs s3fs, which the image lacks"] if s3 else [])
+    lacks = ["s3:// needs s3fs, which the image lacks"] if answers["data_root"].startswith("s3:") else []
+    if (answers["git_access"], answers["dag_delivery"]) == ("github-app", "git-dag-bundle"):
+        lacks.append("a GitHub App's bundle needs PyGithub, which the image lacks")
+    if answers["git_access"] == "github-app":
+        lacks.append("secrets/ lacks github_app.pem, github_app_id, github_installation_id")
+    report = offline(project, expect=1 if lacks else 0)
+    assert list(broken(report)) == lacks
     assert "\N{CHECK MARK} helm/values.yaml: repository, branch and subPath as in pyproject.toml" in report
     slow = answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor"
     assert ("each task's pod clones the repository's whole history" in report) == slow

@@ -24,37 +24,26 @@ def blocks(page, language):
 
 
 def test_the_commands_make_what_the_values_name(page, tmp_path):
-    (tmp_path / "secrets").mkdir()
-    for name in ("secrets/github_app.pem", "company-ca.crt"):
-        (tmp_path / name).write_text("text")
-    made = {}
-    for command in blocks(page, "bash"):
-        words = [helm_chart.tools() / "kubectl", *command.split()[1:], "--dry-run=client", "--output=json"]
-        item = json.loads(run(words, cwd=tmp_path))
-        assert item["metadata"]["namespace"] == "etl"
-        made[item["metadata"]["name"]] = set(item["data"])
-    app, authority = map(yaml.safe_load, blocks(page, "yaml"))
-    assert made == {
-        app["volumes"][0]["secret"]["secretName"]: {"key.pem"},
-        authority["volumes"][0]["configMap"]["name"]: {"ca.crt"},
-    }
+    (tmp_path / "company-ca.crt").write_text("text")
+    (command,) = blocks(page, "bash")
+    words = [helm_chart.tools() / "kubectl", *command.split()[1:], "--dry-run=client", "--output=json"]
+    item = json.loads(run(words, cwd=tmp_path))
+    assert item["metadata"]["namespace"] == "etl"
+    (text,) = blocks(page, "yaml")
+    (volume,) = yaml.safe_load(text)["volumes"]
+    assert {item["metadata"]["name"]: set(item["data"])} == {volume["configMap"]["name"]: {"ca.crt"}}
 
 
 @pytest.mark.chart
-@pytest.mark.parametrize(
-    ("number", "name", "path"),
-    [(0, "GITSYNC_GITHUB_APP_PRIVATE_KEY_FILE", "key.pem"), (1, "GIT_SSL_CAINFO", "ca.crt")],
-    ids=["GitHub App", "authority"],
-)
-def test_git_sync_gets_the_file_that_its_environment_names(bake, page, number, name, path):
+def test_git_sync_gets_the_file_that_its_environment_names(bake, page):
     values = yaml.safe_load((bake(**PUBLIC) / "helm" / "values.yaml").read_text())
-    values = overlaid(values, yaml.safe_load(blocks(page, "yaml")[number]))
+    values = overlaid(values, yaml.safe_load(blocks(page, "yaml")[0]))
     pods = helm_chart.pod_specs(helm_chart.objects(helm_chart.render(values, "etl")))
     for component in ("dag-processor", "worker"):
         spec = pods[component]
         for container in [*spec["initContainers"], *spec["containers"]]:
             if not container["name"].startswith("git-sync"):
                 continue
-            (file,) = [variable["value"] for variable in container["env"] if variable["name"] == name]
-            (mount,) = [mount for mount in container["volumeMounts"] if file == f"{mount['mountPath']}/{path}"]
+            (file,) = [variable["value"] for variable in container["env"] if variable["name"] == "GIT_SSL_CAINFO"]
+            (mount,) = [mount for mount in container["volumeMounts"] if file == f"{mount['mountPath']}/ca.crt"]
             assert [volume for volume in spec["volumes"] if volume["name"] == mount["name"]]

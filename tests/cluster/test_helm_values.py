@@ -40,7 +40,15 @@ SYNCED_PODS = {
 REPOSITORIES = {
     "ssh-deploy-key": "git@github.com:acme/quakes.git",
     "https-token": "https://github.com/acme/quakes.git",
+    "github-app": "https://github.com/acme/quakes.git",
     "public": "https://github.com/acme/quakes.git",
+}
+
+
+GITHUB_APP = {
+    "APPLICATION_ID": "app-id",
+    "INSTALLATION_ID": "installation-id",
+    "PRIVATE_KEY": "private-key",
 }
 
 
@@ -105,7 +113,7 @@ def test_a_bake_writes_the_values_that_are_tested_here(bake, values_text, execut
 
 def test_every_combination_fits_the_chart_s_schema(values_text):
     matrix = combinations()
-    assert len(matrix) == 216
+    assert len(matrix) == 288
     errors = [(answers, helm_chart.schema_errors(yaml.safe_load(values_text(**answers)))) for answers in matrix]
     assert [(answers, found) for answers, found in errors if found] == []
 
@@ -118,6 +126,23 @@ def test_the_schema_check_sees_wrong_values(values_text):
     assert len(found) == 2
     assert found[0].startswith("webserver: ")
     assert "periods" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "api"),
+    [
+        ("github.com", None),
+        ("acme.ghe.com", "https://api.acme.ghe.com/"),
+        ("git.example.com", "https://git.example.com/api/v3/"),
+        ("git.example.com:8443", "https://git.example.com:8443/api/v3/"),
+    ],
+)
+def test_git_sync_knows_the_api_of_github_enterprise(values_text, host, api):
+    answers = {"git_access": "github-app", "git_repo": f"https://{host}/acme/quakes.git", "data_root": DATA_ROOTS[0]}
+    values = yaml.safe_load(values_text(**answers))
+    assert helm_chart.schema_errors(values) == []
+    env = {entry["name"]: entry.get("value") for entry in values["dags"]["gitSync"]["env"]}
+    assert env.get("GITSYNC_GITHUB_BASE_URL") == api
 
 
 @pytest.mark.parametrize("answers", combinations(expose="port-forward"), ids=str)
@@ -204,6 +229,8 @@ class Secrets:
         # Asked for at `make secrets` time and never on disk.
         token = {"GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD", "connection"}
         self.keys.setdefault(f"{SLUG}-git-token", token)
+        # Of the three files that GitHub shows; tests/secrets makes it of them.
+        self.keys.setdefault(f"{SLUG}-github-app", {"app-id", "installation-id", "private-key", "connection"})
         decoded = (
             base64.b64decode(value)
             for item in by_name.values()
@@ -334,6 +361,16 @@ class Release:
             assert not any("SSH" in name for name in env)
             token = {name for name in env if name.endswith(("USERNAME", "PASSWORD"))}
             assert len(token) == (4 if self.answers["git_access"] == "https-token" else 0)
+            # The names that git-sync reads. It refuses an App beside a user or a password.
+            app = {entry["name"]: entry for entry in container["env"] if "GITHUB" in entry["name"]}
+            assert {name: entry["valueFrom"]["secretKeyRef"] for name, entry in app.items()} == (
+                {
+                    f"GITSYNC_GITHUB_APP_{name}": {"name": f"{SLUG}-github-app", "key": key}
+                    for name, key in GITHUB_APP.items()
+                }
+                if self.answers["git_access"] == "github-app"
+                else {}
+            )
 
     def check_bundle(self):
         names = {container["name"] for spec in self.pods.values() for container in containers(spec)}
@@ -354,9 +391,10 @@ class Release:
             connection = [entry for entry in main["env"] if entry["name"] == "AIRFLOW_CONN_GIT_DAGS"]
             if self.answers["git_access"] == "public":
                 assert connection == []
-            elif self.answers["git_access"] == "https-token":
+            elif self.answers["git_access"] in ("https-token", "github-app"):
+                secret = "git-token" if self.answers["git_access"] == "https-token" else "github-app"
                 assert [entry["valueFrom"]["secretKeyRef"] for entry in connection] == [
-                    {"name": f"{SLUG}-git-token", "key": "connection"}
+                    {"name": f"{SLUG}-{secret}", "key": "connection"}
                 ]
             else:
                 extra = json.loads(connection[0]["value"])["extra"]

@@ -41,11 +41,6 @@ RUN_BY = {
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make add PKG=openpyxl": ("packages/test_packages.py", "test_make_add_installs_it_here", '"add", "PKG=openpyxl"'),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
-    "kubectl -n airflow create secret generic my-etl-github-app --from-file=key.pem=secrets/github_app.pem": (
-        "cluster/test_git_access_page.py",
-        "test_the_commands_make_what_the_values_name",
-        '"bash"',
-    ),
     "kubectl -n airflow create configmap company-ca --from-file=ca.crt=company-ca.crt": (
         "cluster/test_git_access_page.py",
         "test_the_commands_make_what_the_values_name",

@@ -13,6 +13,8 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
+from tests.servers import github_app
+
 TEXTS = {
     "fernet_key",
     "api_secret_key",
@@ -21,6 +23,7 @@ TEXTS = {
     "redis_password",
     "admin_password",
 }
+APP = {"git_access": "github-app", "git_repo": "https://github.com/acme/my-etl.git"}
 EVERYTHING = TEXTS | {"deploy_key", "deploy_key.pub", "kubernetes.yaml"}
 
 
@@ -247,8 +250,9 @@ def test_a_damaged_password_is_named_and_left_alone(project, content):
             {"deploy_key", "deploy_key.pub"},
             {"my-etl-git-ssh"},
         ),
+        (APP, {"deploy_key", "deploy_key.pub"}, {"my-etl-git-ssh", "my-etl-github-app"}),
     ],
-    ids=["local", "kubernetes", "https-token", "public"],
+    ids=["local", "kubernetes", "https-token", "public", "github-app"],
 )
 def test_only_what_the_answers_need(bake_fresh, answers, missing, missing_secrets):
     project = without_keys(bake_fresh(**answers))
@@ -256,6 +260,44 @@ def test_only_what_the_answers_need(bake_fresh, answers, missing, missing_secret
     assert names(project) == EVERYTHING - missing
     assert not missing_secrets & set(manifest(project))
     assert ("Register it" in done.stdout) == ("deploy_key" not in missing)
+
+
+def test_what_github_shows_is_asked_for_and_never_made(bake_fresh):
+    project = without_keys(bake_fresh(**APP))
+    asked = run_keys(project).stdout
+    assert "Yours to put into secrets/: github_app.pem, github_app_id, github_installation_id (" in asked
+    assert "https://github.com/organizations/acme/settings/apps" in asked
+    pem = github_app.new_key()[0]
+    github_app.put_files(project, pem)
+    assert "Yours to put" not in run_keys(project).stdout
+    made = manifest(project)["my-etl-github-app"]
+    assert made == {"private-key": pem, "app-id": b"123456", "installation-id": b"78901234"}
+    # The numbers are no secret, the key is.
+    found = [sys.executable, "tools/secrets/scan.py", "notes.md"]
+    for text, status in ((github_app.APP.encode(), 0), (pem, 1)):
+        (project / "notes.md").write_bytes(text)
+        assert subprocess.run(found, cwd=project, check=False, capture_output=True).returncode == status
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("pem", b"", "is not a private key as GitHub gives it (PEM)"),
+        ("pem", b"SHA256:fingerprint=", "is not a private key as GitHub gives it (PEM)"),
+        ("pem", github_app.new_key()[0][:200], "is not a private key as GitHub gives it (PEM)"),
+        ("app", "Iv1.abcdef", "is not a number"),
+        ("installation", "", "is not a number"),
+    ],
+)
+def test_what_github_never_shows_is_named(bake_fresh, file, content, words):
+    project = bake_fresh(**APP)
+    github_app.put_files(project, **{"pem": github_app.new_key()[0]} | {file: content})
+    said = run_keys(project, code=1).stderr
+    assert words in said
+    assert "docs/git-access.md" in said
+    doctor = [sys.executable, "-m", "tools.cluster.doctor", "--offline"]
+    report = subprocess.run(doctor, cwd=project, text=True, capture_output=True, check=False)
+    assert words in report.stdout
 
 
 def test_git_takes_none_of_them(project):

@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, Cluster
 from tests.conftest import clean_environment, make_command, run
+from tests.servers import github_app
 from tests.servers.git_ssh_server import GitSshServer
 from tests.servers.postgres_server import PostgresServer
 
@@ -182,6 +183,42 @@ def test_a_bundle_gets_the_token_as_a_connection(new):
     cluster.make("secrets", GIT_TOKEN=TOKEN, GIT_USERNAME="robot")
     connection = json.loads(cluster.secrets()["quakes-git-token"]["connection"])
     assert connection == {"conn_type": "git", "host": HTTPS["git_repo"], "login": "robot", "password": TOKEN}
+
+
+@pytest.mark.parametrize("delivery", ["git-sync", "git-dag-bundle"])
+def test_the_app_goes_to_the_cluster_and_comes_back(new, bake_fresh, delivery):
+    cluster = new(git_access="github-app", git_repo=HTTPS["git_repo"], dag_delivery=delivery)
+    assert "lacks github_app.pem, github_app_id, github_installation_id" in cluster.make("secrets", expect=2)
+    pem = github_app.new_key()[0]
+    github_app.put_files(cluster.project, pem)
+    cluster.make("secrets")
+    made = cluster.secrets()["quakes-github-app"]
+    if delivery == "git-dag-bundle":
+        connection = json.loads(made.pop("connection"))
+        assert connection["host"] == HTTPS["git_repo"]
+        assert connection["extra"] == {
+            "github_app_id": "123456",
+            "github_installation_id": "78901234",
+            "private_key": pem.decode(),
+            "strict_host_key_checking": "yes",
+        }
+    assert made == {"private-key": pem, "app-id": b"123456", "installation-id": b"78901234"}
+    assert "nothing was written" in cluster.make("secrets")
+
+    # Another key is refused; what the cluster has comes back.
+    github_app.put_files(cluster.project, github_app.new_key()[0])
+    assert re.search(r"quakes-github-app +private-key +another content", cluster.make("secrets", expect=2))
+    assert "holds other content in github_app.pem." in cluster.make("keys-from-cluster", expect=2)
+    for name in github_app.FILES:
+        (cluster.project / "secrets" / name).unlink()
+    cluster.make("keys-from-cluster")
+    assert [(cluster.project / "secrets" / name).read_bytes() for name in github_app.FILES] == [
+        pem,
+        b"123456",
+        b"78901234",
+    ]
+    assert "github_app" not in cluster.make("rotate", expect=2)
+    cluster.make("secrets", "SECRETS=external")
 
 
 def test_the_token_is_asked_for_without_echo(new):

@@ -14,12 +14,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.servers import github_app
+
 
 class GitHttpsServer:
     """Start with `with`; `url` is the repository's address, `certificate` the file to trust."""
 
-    def __init__(self, folder, token=None):
-        self.folder, self.token = folder, token
+    def __init__(self, folder, token=None, app=None):
+        """With `app`, the public half of a GitHub App's key, it gives tokens as GitHub Enterprise does."""
+        self.folder, self.token, self.app = folder, token, app
         self.repository = folder / "acme" / "my-etl.git"
         self.certificate = folder / "certificate.pem"
 
@@ -30,7 +33,7 @@ class GitHttpsServer:
     def __enter__(self):
         subprocess.run(["git", "init", "--quiet", "--bare", self.repository], check=True)
         key = write_certificate(self.certificate, self.folder / "key.pem")
-        handler = type("Handler", (Backend,), {"folder": self.folder, "token": self.token})
+        handler = type("Handler", (Backend,), {"folder": self.folder, "token": self.token, "app": self.app})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, key)
@@ -51,6 +54,14 @@ class Backend(http.server.BaseHTTPRequestHandler):
         return not self.token or base64.b64decode(login).decode().partition(":")[2] == self.token
 
     def serve(self):
+        asked = self.app and github_app.answer(self.app, self.path, self.headers.get("Authorization", ""))
+        if asked:
+            status, text = asked
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+            return
         if not self.allowed():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')

@@ -188,7 +188,8 @@ def from_cluster() -> None:
     here = {
         name: (answers.SECRETS / name).read_bytes() for name in found if (answers.SECRETS / name).exists()
     }
-    other = [name for name, content in here.items() if content != found[name]]
+    # A number of a GitHub App that was written with a line end is the same number.
+    other = [name for name, content in here.items() if content.strip() != found[name].strip()]
     if other and os.environ.get("OVERWRITE") != "yes":
         raise ClusterError(
             f"{answers.in_secrets('')}/ holds other content in {', '.join(other)}. Nothing was written. "

@@ -18,6 +18,9 @@ def connection() -> tuple[dict, str]:
     found = {"conn_type": "git", "host": answers.GIT_REPO}
     if answers.GIT_ACCESS == "https-token":
         return found | {"login": "x-access-token", "password": "<a token that may read it>"}, ""
+    if answers.GITHUB_APP:
+        names = ("github_app_id", "github_installation_id", "private_key")
+        return found | {"extra": {name: f"<{name} of the App>" for name in names}}, ""
     extra = {"key_file": f"{FOLDER}/gitSshKey", "known_hosts_file": f"{FOLDER}/known_hosts"}
     files = {"gitSshKey": answers.in_secrets("deploy_key"), "known_hosts": "helm/known_hosts"}
     sources = " ".join(f"--from-file={key}={name}" for key, name in files.items())
@@ -58,9 +61,9 @@ def main() -> int:
         content, command = connection()
         if command:
             print(f"\n# 2. The Secret, made here by who has the key:\n# {command}")
-        print(
-            "\n# 3. The connection, in the environment of the same pods (from a Secret, if it holds a token):"
-        )
+        if answers.GITHUB_APP:
+            print("\n# 2. The image of the same pods needs PyGithub, which the stock one lacks.")
+        print("\n# 3. The connection, in the same pods' environment (from a Secret, if it holds one):")
         print(f"# AIRFLOW_CONN_{CONNECTION.upper()}={json.dumps(content)}")
     return 0
 

@@ -3,6 +3,7 @@
 import re
 
 from tools import answers
+from tools.secrets import github_app
 from tools.secrets.git_server import address, where_to_register
 
 # What they say (a regular expression), what it means, what to do. The first that fits wins: ssh says several
@@ -45,6 +46,10 @@ MEANINGS = (
     ("Network is unreachable", "there is no network", "{network}"),
     ("Connection closed", "{host} hangs up at port {port}: is that its SSH port?", "{where}"),
     ("Connection reset", "{host} hangs up at port {port}: a firewall, or not its SSH port", "{network}"),
+    ("JSON web token|Integration not found", "GitHub knows no App of this ID with this key", "{app}"),
+    (r"claim \('(exp|iat)'\)", "GitHub finds this clock wrong", "set it by a time server"),
+    ("installation has been suspended", "the App's installation is suspended", "unsuspend it at GitHub"),
+    ("returned status 404|create-an-installation", "the App has no installation of this ID", "{app}"),
     (
         "could not read Username",
         "the repository is private, and git has no token for it",
@@ -86,6 +91,7 @@ def explained(words: str) -> tuple[str, str]:
     network = f"try: nc -vz {host} {port}"
     if host == "github.com" and ssh:
         network += f", or reach GitHub by another port: ssh://git@ssh.github.com:443/{path}"
+    seen = {"ssh-deploy-key": f", or {register}", "github-app": ", or let the App's installation see it"}
     facts = {
         "host": host,
         "port": port,
@@ -93,7 +99,9 @@ def explained(words: str) -> tuple[str, str]:
         "key": answers.in_secrets("deploy_key"),
         "where": where,
         "register": register,
-        "where_or_register": f"{where}, or {register}" if ssh else where,
+        "where_or_register": where + seen.get(answers.GIT_ACCESS, ""),
+        "app": f"compare {answers.in_secrets('github_app*')} with {github_app.page(answers.GIT_REPO)}, "
+        f"then OVERWRITE={answers.SLUG}-github-app make secrets",
         "network": network,
     }
     for sign, meaning, fix in MEANINGS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tools import answers
 from tools.cluster.apply_secrets import differences, in_cluster, put
 from tools.cluster.kubectl import ClusterError, done, kubectl, restart, show_cluster
+from tools.secrets import github_app
 from tools.secrets.git_server import ask_server, where_to_register
 from tools.secrets.keys import RANDOM_TEXTS, new_deploy_key, open_secrets, write_private
 from tools.secrets.manifests import files, secret_data
@@ -159,8 +160,9 @@ def rotate(name: str) -> None:
 
 
 def main(names: list[str]) -> int:
-    if len(names) != 1 or names[0] not in files():
-        print(f"Which one? make rotate NAME=… with one of: {', '.join(files())}", file=sys.stderr)
+    known = [name for name in files() if name not in github_app.FILES]
+    if len(names) != 1 or names[0] not in known:
+        print(f"Which one? make rotate NAME=… with one of: {', '.join(known)}", file=sys.stderr)
         return 2
     name = names[0]
     failed = done("rotate", rotate, name)

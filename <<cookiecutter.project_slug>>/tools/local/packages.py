@@ -18,7 +18,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from tools.answers import GIT_REPO, ROOT
+from tools.answers import DAG_DELIVERY, GIT_REPO, GITHUB_APP, ROOT
 
 STOCK_IMAGE = "tools/dag_integrity/stock_image.txt"
 STOCK_REPOSITORY = "apache/airflow"
@@ -279,6 +279,8 @@ def missing_in_image():
     module, package = STORAGE.get(kind and kind[1], (None, None))
     if module and module not in has:
         found.append(f"{kind[1]}:// needs {module}, which the image lacks: make add PKG='{package}'")
+    if GITHUB_APP and DAG_DELIVERY == "git-dag-bundle" and "pygithub" not in has:
+        found.append("a GitHub App's bundle needs PyGithub, which the image lacks: make add PKG=PyGithub")
     names = [item.name for item in asked_for(ROOT) if canonical(item.name) not in has]
     if names:
         found.append(f"{IMAGE_LOCK} lacks {', '.join(names)} of pyproject.toml: make lock")

@@ -108,13 +108,13 @@ def git(
 def ask_server(
     *arguments: str, key: Path = KEY, folder: Path = Path("/"), timeout: float = 7
 ) -> CompletedProcess[str]:
-    """Run git against the server with what a pod has: ``key``, the token from GIT_TOKEN, or nothing.
+    """Run git against the server with what a pod has: ``key``, a token (GIT_TOKEN, or the App's), or nothing.
 
     Neither this checkout's settings nor the user's apply: a rewritten URL or a header with a login would make
     the server answer here and not there. Certificates and proxies are taken over.
     """
     settings = ["-c", "credential.helper="]
-    if answers.GIT_ACCESS == "https-token":
+    if answers.GIT_ACCESS in ("https-token", "github-app"):
         settings += ["-c", f"credential.helper={CREDENTIAL_HELPER}"]
     if not answers.SSH:
         listed = git("config", "--get-regexp", r"^http\..*(proxy|sslcainfo|sslcapath)$").stdout
@@ -123,4 +123,11 @@ def ask_server(
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_COUNT": "0",
     }
+    if answers.GITHUB_APP:
+        from tools.secrets import github_app  # which imports this module
+
+        try:
+            variables["GIT_TOKEN"] = github_app.token()
+        except (OSError, ValueError) as problem:
+            return CompletedProcess(arguments, 128, "", str(problem))
     return git(*settings, *arguments, folder=folder, timeout=timeout, variables=variables)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tools import answers
 from tools.programs import run
+from tools.secrets import github_app
 from tools.secrets.git_server import git, where_to_register
 from tools.secrets.manifests import files, kubernetes_manifests
 
@@ -57,7 +58,7 @@ def open_secrets() -> int:
 
 def make_text_secrets() -> list[str]:
     """Make the missing ones and return their names."""
-    wanted = [name for name in files() if name != "deploy_key"]
+    wanted = [name for name in files() if name in RANDOM_TEXTS]
     made = [name for name in wanted if not os.path.lexists(answers.SECRETS / name)]
     for name in made:
         write_private(answers.SECRETS / name, RANDOM_TEXTS[name]().encode())
@@ -152,6 +153,9 @@ def main() -> int:
     if answers.SSH and public.exists():
         print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")
         print(f"Register it at {where_to_register(answers.GIT_REPO)}")
+    if lacking := github_app.missing():
+        print(f"\nYours to put into {folder}/: {', '.join(lacking)} (docs/git-access.md).")
+        print(f"GitHub shows them at {github_app.page(answers.GIT_REPO)}")
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return 1 if warnings else 0

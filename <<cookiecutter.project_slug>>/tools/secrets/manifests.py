@@ -3,11 +3,14 @@
 import base64
 
 from tools import answers
-from tools.secrets import connections
+from tools.secrets import connections, github_app
 
 # File in secrets/ → the Secret (behind the project's name) and the key in it that it is the content of.
 FILES = {
     "deploy_key": ("git-ssh", "gitSshKey"),
+    "github_app.pem": ("github-app", "private-key"),
+    "github_app_id": ("github-app", "app-id"),
+    "github_installation_id": ("github-app", "installation-id"),
     "fernet_key": ("fernet", "fernet-key"),
     "api_secret_key": ("api-secret", "api-secret-key"),
     "jwt_secret": ("jwt", "jwt-secret"),
@@ -21,6 +24,7 @@ CONNECTIONS = f"{answers.SLUG}-connections"
 def files() -> dict[str, tuple[str, str]]:
     """Return file in secrets/ → its Secret and key, for what this project needs."""
     needed = {"deploy_key": answers.SSH, "redis_password": answers.EXECUTOR == "CeleryExecutor"}
+    needed |= dict.fromkeys(github_app.FILES, answers.GITHUB_APP)
     return {
         file: (f"{answers.SLUG}-{name}", key) for file, (name, key) in FILES.items() if needed.get(file, True)
     }
@@ -56,11 +60,17 @@ def secret_data() -> dict[str, dict[str, bytes]]:
     slug, release = answers.SLUG, answers.RELEASE
     data: dict[str, dict[str, bytes]] = {}
     for name, (secret, key) in files().items():
-        if name != "deploy_key":
+        if name not in ("deploy_key", *github_app.FILES):
             data[secret] = {key: text(name).encode()}
-        elif (path := answers.SECRETS / name).exists():
+        elif not (path := answers.SECRETS / name).exists():
+            continue
+        elif name == "deploy_key":
             known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
             data[secret] = {key: path.read_bytes(), "known_hosts": known_hosts}
+        else:
+            data.setdefault(secret, {})[key] = github_app.content(name)
+    if answers.GITHUB_APP and answers.DAG_DELIVERY == "git-dag-bundle" and not github_app.missing():
+        data[f"{slug}-github-app"]["connection"] = github_app.connection()
     # The driver is named: SQLAlchemy 2.1 would take psycopg 3, with which Airflow's asset graph fails.
     server = f"{in_url(text('postgres_password'))}@{release}-postgresql.{answers.NAMESPACE}:5432"
     data[f"{slug}-metadata"] = {"connection": f"postgresql+psycopg2://postgres:{server}/postgres".encode()}

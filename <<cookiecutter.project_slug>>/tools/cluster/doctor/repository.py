@@ -9,6 +9,7 @@ from pathlib import Path
 from tools import answers
 from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.git_errors import explained
+from tools.secrets import github_app
 from tools.secrets.git_server import KEY, ask_server, git, url_problem
 
 
@@ -19,6 +20,9 @@ def repository() -> Iterator[Finding]:
     if answers.SSH and not KEY.exists():
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no deploy key here")
         return
+    if lacking := github_app.missing():
+        yield unknown(f"{answers.GIT_REPO}: not asked, {answers.in_secrets('')} lacks {', '.join(lacking)}")
+        return
     if answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"):
         yield unknown(f"{answers.GIT_REPO}: not asked, there is no token", "GIT_TOKEN=… make doctor")
         return
@@ -27,7 +31,7 @@ def repository() -> Iterator[Finding]:
         yield broken(*explained(listed.stderr))
         return
     means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
-    yield fine(f"{answers.GIT_REPO} opens with {means[answers.GIT_ACCESS]}")
+    yield fine(f"{answers.GIT_REPO} opens with {means.get(answers.GIT_ACCESS, 'the GitHub App alone')}")
     # A tag that has a message is listed twice; the second line, which ends with ^{}, has the commit.
     found = re.findall(r"^(\w+)\trefs/(heads|tags)/(.+?)(?:\^\{\})?$", listed.stdout, re.MULTILINE)
     commits = {name: commit for commit, _, name in found}

@@ -154,8 +154,9 @@ def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
     elif hosts and answers.KNOWN_HOSTS.exists() and hosts != answers.KNOWN_HOSTS.read_text(encoding="utf-8"):
         yield broken(f"{name}: knownHosts differs from helm/known_hosts", "make known-hosts")
     slug = answers.SLUG
-    made = {secret: {key, "known_hosts"} for secret, key in manifests.files().values()}
-    made |= {f"{slug}-metadata": {"connection"}, f"{slug}-broker": {"connection"}}
+    made = {f"{slug}-{name}": {"connection"} for name in ("metadata", "broker", "github-app")}
+    for secret, key in manifests.files().values():
+        made.setdefault(secret, {"known_hosts"}).add(key)
     by_hand = (TOKEN, f"{slug}-database", f"{slug}-pgbouncer")
     for secret, keys in helm_values.named_secrets(inside):
         ours = secret.startswith(f"{slug}-") and secret not in by_hand
