@@ -186,6 +186,20 @@ def test_every_combination_renders_what_the_answers_ask_for(bake, values_text, g
 
 @pytest.mark.chart
 @pytest.mark.parametrize("executor", ASKED["executor"])
+def test_a_task_may_start_a_pod(values_text, executor):
+    """What docs/packages.md says of the chart: whoever runs tasks may make pods, read their logs and delete them."""
+    objects = helm_chart.objects(helm_chart.render(yaml.safe_load(values_text(**combinations(executor=executor)[0]))))
+    by_kind = {kind: [item for item in objects if item["kind"] == kind] for kind in ("Role", "RoleBinding")}
+    (binding,) = [item for item in by_kind["RoleBinding"] if "pod-launcher" in item["metadata"]["name"]]
+    (role,) = [item for item in by_kind["Role"] if item["metadata"]["name"] == binding["roleRef"]["name"]]
+    runs_tasks = "airflow-scheduler" if executor == "LocalExecutor" else "airflow-worker"
+    assert runs_tasks in {subject["name"] for subject in binding["subjects"]}
+    allowed = {(what, verb) for rule in role["rules"] for what in rule["resources"] for verb in rule["verbs"]}
+    assert allowed >= {("pods", "create"), ("pods", "delete"), ("pods/log", "get")}
+
+
+@pytest.mark.chart
+@pytest.mark.parametrize("executor", ASKED["executor"])
 def test_two_renders_are_equal_to_the_byte(values_text, executor):
     values = yaml.safe_load(values_text(**combinations(executor=executor)[0]))
     assert helm_chart.render(values) == helm_chart.render(values)

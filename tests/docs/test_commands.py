@@ -19,6 +19,7 @@ ANSWERS = [
     {},
     {"git_access": "https-token", "git_repo": REPOSITORY, "dag_delivery": "git-dag-bundle", "ci": "gitlab"},
     {"git_access": "public", "git_repo": REPOSITORY, "executor": "KubernetesExecutor"},
+    {"git_access": "github-app", "git_repo": REPOSITORY, "dag_delivery": "git-dag-bundle"},
 ]
 
 # Whoever hosts the template puts its address here.
@@ -40,6 +41,11 @@ RUN_BY = {
     COOKIECUTTER: ("updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make add PKG=openpyxl": ("packages/test_packages.py", "test_make_add_installs_it_here", '"add", "PKG=openpyxl"'),
+    "make add PKG=apache-airflow-providers-cncf-kubernetes": (
+        "packages/test_packages.py",
+        "test_the_page_s_pod_is_one_that_airflow_starts",
+        '"add", f"PKG={POD_PROVIDER}"',
+    ),
     "make demo": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
     "kubectl -n airflow create configmap company-ca --from-file=ca.crt=company-ca.crt": (
         "cluster/test_git_access_page.py",
@@ -182,7 +188,7 @@ def named_targets(text):
     return {target for words in named for target in words.split()}
 
 
-@pytest.mark.parametrize("answers", ANSWERS, ids=["ssh", "token", "public"])
+@pytest.mark.parametrize("answers", ANSWERS, ids=["ssh", "token", "public", "app"])
 def test_every_target_file_and_link_that_a_page_names_is_there(bake, answers):
     project = bake(**answers)
     targets = set(re.findall(r"^([a-z][a-z-]*):", (project / "Makefile").read_text(), re.MULTILINE))

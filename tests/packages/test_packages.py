@@ -1,12 +1,15 @@
 """make add, make lock, make image: what they write and refuse, and an image built as its Dockerfile says."""
 
+import base64
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 from pathlib import Path
 
@@ -15,7 +18,10 @@ import yaml
 
 from tests.ci.test_generated_ci import IMAGE, gitlab_jobs, load
 from tests.cluster import helm_chart
+from tests.cluster.cluster import kubeconfig
 from tests.conftest import QUESTIONS, TEMPLATE, run
+from tests.servers import github_app
+from tests.servers.git_https_server import GitHttpsServer
 
 STOCK = f"{QUESTIONS['_airflow_version']}-python{QUESTIONS['_python_version']}"
 WRITTEN = ("pyproject.toml", "requirements.lock", "requirements-image.lock", "helm/values.yaml")
@@ -338,6 +344,84 @@ def test_the_dockerfile_installs_the_lock_and_moves_nothing(bake_fresh, image, t
     new = {line.split("==")[0].lower().replace("_", "-") for line in set(after) - set(frozen.splitlines())}
     assert new == {"openpyxl", "et-xmlfile"}
     subprocess.run([python, "-c", "import openpyxl"], check=True)
+
+
+AS_GITHUB_APP = """
+import functools, os, subprocess, sys
+import github
+from airflow.providers.git.hooks.git import GitHook
+
+server, certificate, repository = sys.argv[1:]
+# The provider leaves PyGithub's default, https://api.github.com, as it is: here the stand-in is asked.
+github.GithubIntegration = functools.partial(github.GithubIntegration, base_url=server, verify=certificate)
+hook = GitHook("git_dags")
+assert hook.repo_url == repository
+with hook.configure_hook_env():
+    subprocess.run(["git", "ls-remote", repository], check=True, env=os.environ | {"GIT_SSL_CAINFO": certificate})
+"""
+
+
+@pytest.mark.servers
+def test_a_bundle_is_read_as_a_github_app(bake_fresh, image, tmp_path):
+    """The provider's own code, by the connection that `make secrets` brings, in the image that `make add` makes."""
+    project = bake_fresh(git_access="github-app", dag_delivery="git-dag-bundle")
+    assert missing(project) == "a GitHub App's bundle needs PyGithub, which the image lacks: make add PKG=PyGithub"
+    add(project, "PyGithub")
+    assert missing(project) == ""
+    # The stand-in has less than the stock image, which brings PyNaCl.
+    ((name, (version,)),) = pins(project / "requirements-image.lock").items()
+    run([image / "bin/python", "-m", "pip", "install", "--quiet", f"{name}=={version}"], cwd=project)
+    pem, public = github_app.new_key()
+    github_app.put_files(project, pem)
+    run([sys.executable, "-m", "tools.secrets.keys"], cwd=project)
+    secrets = yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text())
+    (data,) = [item["data"] for item in secrets if item["metadata"]["name"] == "my-etl-github-app"]
+    connection = json.loads(base64.b64decode(data["connection"]))
+    with GitHttpsServer(tmp_path, github_app.TOKEN, public) as server:
+        subprocess.run(["git", "push", "--quiet", server.repository, "HEAD:refs/heads/main"], cwd=TEMPLATE, check=True)
+        connection["host"] = server.url
+        words = [server.url.removesuffix("/acme/my-etl.git") + "/api/v3", str(server.certificate), server.url]
+        variables = {"AIRFLOW_HOME": str(tmp_path / "home"), "AIRFLOW_CONN_GIT_DAGS": json.dumps(connection)}
+        said = run([image / "bin/python", "-c", AS_GITHUB_APP, *words], cwd=tmp_path, **variables)
+    assert "refs/heads/main" in said
+
+
+POD_PROVIDER = "apache-airflow-providers-cncf-kubernetes"
+BUILD_THE_POD = """
+from airflow.sdk import DAG
+exec(open("block.py").read().replace("KubernetesPodOperator(", "task = KubernetesPodOperator("))
+pod = task.build_pod_request_obj()
+(container,) = pod.spec.containers
+print(container.image, container.command, container.args, container.resources.requests)
+"""
+
+
+def test_the_page_s_pod_is_one_that_airflow_starts(bake_fresh):
+    """docs/packages.md: its lines make a DAG file without findings, and the pod that they describe."""
+    project = bake_fresh()
+    image = (project / "requirements-image.lock").read_bytes()
+    run(["make", "add", f"PKG={POD_PROVIDER}"], cwd=project)
+    assert (project / "requirements-image.lock").read_bytes() == image
+    assert missing(project) == ""
+
+    page = (project / "docs/packages.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    imports, _, body = block.partition("\n\n")
+    run(["make", "new-dag", "NAME=train", "KIND=plain"], cwd=project)
+    file = project / "dags/train.py"
+    text = file.read_text().replace("dag, task\n", f"dag\n{imports}\n")
+    head, _, rest = text.partition("def train():\n")
+    tail = rest[rest.index("\n\n\ntrain()") :]
+    text = head + "def train():\n" + textwrap.indent(body.rstrip(), "    ") + tail
+    file.write_text(text)
+    assert "fit.py" in text
+    said = run(["make", "integrity"], cwd=project)
+    assert "3 DAGs in 3 files: no findings" in said
+    (project / "block.py").write_text(block)
+    variables = {"KUBECONFIG": kubeconfig(project / "kubeconfig"), "AIRFLOW_HOME": str(project / ".airflow")}
+    built = run([".venv/bin/python", "-c", BUILD_THE_POD], cwd=project, **variables)
+    assert "registry.example.com/team/train:1.0 ['python', 'fit.py']" in built
+    assert "{'cpu': '4', 'memory': '16Gi'}" in built
 
 
 def test_make_add_installs_it_here(bake_fresh):
