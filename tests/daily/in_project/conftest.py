@@ -1,6 +1,5 @@
 """For the tests of the library, run by a baked project's Python with its DAG folder on the path."""
 
-import dataclasses
 import http.server
 import importlib.util
 import os
@@ -22,11 +21,12 @@ os.environ.update(
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path, monkeypatch):
     """Settings with a data root of the test's own."""
     from my_etl.daily.settings import load
 
-    return dataclasses.replace(load(), data_root=f"file://{tmp_path}/data")
+    monkeypatch.setenv("ETL_DATA_ROOT", f"file://{tmp_path}/data")
+    return load()
 
 
 class Server:

@@ -3,13 +3,13 @@
 python dirty.py FOLDER      prints a hash of everything that the transform makes of 5,000 dirty rows
 """
 
-import dataclasses
 import hashlib
 import json
+import os
 import random
 import sys
 
-from my_etl.daily import steps
+from my_etl.daily import read, steps
 from my_etl.daily.settings import load
 from my_etl.daily.store import Store
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -81,12 +81,13 @@ def put_raw(root, slices):
 def transform(root, slices, share=1.0):
     """Transform the slices; counts, events, set apart, rejected rows, and the raw files by name."""
     files = put_raw(root, slices)
-    settings = dataclasses.replace(load({"ETL_DATA_ROOT": f"file://{root}"}), max_rejected_share=share)
+    os.environ |= {"ETL_DATA_ROOT": f"file://{root}", "ETL_MAX_REJECTED_SHARE": str(share)}
+    settings = load()
     counts = steps.transform(EARTHQUAKES, DAY, settings)
     with Store(settings.data_root).open(f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl") as file:
         rejected = [json.loads(line) for line in file]
     events, others = (
-        sorted(json.dumps(row, default=str) for row in as_plain(steps.read("earthquakes", DAY, kind, settings)))
+        sorted(json.dumps(row, default=str) for row in as_plain(read("earthquakes", DAY, kind)))
         for kind in ("clean", "set_apart")
     )
     return counts, events, others, rejected, files

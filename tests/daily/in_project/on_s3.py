@@ -5,14 +5,15 @@ Run by the Python of a baked project:  python on_s3.py DATA_ROOT
 
 import json
 import multiprocessing
+import os
 import sys
 
-from my_etl.daily import steps
+from my_etl.daily import read, steps
 from my_etl.daily.settings import Permanent, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
-ROOT = sys.argv[1]
+ROOT = os.environ["ETL_DATA_ROOT"] = sys.argv[1]
 DAY = "2018-02-01"
 
 
@@ -24,7 +25,7 @@ def day(slices):
 
 
 def events():
-    return len(steps.read("earthquakes", DAY, settings=load({"ETL_DATA_ROOT": ROOT})))
+    return len(read("earthquakes", DAY))
 
 
 def run(slices):

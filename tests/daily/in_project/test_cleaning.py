@@ -2,38 +2,23 @@
 
 import dataclasses
 import datetime
+import hashlib
 import io
 import json
 
+import numpy as np
 import pytest
+from dirty import DAY, GOOD, record
 from my_etl.daily import Column, Dataset, cleaning, reading
 from my_etl.daily.settings import Permanent
 from my_etl.daily.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
 COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
-DAY = "2018-02-01"
-GOOD = {
-    "time": "2018-02-01T01:00:00.000Z",
-    "latitude": "37.5",
-    "longitude": "-118.8",
-    "depth": "1.1",
-    "mag": "0.5",
-    "magType": "md",
-    "nst": "10",
-    "net": "nc",
-    "id": "nc1",
-    "updated": "2018-02-01T02:00:00.000Z",
-    "place": "8km E of Mammoth Lakes, CA",
-    "type": "earthquake",
-    "status": "reviewed",
-}
 
 
 def line(**changes):
-    row = {**GOOD, **changes}
-    cells = [str(row.get(name, "")) for name in COLUMN_NAMES]
-    return ",".join('"' + c.replace('"', '""') + '"' if set(c) & set(',"\n\r') else c for c in cells)
+    return record({**GOOD, **changes}, COLUMN_NAMES)
 
 
 HEADER = ",".join(COLUMN_NAMES)
@@ -49,7 +34,7 @@ def conform_bytes(content, dataset=EARTHQUAKES, size=None):
     kept, sink = [], io.BytesIO()
     before, reading.PIECE = reading.PIECE, size or reading.PIECE
     try:
-        for piece in reading.pieces(dataset, io.BytesIO(content)):
+        for piece in reading.pieces(dataset, io.BytesIO(content), hashlib.sha256()):
             kept += cleaning.conform(dataset, piece, DAY, Rejects(sink)).to_pylist()
     finally:
         reading.PIECE = before
@@ -180,7 +165,7 @@ def test_the_size_of_the_pieces_does_not_matter(size):
 
 def table(*rows, dataset=EARTHQUAKES):
     """The rows as typed events; they all keep to the columns."""
-    (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()))
+    (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()), hashlib.sha256())
     return cleaning.conform(dataset, piece, DAY, pytest.fail)
 
 
@@ -213,7 +198,7 @@ def test_a_record_without_a_time_is_older_than_any():
     rows = ["a,,1,1", "a,2018-02-01T00:00:00Z,2,"]
     for order in (rows, rows[::-1]):
         content = "\n".join(["id,updated,x,y", *order, ""]).encode()
-        (piece,) = reading.pieces(dataset, io.BytesIO(content))
+        (piece,) = reading.pieces(dataset, io.BytesIO(content), hashlib.sha256())
         kept, dropped = cleaning.newest(dataset, [cleaning.conform(dataset, piece, DAY, pytest.fail)])
         assert (kept.to_pydict()["x"], dropped) == ([2], 1)
 
@@ -229,7 +214,7 @@ def test_a_key_of_numbers_some_of_which_are_missing():
     dataset = Dataset("d", (Column("n", "integer"), Column("x", "number")), fetch=None, key="n")
     parts = []
     for rows in (["6,1", "7,2"], ["6,", ",3"], [",4", "8,5"]):
-        (piece,) = reading.pieces(dataset, io.BytesIO("\n".join(["n,x", *rows, ""]).encode()))
+        (piece,) = reading.pieces(dataset, io.BytesIO("\n".join(["n,x", *rows, ""]).encode()), hashlib.sha256())
         parts.append(cleaning.conform(dataset, piece, DAY, pytest.fail))
     kept, dropped = cleaning.newest(dataset, parts)
     assert (sorted(kept.to_pydict()["x"]), dropped) == ([1, 2, 4, 5], 2)
@@ -243,7 +228,8 @@ def test_rows_come_in_the_order_of_time():
 def test_the_written_schema_has_types_units_and_meanings():
     columns = EARTHQUAKES.columns + EARTHQUAKES.derived
     schema = cleaning.schema(columns)
-    written = cleaning.to_table(EARTHQUAKES.clean(cleaning.to_frame(table(line()))), schema)
+    frame = EARTHQUAKES.clean(cleaning.to_frame(table(line())))
+    (written,) = cleaning.row_groups(frame, np.array([True]), schema)
     assert written.schema.equals(schema, check_metadata=True)
     for column in columns:
         field = written.schema.field(column.name)

@@ -67,7 +67,7 @@ def files(settings):
 
 
 def events(settings, kind="clean"):
-    return steps.read("earthquakes", DAY, kind, settings)
+    return read("earthquakes", DAY, kind)
 
 
 def rejected(settings):
@@ -284,11 +284,10 @@ def test_a_crash_anywhere_leaves_the_old_day_or_the_new_one(settings, monkeypatc
             raise Crash
         return true(*arguments)
 
-    monkeypatch.setattr(store.os, step, crashing)
-    with contextlib.suppress(Crash):
+    with monkeypatch.context() as patch, contextlib.suppress(Crash):
+        patch.setattr(store.os, step, crashing)
         extract(settings, 3)
         transform(settings)
-    monkeypatch.undo()
     assert len(calls) == call + 1
     assert len(events(settings)) == old
     extract(settings, 3)

@@ -1,13 +1,13 @@
 """What any dataset that comes day by day needs. It knows no dataset; yours are beside it.
 
-A dataset is said once, in a module of its own, which tasks import when they run (so it may import pandas):
+A dataset is said once, in a module of its own:
 
     from << cookiecutter.__package >>.daily import Column, Dataset, http
 
-    def fetch(start, end, sink):  # write the bytes of [start, end) to sink, a binary file
+    def fetch(start, end, sink):
         http.download_csv("https://example.com/orders.csv", sink, params={"from": start, "to": end})
 
-    def clean(frame):  # pandas; gets and returns the day's rows
+    def clean(frame):
         frame["total"] = frame["price"] * frame["pieces"]
         return frame
 
@@ -22,27 +22,18 @@ A dataset is said once, in a module of its own, which tasks import when they run
         fetch=fetch,
         clean=clean,
         derived=(Column("total", "number", "EUR"),),
-        key="id",  # of rows with the same id one is kept:
-        newest="at",  # the one with the newest time, and of those the one with the most values
-        time="at",  # is inside the day
+        key="id",
+        newest="at",
+        time="at",
     )
 
-A DAG file says
-
-    from << cookiecutter.__package >>.daily import airflow as daily
-
-That module has what the arguments of @dag need (every_day, defaults, params, deadline), and what its tasks
-call: plan, fetch and publish, or extract, which is all three in one task; and transform. A task of your own
-gets its day from day_of(), and is put inside `with daily.errors():`.
-
-Data are below ETL_DATA_ROOT, a folder for each UTC day (settings.py says what else can be set):
+airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each UTC day:
 
     raw/orders/partition_date=2018-02-01/0000-of-0004.csv, ...   as fetched, a file for each slice of the day
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
-    set_apart/orders/partition_date=2018-02-01/orders.parquet    rows for which Dataset.set_apart is true
+    set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
 
-read("orders", "2018-02-01") gives a clean day as a DataFrame; pandas.read_parquet can read the files as well.
 Rows read = clean + duplicates + set apart + rejected.
 """
 
@@ -52,6 +43,8 @@ from dataclasses import dataclass, field
 
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
+from .settings import load
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -76,10 +69,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Dataset:
-    """See the top of this module for an example.
-
-    columns: what the raw files have; more columns in a file are ignored, their order does not matter.
-    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC).
+    """columns: what the raw files have; more columns in a file are ignored, their order does not matter.
+    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
+        a binary file.
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
         NaN, NaT or <NA>; numbers are float64, integers Int64, timestamps datetime64[ms, UTC].
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
@@ -126,6 +118,16 @@ def read(name: str, day: str, folder: str = "clean"):
 
     folder: clean or set_apart. NoSuchDay when the day was never published.
     """
-    from .steps import read
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    return read(name, day, folder)
+    from .cleaning import to_frame
+
+    store = Store(load().data_root)
+    try:
+        content = store.read(f"{folder}/{name}/partition_date={day}/{name}.parquet")
+    except FileNotFoundError:
+        reason = f"{name} of {day} is not in {store.url}: run extract and transform for it first."
+        raise NoSuchDay(reason) from None
+    # Not read_table, whose scanner's threads can abort a process that ends right after it.
+    return to_frame(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))

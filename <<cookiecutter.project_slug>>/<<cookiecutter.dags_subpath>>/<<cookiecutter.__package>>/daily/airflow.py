@@ -1,8 +1,12 @@
-"""For DAG files: what the arguments of @dag need, and what the tasks call. Nothing heavy is imported here.
+"""For DAG files: what the arguments of @dag need, and what tasks call. Nothing heavy is imported here.
 
     from << cookiecutter.__package >>.daily import airflow as daily
 
-What the tasks call finds the day in the run: see day_of.
+    @dag(schedule=daily.every_day(), params=daily.params(), default_args=daily.defaults("me"), ...)
+    def orders():
+        daily.extract_then_transform(ORDERS, Asset("orders_clean"))
+
+What tasks call finds the day in the run: see day_of. A task of your own is put inside `with daily.errors():`.
 """
 
 import contextlib
@@ -12,7 +16,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta, timezone
 
-from airflow.sdk import CronPartitionTimetable, Param, get_current_context
+from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
 from . import steps
 from .settings import NoSuchDay, Permanent, bounds, load
@@ -34,51 +38,35 @@ def params(days: Sequence[str] = (), slices: int | None = None) -> dict[str, Par
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
     days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
-    found = {
-        "partition": Param(
-            days[0] if days else None,
-            type=["null", "string"],
-            format="date",
-            examples=days,
-            description="The day (UTC) of a run without a partition key; empty: the day before the run",
-        )
-    }
+    text = "The day (UTC) of a run without a partition key; empty: the day before the run"
+    types = {"type": ["null", "string"], "format": "date"}
+    found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
     if slices:
-        found["slices"] = Param(
-            slices, type="integer", minimum=1, maximum=1440, description="Time slices per day"
-        )
+        text = "Time slices per day"
+        found["slices"] = Param(slices, type="integer", minimum=1, maximum=1440, description=text)
     return found
 
 
 def defaults(owner: str) -> dict:
     """A DAG's default_args: two retries, and a mail when a task has failed for good (ETL_NOTIFY)."""
     found = {"owner": owner, "retries": 2, "retry_delay": timedelta(minutes=1)}
-    if notify := load().notify:
+    if load().notify:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-        found["on_failure_callback"] = [
-            SmtpNotifier(
-                to=notify,
-                subject="{{ dag.dag_id }} {{ ti.task_id }} failed",
-                html_content="Run {{ run_id }}: {{ exception }}",
-            )
-        ]
+        subject, text = "{{ dag.dag_id }} {{ ti.task_id }} failed", "Run {{ run_id }}: {{ exception }}"
+        found["on_failure_callback"] = [SmtpNotifier(to=load().notify, subject=subject, html_content=text)]
     return found
 
 
 def deadline(dag_id: str):
     """A DAG's deadline: a mail when a run is not over after LONGEST_RUN; None without ETL_NOTIFY."""
-    notify = load().notify
-    if not notify:
+    if not load().notify:
         return None
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
     from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 
-    mail = {
-        "to": notify,
-        "subject": f"A run of {dag_id} takes too long",
-        "html_content": f"It is not over after {LONGEST_RUN} hours. See its page in Airflow.",
-    }
+    text = f"It is not over after {LONGEST_RUN} hours. See its page in Airflow."
+    mail = {"to": load().notify, "subject": f"A run of {dag_id} takes too long", "html_content": text}
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=LONGEST_RUN,
@@ -86,62 +74,21 @@ def deadline(dag_id: str):
     )
 
 
-def plan() -> list[dict]:
-    """What fetch is to be mapped over: the slices of the run's days."""
-    with errors():
-        return _plan()
+def extract_then_transform(dataset, clean: Asset) -> None:
+    """The two tasks of a DAG that takes a day from its source to `clean`, without mapped tasks.
 
+    The module of the dataset is imported with the DAG file: nothing heavy at its top.
+    """
 
-def fetch(dataset, part: dict) -> dict:
-    """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
-    get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
-    with errors():
-        return _fetch(dataset, part)
+    @task(task_id="extract")
+    def extracting():
+        return extract(dataset)
 
+    @task(task_id="transform", outlets=[clean])
+    def transforming(*, outlet_events=None):
+        return transform(dataset, outlet_events[clean])
 
-def publish(dataset, files, event=None) -> dict[str, dict]:
-    """Make what was fetched the raw days. event: outlet_events[ASSET], which gets the days as partitions."""
-    with errors():
-        return _told(steps.publish(dataset, list(files), load()), event)
-
-
-def extract(dataset, event=None) -> dict[str, dict]:
-    """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
-    with errors():
-        files = [_fetch(dataset, part) for part in _plan()]
-        return _told(steps.publish(dataset, files, load()), event)
-
-
-def transform(dataset, event=None) -> dict[str, dict]:
-    """Make the run's clean days from the raw ones: {day: counts}."""
-    with errors():
-        made = {day: _if_there(day, steps.transform, dataset, day, load()) for day in days_of()}
-        return _told({day: counts for day, counts in made.items() if counts}, event)
-
-
-def _plan() -> list[dict]:
-    return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
-
-
-def _fetch(dataset, part: dict) -> dict:
-    return _if_there(part["day"], steps.fetch, dataset, part, load()) or {"day": part["day"], "file": None}
-
-
-def _if_there(day: str, step, *arguments):
-    """What the step returns; None for a day that is only fetched again, and is not there."""
-    try:
-        return step(*arguments)
-    except NoSuchDay as problem:
-        if day == day_of():
-            raise
-        log.warning("%s", problem)
-
-
-def _told(facts: dict[str, dict], event) -> dict[str, dict]:
-    if event is not None:
-        event.extra = facts
-        event.add_partitions(list(facts))
-    return facts
+    extracting() >> transforming()
 
 
 @contextlib.contextmanager
@@ -155,18 +102,64 @@ def errors() -> Iterator[None]:
 
     try:
         yield
-    except NoSuchDay as problem:
-        if get_current_context()["dag_run"].run_type == "manual" or "KUBERNETES_SERVICE_HOST" in os.environ:
-            raise AirflowFailException(str(problem)) from problem
-        raise AirflowSkipException(str(problem)) from problem
     except Permanent as problem:
+        may_skip = isinstance(problem, NoSuchDay) and "KUBERNETES_SERVICE_HOST" not in os.environ
+        if may_skip and get_current_context()["dag_run"].run_type != "manual":
+            raise AirflowSkipException(str(problem)) from problem
         raise AirflowFailException(str(problem)) from problem
     except OSError as problem:
         if not isinstance(problem, PermissionError | NotADirectoryError) and problem.errno != errno.EROFS:
             raise
-        raise AirflowFailException(
-            f"{load().data_root} refuses access: {problem} Who may write there?"
-        ) from problem
+        reason = f"{load().data_root} refuses access: {problem} Who may write there?"
+        raise AirflowFailException(reason) from problem
+
+
+@errors()
+def plan() -> list[dict]:
+    """What fetch is to be mapped over: the slices of the run's days."""
+    return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
+
+
+@errors()
+def fetch(dataset, part: dict) -> dict:
+    """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
+    get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
+    return _if_there(part["day"], steps.fetch, dataset, part) or {"day": part["day"], "file": None}
+
+
+@errors()
+def publish(dataset, files, event=None) -> dict[str, dict]:
+    """Make what was fetched the raw days. event: outlet_events[ASSET], which gets the days as partitions."""
+    return _told(steps.publish(dataset, list(files), load()), event)
+
+
+def extract(dataset, event=None) -> dict[str, dict]:
+    """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
+    return publish(dataset, [fetch(dataset, part) for part in plan()], event)
+
+
+@errors()
+def transform(dataset, event=None) -> dict[str, dict]:
+    """Make the run's clean days from the raw ones: {day: counts}."""
+    made = {day: _if_there(day, steps.transform, dataset, day) for day in days_of()}
+    return _told({day: counts for day, counts in made.items() if counts}, event)
+
+
+def _if_there(day: str, step, *arguments):
+    """What the step returns; None for a day that is only fetched again, and is not there."""
+    try:
+        return step(*arguments, load())
+    except NoSuchDay as problem:
+        if day == day_of():
+            raise
+        log.warning("%s", problem)
+
+
+def _told(facts: dict[str, dict], event) -> dict[str, dict]:
+    if event is not None:
+        event.extra = facts
+        event.add_partitions(list(facts))
+    return facts
 
 
 def days_of(context: Mapping | None = None) -> list[str]:

@@ -1,7 +1,7 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -21,28 +21,22 @@ TYPES = {
     "text": (pa.string(), ""),
 }
 PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.ArrowDtype(pa.string())}
+ROW_GROUP = 64 * 1024  # rows that are written at once
 MAX_TEXT = 1_000  # characters; no column is for prose
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
-
-# (column, its value, the rule it breaks); column and value are empty when the rule is about the whole row.
-Problem = tuple[str, str, str]
 
 
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
-    fields = []
-    for c in columns:
-        metadata = {"unit": c.unit, "description": c.meaning}
-        fields.append(pa.field(c.name, TYPES[c.type][0], c.nullable, metadata=metadata))
-    return pa.schema(fields)
+    described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
+    return pa.schema([pa.field(c.name, TYPES[c.type][0], c.nullable, words) for c, words in described])
 
 
-def conform(
-    dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, list[Problem], bytes], None]
-) -> pa.Table:
+def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, list, bytes], None]) -> pa.Table:
     """The rows of `piece` that keep to the columns and rules of the dataset, typed.
 
-    Every other row goes to reject(line, problems, text), with a problem for each rule that it breaks.
+    Every other row goes to reject(line, problems, text). A problem is a column, its value, and the rule that
+    it breaks; when the rule is about the whole row, column and value are empty.
     """
     columns, complaints = [], {}
     for column in dataset.columns:
@@ -51,7 +45,9 @@ def conform(
         columns.append(values)
         for rule, rows in rules:
             for row in rows:
-                complaints.setdefault(row, []).append((column.name, _excerpt(text[row]), rule))
+                value = text[row].as_py() or ""
+                value = value if len(value) <= 40 else value[:37] + "..."
+                complaints.setdefault(row, []).append((column.name, value, rule))
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
     if dataset.rules:
         good = np.setdiff1d(np.arange(typed.num_rows), list(complaints))
@@ -77,12 +73,14 @@ def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, l
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
-        too_long = pc.greater(pc.utf8_length(text), MAX_TEXT)
+        too_long = pc.greater(pc.binary_length(text), MAX_TEXT)  # bytes are counted faster than characters
+        if pc.any(too_long).as_py():
+            too_long = pc.greater(pc.utf8_length(text), MAX_TEXT)
         rules = [(f"is longer than {MAX_TEXT} characters", _rows(too_long))]
     else:
         readable = text
         if column.type == "integer":  # pyarrow reads 0x1F, too
-            readable = pc.if_else(pc.match_substring(text, "x", ignore_case=True), "no", text)
+            readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
         values, unreadable = _cast(readable, to)
         fits, range_ = _fits(values, column, day)
         rules = [(wanted, unreadable), (f"is outside {range_}", _rows(pc.invert(fits)))]
@@ -113,8 +111,7 @@ def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, 
     elif column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
         words = f"{low} to {high}"
-        parse = date.fromisoformat if column.type == "date" else _utc
-        low, high = parse(low), parse(high)
+        low, high = (datetime.fromisoformat(limit).replace(tzinfo=timezone.utc) for limit in (low, high))
     else:
         words = " to ".join("any" if limit is None else f"{limit:,}" for limit in (low, high))
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
@@ -124,20 +121,11 @@ def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, 
     return fits, words
 
 
-def _utc(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
-
-
 def _rows(mask: pa.Array) -> list[int]:
     """Where the mask is true; null is not true."""
     if not pc.any(mask).as_py():
         return []
     return np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False)).tolist()
-
-
-def _excerpt(value: pa.Scalar) -> str:
-    text = value.as_py() or ""
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
@@ -157,12 +145,15 @@ def newest(dataset: Dataset, tables: list[pa.Table]) -> tuple[pa.Table, int]:
     tables.clear()
     keep = np.ones(table.num_rows, dtype=bool)
     if dataset.keys:
-        repeated = pd.Series(_hashes(table.select(dataset.keys))).duplicated(keep=False).to_numpy()
+        hashes = _hashes(table.select(dataset.keys))
+        ordered = np.sort(hashes)
+        twice = pa.array(ordered[1:][ordered[1:] == ordered[:-1]])
+        repeated = pc.is_in(pa.array(hashes), value_set=twice).to_numpy(zero_copy_only=False)
         if repeated.any():
             keep = ~repeated
             keep[np.flatnonzero(repeated)[_last_of_each(dataset, table.filter(pa.array(repeated)))]] = True
     rows = None if keep.all() else pa.array(keep)
-    if dataset.time and not _is_sorted(table[dataset.time]):
+    if dataset.time and (np.diff(table[dataset.time].cast(pa.int64()).to_numpy()) < 0).any():
         by = [(name, "ascending") for name in (dataset.time, *dataset.keys)]
         order = pc.sort_indices(table, sort_keys=by).to_numpy()
         rows = pa.array(order[keep[order]])
@@ -177,31 +168,24 @@ def newest(dataset: Dataset, tables: list[pa.Table]) -> tuple[pa.Table, int]:
 
 def _hashes(keys: pa.Table) -> np.ndarray:
     """The same number for rows with the same key, most likely another one for others."""
-    found = [np.array([], dtype=np.uint64)]
+    found = [np.array([], np.uint64)]
     for batch in keys.to_batches():
-        texts = [column.cast(pa.string()).to_numpy(zero_copy_only=False) for column in batch.columns]
-        hashes = [pd.util.hash_array(text, categorize=False) for text in texts]
-        found.append(sum(number * (2 * n + 1) for n, number in enumerate(hashes)))
+        texts = {name: batch[name].cast(pa.string()).to_numpy(False) for name in keys.column_names}
+        hashes = pd.util.hash_pandas_object(pd.DataFrame(texts, dtype=object), index=False, categorize=False)
+        found.append(hashes.to_numpy())
     return np.concatenate(found)
 
 
 def _last_of_each(dataset: Dataset, rows: pa.Table) -> np.ndarray:
     """Row numbers of the newest row of each key."""
-    known = [column.is_valid().to_numpy().astype(int) for column in rows.columns]
-    names, columns = rows.column_names, rows.columns
-    keys = [columns[names.index(name)] for name in dataset.keys]
-    newest = []
-    if dataset.newest:  # none is older than any
-        newest = [known[names.index(dataset.newest)], columns[names.index(dataset.newest)]]
-    by = pa.table({str(n): column for n, column in enumerate([*keys, *newest, sum(known), *columns])})
+    keys = [rows[name] for name in dataset.keys]
+    time = [rows[dataset.newest]] if dataset.newest else []
+    newest = [column.is_valid() for column in time] + time  # none is older than any
+    values = sum(column.is_valid().to_numpy().astype(int) for column in rows.columns)
+    by = pa.table({str(n): column for n, column in enumerate([*keys, *newest, values, *rows.columns])})
     found = pc.sort_indices(by, sort_keys=[(name, "ascending") for name in by.column_names]).to_numpy()
     ordered = rows.select(dataset.keys).take(pa.array(found)).to_pandas()
     return found[~ordered.duplicated(keep="last")]
-
-
-def _is_sorted(times: pa.ChunkedArray) -> bool:
-    values = times.cast(pa.int64()).to_numpy()
-    return bool((values[1:] >= values[:-1]).all())
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -210,8 +194,18 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(types_mapper=PANDAS.get, **options)
 
 
-def to_table(frame: pd.DataFrame, wanted: pa.Schema) -> pa.Table:
-    """The rows as they are written; Permanent when a column is missing, or not what it is said to be."""
+def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iterator[pa.Table]:
+    """The rows where `mask` is true as they are written, some at a time.
+
+    Permanent when a column is missing, or not what it is said to be.
+    """
+    for start in range(0, len(frame), ROW_GROUP):
+        part = slice(start, start + ROW_GROUP)
+        if mask[part].any():
+            yield _to_table(frame.iloc[part][mask[part]], wanted)
+
+
+def _to_table(frame: pd.DataFrame, wanted: pa.Schema) -> pa.Table:
     arrays = []
     for field in wanted:
         if field.name not in frame:

@@ -5,6 +5,7 @@ growing waits or those that the server asks for; what is still wrong after ATTEM
 refusal raises Refused, with the server's words.
 """
 
+import contextlib
 import gzip
 import io
 import json
@@ -12,8 +13,8 @@ import logging
 import re
 import time
 import zlib
-from collections.abc import Callable
-from types import SimpleNamespace
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 from .settings import Permanent
 
@@ -26,14 +27,13 @@ TIMEOUT = (10, 60)  # seconds to connect, and without a byte
 MAX_SECONDS = 900  # for one body, however slowly it trickles
 BLOCK = 2**20
 GZIP = b"\x1f\x8b"  # how it starts
+ENDLESS = "nothing in the answer says where its body ends"
 
 
 class TryAgain(Exception):
     """What is wrong may be gone in a moment; `wait` is what the server asked for, in seconds."""
 
-    def __init__(self, message: str, wait: float | None = None):
-        super().__init__(message)
-        self.wait = wait
+    wait: float | None = None
 
 
 class Refused(Permanent):
@@ -42,21 +42,23 @@ class Refused(Permanent):
 
 def get_json(url: str, params: dict | None = None, *, headers: dict | None = None):
     """What the JSON in the answer says."""
-    body = io.BytesIO()
 
     def once():
-        _stream(url, params, {"Accept": "application/json", **(headers or {})}, body.write)
+        with _answer(url, params, {"Accept": "application/json", **(headers or {})}) as (_, body, ends):
+            if not ends:
+                raise TryAgain(f"{url}: {ENDLESS}")
+            text = body.read()
         try:
-            return json.loads(body.getvalue())
+            return json.loads(text)
         except ValueError as problem:
-            raise TryAgain(f"{url}: not JSON ({problem}): {_looks_like(body.getvalue())}") from None
+            raise TryAgain(f"{url}: not JSON ({problem}): {_looks_like(text)}") from None
 
-    return _retrying(once, body)
+    return _retrying(once, io.BytesIO())
 
 
 def download_csv(
     url: str,
-    sink,
+    sink: BinaryIO,
     params: dict | None = None,
     *,
     check: Callable[[bytes], object] = bytes,
@@ -70,13 +72,19 @@ def download_csv(
     """
 
     def once():
-        body = _Csv(sink, check)
-        ends = _stream(
-            url, params, {"Accept": "text/csv, text/plain;q=0.9", **(headers or {})}, body.write, count
-        )
-        if ends is None:  # "no content": no rows
-            return 0
-        lines = body.end()
+        accepted = {"Accept": "text/csv, text/plain;q=0.9", **(headers or {})}
+        with _answer(url, params, accepted) as (status, body, ends):
+            if status == 204:  # "no content": no rows
+                return 0
+            if not ends and count is None:
+                raise TryAgain(f"{url}: {ENDLESS}")
+            _copy_header(body, sink, check)
+            lines, last = 0, b"\n"
+            while block := body.read(BLOCK):
+                sink.write(block)
+                lines, last = lines + block.count(b"\n"), block[-1:]
+        if last != b"\n":
+            raise TryAgain(f"{url}: the body ends in the middle of a line: it was cut off")
         if not ends and lines != (expected := count()):
             raise TryAgain(f"{url}: the body has {lines} lines instead of {expected}: it was cut off")
         return lines
@@ -84,7 +92,13 @@ def download_csv(
     return _retrying(once, sink)
 
 
-def _retrying(once: Callable, sink):
+def rewind(sink: BinaryIO, mark: int) -> None:
+    """Forget what was written to `sink` since sink.tell() was `mark`."""
+    sink.seek(mark)
+    sink.truncate()
+
+
+def _retrying(once: Callable, sink: BinaryIO):
     """once(), tried again after TryAgain, with nothing of a failed attempt left in `sink`."""
     mark = sink.tell()
     for attempt in range(1, ATTEMPTS + 1):
@@ -99,41 +113,22 @@ def _retrying(once: Callable, sink):
             time.sleep(min(wait, MAX_WAIT))
 
 
-def rewind(sink, mark: int) -> None:
-    """Forget what was written to `sink` since sink.tell() was `mark`."""
-    sink.seek(mark)
-    sink.truncate()
-
-
-def _stream(url, params, headers, write, count=None) -> bool | None:
-    """One GET; whether the answer says where its body ends. None for the status "no content"."""
+@contextlib.contextmanager
+def _answer(url: str, params, headers) -> Iterator[tuple[int, BinaryIO, bool]]:
+    """One GET: its status, its body as a file, and whether the answer says where that ends."""
     import requests
     from urllib3.exceptions import HTTPError
 
-    end = time.monotonic() + MAX_SECONDS
     headers = {"Accept-Encoding": "gzip", **headers}
     try:
         with requests.get(url, params=params, headers=headers, stream=True, timeout=TIMEOUT) as response:
             _check_status(response)
-            if response.status_code == 204:
-                return None
-            raw = response.raw
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "x-gzip"):
                 raise Refused(f"{response.url}: the answer is encoded as {encoding}, which nobody asked for")
-            ends = "gzip" in encoding or raw.chunked or "Content-Length" in response.headers
-            if not ends and count is None:
-                raise TryAgain(f"{response.url}: nothing in the answer says where its body ends")
-            source = SimpleNamespace(read=lambda size: raw.read1(size, decode_content=False))
-            if "gzip" in encoding:
-                source = gzip.GzipFile(fileobj=source)
-            while block := source.read(BLOCK):
-                write(block)
-                if time.monotonic() > end:
-                    raise TryAgain(f"{url}: the body did not end within {MAX_SECONDS} s")
-            if raw.length_remaining:
-                raise TryAgain(f"{url}: the body lacks {raw.length_remaining} bytes: it was cut off")
-            return ends
+            body, packed = io.BufferedReader(_Body(response.raw), BLOCK), "gzip" in encoding
+            ends = packed or response.raw.chunked or "Content-Length" in response.headers
+            yield response.status_code, gzip.GzipFile(fileobj=body) if packed else body, ends
     except requests.exceptions.SSLError as problem:
         raise Refused(f"{url}: the certificate is not accepted: {problem}") from problem
     except (requests.exceptions.TooManyRedirects, requests.exceptions.InvalidURL) as problem:
@@ -144,26 +139,57 @@ def _stream(url, params, headers, write, count=None) -> bool | None:
         raise TryAgain(f"{url}: {problem}") from problem
 
 
+class _Body(io.RawIOBase):
+    """A body as it comes, compressed or not; urllib3 raises HTTPError when it is shorter than announced."""
+
+    def __init__(self, raw):
+        self._raw, self._end = raw, time.monotonic() + MAX_SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if time.monotonic() > self._end:
+            raise TimeoutError(f"the body did not end within {MAX_SECONDS} s")
+        block = self._raw.read1(len(buffer), decode_content=False) or b""
+        buffer[: len(block)] = block
+        return len(block)
+
+
 def _check_status(response) -> None:
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
     status = response.status_code
     if status in (200, 204):
         return
     words = " ".join(response.raw.read(2000, decode_content=True).decode(errors="replace").split())
     message = f"{response.url}: {status} {response.reason}: {words or 'no explanation'}"
-    if status == 429 or status >= 500:
-        raise TryAgain(message, _retry_after(response.headers.get("Retry-After")))
-    raise Refused(message)
+    if status != 429 and status < 500:
+        raise Refused(message)
+    problem = TryAgain(message)
+    with contextlib.suppress(InvalidHeader):
+        problem.wait = Retry().get_retry_after(response.raw)
+    raise problem
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds; the header has seconds or a date."""
-    from urllib3.exceptions import InvalidHeader
-    from urllib3.util import Retry
-
+def _copy_header(body: BinaryIO, sink: BinaryIO, check: Callable[[bytes], object]) -> None:
+    """Take the header from the body; it goes to `sink` unless that has it already."""
+    line = body.readline(BLOCK).removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").removesuffix(b"\r")
     try:
-        return None if value is None else Retry().parse_retry_after(value)
-    except InvalidHeader:
-        return None
+        if line.lstrip()[:1] in (b"", b"<", b"{") or line[:2] == GZIP:
+            raise Permanent("there is no header.")
+        check(line)
+    except Permanent as problem:
+        raise TryAgain(f"Not the expected CSV: {problem} {_looks_like(line)}") from None
+    end = sink.tell()
+    sink.seek(0)
+    first = sink.readline().rstrip(b"\n")
+    sink.seek(end)
+    if not end:
+        sink.write(line + b"\n")
+    elif line != first:
+        raise TryAgain("The columns changed from one answer to the next")
 
 
 def _looks_like(start: bytes) -> str:
@@ -174,50 +200,3 @@ def _looks_like(start: bytes) -> str:
         text = re.sub(r"<[^>]*>", " ", start[:2000].decode(errors="replace"))
         return f"it is a page of HTML or XML: {' '.join(text.split())[:200]!r}"
     return f"it starts with {start[:80]!r}"
-
-
-class _Csv:
-    """Checks a CSV while it passes: its header, its end. Only the first header in `sink` is kept."""
-
-    def __init__(self, sink, check):
-        self._sink, self._check = sink, check
-        self._head: bytes | None = b""
-        self._last = b"\n"
-        self._lines = 0
-
-    def write(self, block: bytes) -> None:
-        if self._head is not None:
-            self._head += block
-            if b"\n" not in self._head and len(self._head) < BLOCK:
-                return
-            header, _, block = self._head.partition(b"\n")
-            self._header(header)
-        if block:
-            self._sink.write(block)
-            self._lines += block.count(b"\n")
-            self._last = block[-1:]
-
-    def end(self) -> int:
-        if self._head is not None:  # no line end so far
-            self._header(self._head)
-        if self._last != b"\n":
-            raise TryAgain("The body ends in the middle of a line: it was cut off")
-        return self._lines
-
-    def _header(self, line: bytes) -> None:
-        line = line.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r")
-        try:
-            if line.lstrip()[:1] in (b"", b"<", b"{") or line[:2] == GZIP:
-                raise Permanent("there is no header.")
-            self._check(line)
-        except Permanent as problem:
-            raise TryAgain(f"Not the expected CSV: {problem} {_looks_like(line)}") from None
-        if end := self._sink.tell():
-            self._sink.seek(0)
-            first = self._sink.readline().rstrip(b"\n")
-            self._sink.seek(end)
-            if line != first:
-                raise TryAgain("The columns changed from one answer to the next")
-        else:
-            self._sink.write(line + b"\n")
-        self._head = None

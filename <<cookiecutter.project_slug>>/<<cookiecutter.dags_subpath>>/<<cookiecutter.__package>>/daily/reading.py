@@ -5,11 +5,11 @@ inside quotes, a forgotten quote, too few columns) is taken apart record by reco
 costs no other one.
 """
 
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,8 @@ from pyarrow import csv
 from . import Dataset
 from .settings import Permanent
 
-PIECE = 8 * 2**20  # bytes of CSV that are parsed at once
+PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
-ROWS = 50_000  # lines of JSON that are read at once
 
 # What a cell looks like: quoted, bare or empty. On one line something may follow the closing quote, as
 # pyarrow has it. Where the cell has line breaks, nothing may: that quote more likely opens another cell.
@@ -45,14 +44,68 @@ class Piece:
     broken: list[tuple[int, str, bytes]]
 
 
-def pieces(dataset: Dataset, file) -> Iterator[Piece]:
-    """The records of a binary file, in order; Permanent when a CSV's header is not right."""
+def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
+    """The records of a binary file, in order; Permanent when a CSV's header is not right.
+
+    digest: of hashlib; it is updated with all that is read.
+    """
     if dataset.format == "jsonl":
-        return _json_pieces(dataset, file)
-    header = file.readline(2**20)
-    if not header:  # a slice without rows may have no header, too
-        return iter(())
-    return _Csv(dataset, dataset.header(header)).pieces(file)
+        line, take = 1, _Json(dataset).take
+    else:
+        header = file.readline(2**20)
+        digest.update(header)
+        if not header:  # a slice without rows may have no header, too
+            return
+        line, take = 2, _Csv(dataset, dataset.header(header)).take
+    rest, block = b"", True
+    while block:
+        block = file.read(PIECE)
+        digest.update(block)
+        content = rest + block
+        if not block and content and not content.endswith(b"\n"):
+            content += b"\n"
+        whole = content[: content.rfind(b"\n") + 1]
+        if not whole and len(content) > LONGEST:
+            raise Permanent(f"Line {line} is longer than {LONGEST // 2**20} MB.")
+        piece, taken = take(whole, line, last=not block)
+        line += _line_ends(whole[:taken])
+        rest = content[taken:]
+        if len(piece.lines) or piece.broken:
+            yield piece
+
+
+def _line_ends(content: bytes) -> int:
+    return int((np.frombuffer(content, np.uint8) == ord("\n")).sum())  # faster than bytes.count
+
+
+class _Json:
+    """JSON lines: what is no text there becomes text again, as it was written."""
+
+    def __init__(self, dataset: Dataset):
+        self._names = [column.name for column in dataset.columns]
+
+    def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
+        rows, lines, texts, broken = [], [], [], []
+        for number, text in enumerate(content.split(b"\n"), line):
+            try:
+                row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, dict):
+                rows.append(row)
+                lines.append(number)
+                texts.append(text)
+            elif text.strip():
+                broken.append((number, "not an object in JSON", text))
+        columns = {name: [_as_text(row.get(name)) for row in rows] for name in self._names}
+        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+        return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken), len(content)
+
+
+def _as_text(value) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class _Csv:
@@ -65,25 +118,10 @@ class _Csv:
         self._record = re.compile(b"(?:%s,){%d}%s\r*\n" % (_CELL, others, _CELL))
         self._open = re.compile(b'(?:%s,)*"[^"]*(?:""[^"]*)*\\Z' % _CELL)
 
-    def pieces(self, file) -> Iterator[Piece]:
-        line, rest, block = 2, b"", True
-        while block:
-            block = file.read(PIECE)
-            content = rest + block
-            if not block and content and not content.endswith(b"\n"):
-                content += b"\n"
-            end = content.rfind(b"\n") + 1
-            if not end and len(content) > LONGEST:
-                raise Permanent(f"Line {line} is longer than {LONGEST // 2**20} MB.")
-            piece = self._whole_lines(content[:end], line)
-            if piece:
-                line += len(piece.lines)
-            else:
-                piece, end = self._record_by_record(content[:end], line, last=not block)
-                line += content.count(b"\n", 0, end)
-            rest = content[end:]
-            if len(piece.lines) or piece.broken:
-                yield piece
+    def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
+        """As much of `content`, which ends with a line, as has whole records, and how many bytes that is."""
+        piece = self._whole_lines(content, line)
+        return (piece, len(content)) if piece else self._record_by_record(content, line, last)
 
     def _whole_lines(self, content: bytes, line: int) -> Piece | None:
         """The piece when each of its lines is one record of the right shape, else None."""
@@ -92,33 +130,23 @@ class _Csv:
         if not self._line.match(content, content.rfind(b"\n", 0, -1) + 1):  # it may end inside quotes
             return None
         try:
-            table = self._parse(content, block_size=2**20)
+            table = self._parse(content, newlines_in_values=False)
         except pa.ArrowInvalid:
             return None
-        if table.num_rows != content.count(b"\n"):
+        if table.num_rows != _line_ends(content):
             return None
-        offsets = []  # found when they are needed
-
-        def text(row: int) -> bytes:
-            if not offsets:
-                offsets.extend([0, *(match.end() for match in re.finditer(b"\n", content))])
-            return content[offsets[row] : offsets[row + 1]]
-
-        return Piece(table, np.arange(line, line + table.num_rows), text, [])
+        lines = cache(lambda: content.split(b"\n"))  # when they are needed
+        return Piece(table, np.arange(line, line + table.num_rows), lambda row: lines()[row], [])
 
     def _record_by_record(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
-        """As much of `content`, which ends with a line, as has whole records, and how many bytes that is.
-
-        A record of the wrong shape costs its first line only: what follows may be good lines that a
-        forgotten quote swallowed.
-        """
+        """A record of the wrong shape costs its first line only: a forgotten quote may hold good ones."""
         good, lines, broken = [], [], []
         at = 0
         while at < len(content):
             match = self._line.match(content, at) or self._record.match(content, at)
             end = match.end() if match else content.index(b"\n", at) + 1
             record = content[at:end]
-            reason = _not_utf8(record) if match else self._why(record)
+            reason = self._why(record, shape=match)
             if not record.strip(b"\r\n"):
                 pass  # an empty line is no record
             elif not reason:
@@ -130,32 +158,37 @@ class _Csv:
                 broken.append((line, reason, record))
             line += record.count(b"\n")
             at = end
-        table = self._parse(b"".join(good), block_size=at + 64)
+        table = self._parse(b"".join(good), newlines_in_values=True)
         if table.num_rows != len(good):
             raise AssertionError(f"{len(good)} records became {table.num_rows} rows")
         return Piece(table, np.array(lines, dtype=np.int64), good.__getitem__, broken), at
 
-    def _why(self, record: bytes) -> str:
-        text, cell = record.rstrip(b"\r\n"), re.compile(_LINE_CELL)
-        if b"\r" in text:
+    def _why(self, record: bytes, shape) -> str:
+        """What is wrong with a record: its shape, or its text, or "" for nothing."""
+        if shape:
+            utf8 = record.decode(errors="ignore").encode() == record
+            return "" if utf8 else "the text is not UTF-8"
+        if b"\r" in record.rstrip(b"\r\n"):
             return "a carriage return is inside the line"
-        at, columns = cell.match(text).end(), 1
-        while at < len(text):
-            if text[at : at + 1] != b",":
-                return "a quote that the line does not close"
-            at, columns = cell.match(text, at + 1).end(), columns + 1
-        return f"{columns} columns instead of {len(self._names)}"
+        unquoted = re.sub(rb'(^|,)"(?:[^"]|"")*"', rb"\1", record)
+        if re.search(rb'(^|,)"', unquoted):
+            return "a quote that the line does not close"
+        return f"{unquoted.count(b',') + 1} columns instead of {len(self._names)}"
 
-    def _parse(self, content: bytes, block_size: int) -> pa.Table:
+    def _parse(self, content: bytes, newlines_in_values: bool) -> pa.Table:
         """The dataset's columns as text, null where empty."""
         there = [name for name in self._wanted if name in self._names]
         if not content:
             return pa.table({name: pa.array([], pa.string()) for name in self._wanted})
         table = csv.read_csv(
             pa.BufferReader(content),
-            # One thread: a task is given one core, and threads cost more than they bring.
-            csv.ReadOptions(use_threads=False, column_names=self._names, block_size=block_size),
-            csv.ParseOptions(newlines_in_values=True),
+            # A record must fit into a block; small ones are faster. steps.ahead has a thread for all this.
+            csv.ReadOptions(
+                use_threads=False,
+                column_names=self._names,
+                block_size=len(content) + 64 if newlines_in_values else 2**20,
+            ),
+            csv.ParseOptions(newlines_in_values=newlines_in_values),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()),
                 include_columns=there,
@@ -165,38 +198,3 @@ class _Csv:
         )
         nothing = pa.nulls(table.num_rows, pa.string())
         return pa.table({name: table[name] if name in there else nothing for name in self._wanted})
-
-
-def _not_utf8(record: bytes) -> str:
-    try:
-        record.decode()
-    except UnicodeDecodeError:
-        return "the text is not UTF-8"
-    return ""
-
-
-def _json_pieces(dataset: Dataset, file) -> Iterator[Piece]:
-    """JSON lines: what is no text there becomes text again, as it was written."""
-    names = [column.name for column in dataset.columns]
-    numbered = enumerate(file, 1)
-    while batch := list(itertools.islice(numbered, ROWS)):
-        rows, lines, texts, broken = [], [], [], []
-        for line, text in batch:
-            try:
-                row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                rows.append(row)
-                lines.append(line)
-                texts.append(text)
-            elif text.strip():
-                broken.append((line, "not an object in JSON", text))
-        columns = {name: pa.array([_as_text(row.get(name)) for row in rows], pa.string()) for name in names}
-        yield Piece(pa.table(columns), np.array(lines, dtype=np.int64), texts.__getitem__, broken)
-
-
-def _as_text(value) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value)

@@ -3,7 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 
 class Permanent(Exception):
@@ -52,8 +52,8 @@ def load(environ=os.environ) -> Settings:
 def bounds(day: str) -> tuple[datetime, datetime]:
     """First instant of the UTC day and first instant of the next one."""
     try:
-        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=timezone.utc)
-    except (TypeError, ValueError):
+        start = datetime.strptime(f"{day} +0000", "%Y-%m-%d %z")
+    except ValueError:
         start = None
     if start is None or start.date().isoformat() != day:
         raise Permanent(f"{day!r} is not a day: write it like 2018-02-01.")

@@ -1,21 +1,21 @@
 """What the tasks do, without Airflow. What a step returns goes through Airflow: small, JSON-ready."""
 
 import hashlib
-import io
 import json
 import logging
 import re
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from . import Dataset
-from .settings import NoSuchDay, Permanent, Settings, bounds, load
+from .settings import NoSuchDay, Permanent, Settings, bounds
 from .store import Store
 
 log = logging.getLogger(__name__)
 
 COUNTS = ("read", "clean", "duplicates", "set_apart", "rejected")
-ROW_GROUP = 128 * 1024  # rows that are written at once
 ATTEMPTS = 5  # of a transform whose raw day changes while it reads
 SAMPLES, SHOWN = 3, 5  # values per broken rule, and rules, in a message
 
@@ -143,9 +143,8 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         del table
         frame = dataset.clean(frame) if dataset.clean else frame
         if len(frame) != rows:
-            raise Permanent(
-                f"{day}: clean() returned {len(frame)} of {rows} rows: use Dataset.rules for bad ones."
-            )
+            reason = f"{day}: clean() returned {len(frame)} of {rows} rows: use Dataset.rules for bad ones."
+            raise Permanent(reason)
         apart = cleaning.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
@@ -154,18 +153,14 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         schema = cleaning.schema(columns).with_metadata(
             {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
         )
-        # A dictionary helps where values repeat: in text, but not in keys, numbers or times.
+        # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
         repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
-        options = {"schema": schema, "compression": "zstd", "use_dictionary": repeating}
-        with (
-            pq.ParquetWriter(clean_file, **options) as kept,
-            pq.ParquetWriter(apart_file, **options) as others,
-        ):
-            for start in range(0, rows, ROW_GROUP):
-                some, mask = frame.iloc[start : start + ROW_GROUP], apart[start : start + ROW_GROUP]
-                kept.write_table(cleaning.to_table(some[~mask], schema))
-                if mask.any():
-                    others.write_table(cleaning.to_table(some[mask], schema))
+        others = [c.name for c in columns if c.name not in repeating]
+        options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
+        for file, mask in ((apart_file, apart), (clean_file, ~apart)):
+            with pq.ParquetWriter(file, schema, **options) as writer:
+                for table in ahead(cleaning.row_groups(frame, mask, schema)):
+                    writer.write_table(table)
         return counts
 
 
@@ -175,15 +170,29 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
 
     read, hashes = 0, {}
     tables = [cleaning.schema(dataset.columns).empty_table()]
-    for name in files:
-        rejects.file = name
-        with store.open(f"{folder('raw', dataset.name, day)}/{name}") as file:
-            hashing = Hashing(file)
-            for piece in reading.pieces(dataset, io.BufferedReader(hashing, 2**20)):
-                read += piece.table.num_rows + len(piece.broken)
-                tables.append(cleaning.conform(dataset, piece, day, rejects))
-            hashes[name] = hashing.sha256.hexdigest()
+
+    def pieces():
+        for name in files:
+            sha256 = hashlib.sha256()
+            with store.open(f"{folder('raw', dataset.name, day)}/{name}") as file:
+                for piece in reading.pieces(dataset, file, sha256):
+                    yield name, piece
+            hashes[name] = sha256.hexdigest()
+
+    for rejects.file, piece in ahead(pieces()):
+        read += piece.table.num_rows + len(piece.broken)
+        tables.append(cleaning.conform(dataset, piece, day, rejects))
     return tables, read, hashes
+
+
+def ahead(items: Iterator) -> Iterator:
+    """The same items; while the caller works on one, a thread makes the next."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item
 
 
 def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> None:
@@ -191,45 +200,10 @@ def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> No
         raise Permanent(f"{day}: the rows do not add up: {counts}")
     if counts["rejected"] > settings.max_rejected_share * counts["read"]:
         raise Permanent(
-            f"{day}: {counts['rejected']} of {counts['read']} rows are rejected, more than "
+            f"{day}: {rejects.rows} of {counts['read']} rows are rejected, more than "
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good day stays. "
-            + rejects.in_words()
+            f"{rejects.in_words()}"
         )
-
-
-def read(name: str, day: str, kind: str = "clean", settings: Settings | None = None):
-    """See daily.read."""
-    import pyarrow.parquet as pq
-
-    from . import cleaning
-
-    store = Store((settings or load()).data_root)
-    for attempt in range(ATTEMPTS):
-        try:
-            with store.open(f"{folder(kind, name, day)}/{name}.parquet") as file:
-                # Not read_table, whose scanner's threads can abort a process that ends right after it.
-                return cleaning.to_frame(pq.ParquetFile(file).read(use_threads=False))
-        except FileNotFoundError:
-            break
-        except OSError:  # it may have been replaced while it was read
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise NoSuchDay(f"{name} of {day} is not in {store.url}: run extract and transform for it first.")
-
-
-class Hashing(io.RawIOBase):
-    """A binary file that is read from start to end, and its SHA-256."""
-
-    def __init__(self, file):
-        self._file, self.sha256 = file, hashlib.sha256()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        size = self._file.readinto(buffer)
-        self.sha256.update(buffer[:size])
-        return size
 
 
 class Rejects:
@@ -244,10 +218,9 @@ class Rejects:
 
     def __call__(self, line: int, problems: list[tuple[str, str, str]], text: bytes) -> None:
         row = text.decode(errors="backslashreplace")
-        reasons = [
-            " ".join(filter(None, (name, value and repr(value), rule))) for name, value, rule in problems
-        ]
-        record = {"file": self.file, "line": line, "reason": "; ".join(reasons), "row": row}
+        words = [(name, value and repr(value), rule) for name, value, rule in problems]
+        reason = "; ".join(" ".join(filter(None, each)) for each in words)
+        record = {"file": self.file, "line": line, "reason": reason, "row": row}
         self._sink.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         self.rows += 1
         for name, value, rule in problems:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-ONE_REQUEST = 16 * 2**20  # bytes; up to here an object is fetched as a whole, not range by range
 DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
 CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
 
@@ -36,14 +35,14 @@ class Store:
         return f"{self._root}/{path}"
 
     def open(self, path: str) -> BinaryIO:
-        """A binary, seekable file; FileNotFoundError when there is none, OSError when it is replaced."""
-        if self.on_disk:
-            return open(self.full(path), "rb")
+        """A binary file to read; FileNotFoundError when there is none, OSError when it is replaced."""
         self._fs.invalidate_cache()
-        if self._fs.size(self.full(path)) <= ONE_REQUEST:
-            return io.BytesIO(self._fs.cat_file(self.full(path)))
         # What an object store's file system gives lacks a part of Python's files: readline(size).
         return io.BufferedReader(self._fs.open(self.full(path), "rb"))
+
+    def read(self, path: str) -> bytes:
+        """All of a file, as it was at one moment."""
+        return self._fs.cat_file(self.full(path))
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
@@ -56,7 +55,10 @@ class Store:
         folder = target.parent if self.on_disk else Path(tempfile.gettempdir())
         if self.on_disk:
             folder.mkdir(parents=True, exist_ok=True)
-            _remove_old_drafts(folder)
+            for old in folder.glob(".*.part"):
+                with contextlib.suppress(FileNotFoundError):  # another process removes it, too
+                    if time.time() - old.stat().st_mtime > DRAFTS_KEPT:
+                        old.unlink()
         # Readers' patterns, like *.parquet, do not match this name.
         draft = folder / f".{target.name}.{uuid.uuid4().hex}.part"
         try:
@@ -86,10 +88,3 @@ class Store:
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self.full(path))
-
-
-def _remove_old_drafts(folder: Path) -> None:
-    for draft in folder.glob(".*.part"):
-        with contextlib.suppress(FileNotFoundError):  # another process removes it, too
-            if time.time() - draft.stat().st_mtime > DRAFTS_KEPT:
-                draft.unlink()
