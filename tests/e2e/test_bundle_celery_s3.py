@@ -5,7 +5,7 @@ import re
 import statistics
 import subprocess
 import time
-from datetime import datetime
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
@@ -46,7 +46,13 @@ def project(push_project):
 
 @pytest.fixture(scope="module")
 def events(project, event_service):
-    return event_service(project.folder)
+    """The service: the sample days, and one of them again on each of the last ten days."""
+    service, today = event_service(project.folder), datetime.now(timezone.utc).date()
+    rows = [row for row in service.rows if row.startswith(DAY.encode())]
+    for days in range(10):
+        again = (today - timedelta(days)).isoformat().encode()
+        service.rows += [again + row.removeprefix(DAY.encode()) for row in rows]
+    return service
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,20 @@ def release(project, store, events, install, measured):
 @pytest.fixture(scope="module")
 def dags(project):
     return project.folder / "dags"
+
+
+def test_the_scheduled_run_fetches_the_day_a_week_before_again_and_transform_runs_for_both(project, release):
+    """What the scheduler does by itself, for the day that ended last: nobody has started a run so far."""
+    expected = expected_counts(project.folder, DAY)
+    (scheduled,) = release.runs("extract")
+    assert (scheduled["run_type"], scheduled["state"]) == ("scheduled", "success")
+    last = date.fromisoformat(scheduled["partition_key"])
+    for day in (last.isoformat(), (last - timedelta(days=7)).isoformat()):
+        transform = release.run_for("transform", day)
+        assert (transform["run_type"], transform["state"]) == ("asset_triggered", "success")
+        counts = release.result("transform", transform["dag_run_id"], day)
+        assert (counts["read"], counts["clean"]) == (expected["rows"], expected["clean"])
+    assert len(release.runs("transform")) == 2
 
 
 def test_mapped_slices_run_on_both_workers(project, release, events, dags):
