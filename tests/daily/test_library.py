@@ -50,9 +50,10 @@ def uv():
     return shutil.which("uv") or str(TEMPLATE / ".tools" / "bin" / "uv")
 
 
-def pytest_in(python, path, name, folder):
+def pytest_in(python, path, name, folder, **environment):
     options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}", f"--confcutdir={HERE}"]
-    printed = run([python, "-m", "pytest", *options, "--import-mode=importlib", HERE / name], folder, PYTHONPATH=path)
+    command = [python, "-m", "pytest", *options, "--import-mode=importlib", HERE / name]
+    printed = run(command, folder, PYTHONPATH=path, **environment)
     assert " passed" in printed.splitlines()[-1]
     assert "skipped" not in printed.splitlines()[-1]
 

@@ -7,12 +7,13 @@ import threading
 
 import pytest
 
-from tests.conftest import TEMPLATE, run
+from tests.conftest import run
+from tests.daily.test_library import HERE, pytest_in
 from tests.servers.s3_server import SECRET, connection, make_bucket_script, s3_server
 
 pytestmark = [pytest.mark.airflow, pytest.mark.servers, pytest.mark.xdist_group("s3")]
 
-SCRIPT = TEMPLATE / "tests" / "daily" / "in_project" / "on_s3.py"
+SCRIPT = HERE / "on_s3.py"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,15 @@ def check(printed):
 
 def test_a_day_and_two_runs_of_it_at_once(s3, day_on):
     check(day_on(s3, "plain"))
+
+
+def test_the_other_sources(s3, installed, tmp_path):
+    """A paginated API and a folder of files, each with its own DAG, as on a disk."""
+    project = installed(data_root="s3://etl/data")
+    python = f"{project}/.venv/bin/python"
+    run([python, "-c", make_bucket_script(s3, "sources")], project)
+    variables = {"AIRFLOW_CONN_STORE": connection(s3), "TEST_DATA_ROOT": "s3://store@sources"}
+    pytest_in(python, f"{project}/dags:{HERE}", "test_sources.py", tmp_path, **variables)
 
 
 def test_wrong_credentials_fail(s3, day_on):

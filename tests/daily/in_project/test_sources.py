@@ -1,6 +1,6 @@
 """Other sources, as their users write them: a paginated JSON API that fails now and then, and CSV files in a folder.
 
-sources/ has, for each, a DAG file and a module.
+sources/ has, for each, a DAG file and a module. TEST_DATA_ROOT: where their data go, if not to a folder.
 """
 
 import json
@@ -13,8 +13,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import my_etl
-import pandas as pd
 import pytest
+from my_etl.daily import read
+from my_etl.daily.steps import folder
+from my_etl.daily.store import Store
 
 HERE = Path(__file__).parent
 DAY = "2018-02-01"
@@ -31,7 +33,15 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def run(project):
+def store(tmp_path, monkeypatch):
+    """The data root of a test."""
+    url = f"{os.environ.get('TEST_DATA_ROOT') or tmp_path.as_uri()}/{tmp_path.name}"
+    monkeypatch.setenv("ETL_DATA_ROOT", url)
+    return Store(url)
+
+
+@pytest.fixture
+def run(project, store):
     """Return a function: DAG, params of each run → what the tasks of each returned, or the reason why they failed."""
 
     def run(dag_id, *confs, **environment):
@@ -40,7 +50,6 @@ def run(project):
             "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{project}/airflow.db",
-            "ETL_DATA_ROOT": f"file://{project}/data",
             "PYTHONPATH": f"{project}/dags",
         }
         command = [sys.executable, HERE / "run_dag.py", f"{project}/dags", dag_id, *map(json.dumps, confs)]
@@ -51,15 +60,22 @@ def run(project):
     return run
 
 
-def files(project):
-    return {path: path.read_bytes() for path in (project / "data").rglob("*") if path.is_file()}
+def files(store, name):
+    """All that there is of a day, by path."""
+    places = [folder(kind, name, DAY) for kind in ("raw", "clean", "set_apart", "rejected")]
+    paths = [f"{place}/{file}" for place in places for file in store.files(place)]
+    return {path: store.read(path) for path in paths}
+
+
+def rejected(store, name):
+    lines = store.read(f"{folder('rejected', name, DAY)}/{name}.jsonl").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("name", ["orders", "visits"])
 def test_a_source_is_at_most_60_lines(name):
-    texts = [(HERE / "sources" / folder / f"{name}.py").read_text() for folder in (".", "my_etl")]
-    lines = [line for text in texts for line in text.splitlines() if line.strip()]
-    assert len(lines) <= 60, "blank lines not counted"
+    texts = [(HERE / "sources" / place / f"{name}.py").read_text() for place in (".", "my_etl")]
+    assert sum(len(text.splitlines()) for text in texts) <= 60, "blank lines counted"
 
 
 class Shop:
@@ -93,7 +109,7 @@ class Shop:
         handler.wfile.write(body)
 
 
-def test_a_paginated_api(run, project, server):
+def test_a_paginated_api(run, store, server):
     shop = Shop(server)
     settings = {"SHOP_URL": server.url, "ETL_MAX_REJECTED_SHARE": "0.5"}
     days = [{"partition": DAY}, {"partition": DAY, "slices": 2}, {"partition": "2018-02-02", "slices": 1}]
@@ -105,10 +121,8 @@ def test_a_paginated_api(run, project, server):
     assert four["transform"] == {DAY: counts}
     assert four["transform"] == two["transform"]
     assert empty["transform"]["2018-02-02"]["read"] == 0
-    orders = pd.read_parquet(project / "data/clean/orders" / f"partition_date={DAY}")
-    assert orders.set_index("id")["paid"].loc[[4, 6]].to_list() == [6.0, 9.5]
-    (path,) = (project / "data/rejected/orders" / f"partition_date={DAY}").iterdir()
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+    assert read("orders", DAY).set_index("id")["paid"].loc[[4, 6]].to_list() == [6.0, 9.5]
+    assert rejected(store, "orders") == [
         {
             "file": "0000-of-0002.jsonl",
             "line": line,
@@ -117,12 +131,13 @@ def test_a_paginated_api(run, project, server):
         }
         for line, reason in ((4, "price '-1' is outside 0 to 10,000"), (6, "the discount is more than the price"))
     ]
-    before = files(project)
+    before = files(store, "orders")
+    assert len(before) == 5
     run("orders", days[1], **settings)
-    assert files(project) == before
+    assert files(store, "orders") == before
 
 
-def test_files_in_a_folder(run, project):
+def test_files_in_a_folder(run, project, store):
     inbox = project / "inbox"
     inbox.mkdir()
     (inbox / f"north-{DAY}.csv").write_text("door,hour,visitors\nnorth,9,12\nnorth,10,\nnorth,25,1\n")
@@ -133,10 +148,10 @@ def test_files_in_a_folder(run, project):
     counts = {"read": 5, "clean": 3, "duplicates": 1, "set_apart": 0, "rejected": 1}
     assert made["transform"] == {DAY: counts}
     assert missing == {"state": "failed", "extract": "No counter has sent 2018-02-02 yet.", "transform": None}
-    visits = pd.read_parquet(project / "data/clean/visits" / f"partition_date={DAY}")
+    visits = read("visits", DAY)
     assert visits[["door", "hour"]].to_numpy().tolist() == [["north", 9], ["north", 10], ["south", 9]]
-    (path,) = (project / "data/rejected/visits" / f"partition_date={DAY}").iterdir()
-    assert json.loads(path.read_text()) == {
+    (reject,) = rejected(store, "visits")
+    assert reject == {
         "file": "0000-of-0001.csv",
         "line": 4,
         "reason": "hour '25' is outside 0 to 23",

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, dag
 from my_etl.daily import airflow as daily
-
-ORDERS_CLEAN = Asset("orders_clean")
+from my_etl.orders import ORDERS
 
 
 @dag(
@@ -22,19 +21,7 @@ ORDERS_CLEAN = Asset("orders_clean")
     tags=["shop"],
 )
 def orders():
-    @task
-    def extract():
-        from my_etl.orders import ORDERS
-
-        return daily.extract(ORDERS)
-
-    @task(outlets=[ORDERS_CLEAN])
-    def transform(*, outlet_events=None):
-        from my_etl.orders import ORDERS
-
-        return daily.transform(ORDERS, outlet_events[ORDERS_CLEAN])
-
-    extract() >> transform()
+    daily.extract_then_transform(ORDERS, Asset("orders_clean"))
 
 
 orders()

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, dag
 from my_etl.daily import airflow as daily
-
-VISITS_CLEAN = Asset("visits_clean")
+from my_etl.visits import VISITS
 
 
 @dag(
@@ -22,19 +21,7 @@ VISITS_CLEAN = Asset("visits_clean")
     tags=["shop"],
 )
 def visits():
-    @task
-    def extract():
-        from my_etl.visits import VISITS
-
-        return daily.extract(VISITS)
-
-    @task(outlets=[VISITS_CLEAN])
-    def transform(*, outlet_events=None):
-        from my_etl.visits import VISITS
-
-        return daily.transform(VISITS, outlet_events[VISITS_CLEAN])
-
-    extract() >> transform()
+    daily.extract_then_transform(VISITS, Asset("visits_clean"))
 
 
 visits()
