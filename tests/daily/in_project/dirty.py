@@ -93,6 +93,14 @@ def transform(root, slices, share=1.0):
     return counts, events, others, rejected, files
 
 
+def one_day(url, slices):
+    """Both DAGs' steps, in their order; the counts."""
+    settings = load({"ETL_DATA_ROOT": url})
+    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in steps.plan([DAY], slices)]
+    steps.publish(EARTHQUAKES, fetched, settings)
+    return steps.transform(EARTHQUAKES, DAY, settings)
+
+
 def as_plain(frame):
     """The rows of a DataFrame as tuples of Python's own values, None where missing."""
     import pyarrow as pa

@@ -18,12 +18,11 @@ import traceback
 from pathlib import Path
 
 import pandas as pd
+from dirty import DAY, one_day
 from my_etl.daily import cleaning, reading, steps, store  # noqa: F401  imported here, not in a process that counts its calls
-from my_etl.daily.settings import Permanent, load
-from my_etl.earthquakes.dataset import EARTHQUAKES
+from my_etl.daily.settings import Permanent
 
 FOLDER, SEED, POINTS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-DAY = "2018-02-01"
 ROUNDS = 10  # of two runs at once
 # Where a crash could leave something half done.
 TOUCHES_FILES = {
@@ -41,16 +40,8 @@ TOUCHES_FILES = {
 }
 
 
-def settings(root):
-    return load({"ETL_DATA_ROOT": f"file://{root}"})
-
-
 def day(root, slices):
-    """Both DAGs' steps, in their order."""
-    chosen = settings(root)
-    fetched = [steps.fetch(EARTHQUAKES, part, chosen) for part in steps.plan([DAY], slices)]
-    steps.publish(EARTHQUAKES, fetched, chosen)
-    steps.transform(EARTHQUAKES, DAY, chosen)
+    one_day(f"file://{root}", slices)
 
 
 def alone(root, slices):

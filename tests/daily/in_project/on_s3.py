@@ -8,20 +8,12 @@ import multiprocessing
 import os
 import sys
 
+from dirty import DAY, one_day
 from my_etl.daily import read, steps
-from my_etl.daily.settings import Permanent, load
+from my_etl.daily.settings import Permanent
 from my_etl.daily.store import Store
-from my_etl.earthquakes.dataset import EARTHQUAKES
 
 ROOT = os.environ["ETL_DATA_ROOT"] = sys.argv[1]
-DAY = "2018-02-01"
-
-
-def day(slices):
-    chosen = load({"ETL_DATA_ROOT": ROOT})
-    fetched = [steps.fetch(EARTHQUAKES, part, chosen) for part in steps.plan([DAY], slices)]
-    steps.publish(EARTHQUAKES, fetched, chosen)
-    return steps.transform(EARTHQUAKES, DAY, chosen)
 
 
 def events():
@@ -29,9 +21,9 @@ def events():
 
 
 def run(slices):
-    """day() as a task; what it says when another run has cut the day otherwise."""
+    """A day as a task; what it says when another run has cut the day otherwise."""
     try:
-        day(slices)
+        one_day(ROOT, slices)
     except Permanent as problem:
         return str(problem)
     return "done"
@@ -48,8 +40,8 @@ def files():
 
 
 def main():
-    day(4)
-    counts = day(2)
+    one_day(ROOT, 4)
+    counts = one_day(ROOT, 2)
     print(json.dumps({"counts": counts, "events": events(), "files": sorted(files())}))
     before = files()
     for slices in ((2, 2), (2, 3)):

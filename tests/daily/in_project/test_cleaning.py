@@ -148,21 +148,6 @@ def test_a_missing_column_fails_the_file():
         conform(header=",".join(COLUMN_NAMES[:-1]))
 
 
-@pytest.mark.parametrize("size", [1, 50, 1000, 10**6])
-def test_the_size_of_the_pieces_does_not_matter(size):
-    """Down to a byte at a time: the same rows, the same rejects, the same line numbers."""
-    content = [
-        *(line(id=f"n{i}") for i in range(20)),
-        line(id="quoted", place='a\n"b"\nc'),
-        line(mag="bad"),
-        '"open',
-        *(line(id=f"m{i}", latitude="" if i % 3 else "1") for i in range(10)),
-        "a,b",
-        line(id="last"),
-    ]
-    assert conform(*content, size=size) == conform(*content)
-
-
 def table(*rows, dataset=EARTHQUAKES):
     """The rows as typed events; they all keep to the columns."""
     (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()), hashlib.sha256())

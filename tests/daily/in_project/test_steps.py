@@ -110,15 +110,6 @@ def test_pandas_reads_it_alone(settings, monkeypatch):
     assert (ours["id"].to_list(), ours["mag"].sum()) == (plain["id"].to_list(), plain["mag"].sum())
 
 
-def test_a_rerun_gives_the_same_bytes(settings):
-    extract(settings)
-    transform(settings)
-    before = files(settings)
-    extract(settings)
-    transform(settings)
-    assert files(settings) == before
-
-
 def test_a_record_that_moved_to_another_slice_is_counted_once(settings):
     lines = sample_lines()
     header, rows = lines[0], lines[1:]
@@ -133,18 +124,6 @@ def test_a_record_that_moved_to_another_slice_is_counted_once(settings):
     ids = set(events(settings, "set_apart")["id"])
     assert next(csv.reader([blast]))[11] in ids
     assert not ids & set(found["id"])
-
-
-@pytest.mark.parametrize("count", [2, 5])
-def test_the_events_do_not_depend_on_slices_or_order(settings, count):
-    lines = sample_lines()
-    lines += [changed(line, updated="2018-03-01T00:00:00.000Z") for line in lines[1:30]]
-    put_raw(settings, *in_slices(lines, 1))
-    transform(settings)
-    expected = events(settings)
-    put_raw(settings, *in_slices([lines[0], *reversed(lines[1:])], count))
-    transform(settings)
-    assert events(settings).equals(expected)
 
 
 def test_rejected_rows_are_kept_in_full(settings):
@@ -169,17 +148,6 @@ def test_too_many_rejects_fail_and_leave_the_last_good_day(settings):
         transform(settings)
     after = files(settings)
     assert {n: c for n, c in after.items() if n[:3] != "raw"} == {n: c for n, c in before.items() if n[:3] != "raw"}
-
-
-def test_late_revisions_win(settings):
-    lines = sample_lines()
-    put_raw(settings, *in_slices(lines, 2))
-    transform(settings)
-    later = [changed(line, updated="2018-02-20T00:00:00.000Z", mag="3.3") for line in lines[1:11]]
-    put_raw(settings, *in_slices([*lines, *later, changed(lines[1], id="late1")], 3))
-    assert transform(settings)["duplicates"] == 10
-    assert "late1" in set(events(settings)["id"])
-    assert (events(settings)["mag"] == 3.3).sum() == sum(",earthquake," in line for line in later)
 
 
 def test_fewer_slices_leave_no_stale_file(settings):
