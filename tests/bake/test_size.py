@@ -7,7 +7,7 @@ from scripts import size
 # Room → (most lines, most files). Make them smaller with the rooms, never larger.
 MOST = {
     "example": (280, 6),
-    "daily": (1345, 8),
+    "daily": (1340, 8),
     "tools": (4440, 39),
     "integrity": (2890, 12),
     "outside": (None, 60),

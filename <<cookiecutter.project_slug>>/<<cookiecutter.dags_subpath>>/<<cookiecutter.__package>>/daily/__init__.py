@@ -11,21 +11,14 @@ A dataset is said once, in a module of its own:
         frame["total"] = frame["price"] * frame["pieces"]
         return frame
 
-    ORDERS = Dataset(
-        "orders",
-        columns=(
-            Column("id", "text", nullable=False),
-            Column("at", "timestamp", nullable=False),
-            Column("price", "number", "EUR", low=0, high=10_000),
-            Column("pieces", "integer", low=1, high=1_000),
-        ),
-        fetch=fetch,
-        clean=clean,
-        derived=(Column("total", "number", "EUR"),),
-        key="id",
-        newest="at",
-        time="at",
+    COLUMNS = (
+        Column("id", "text", nullable=False),
+        Column("at", "timestamp", nullable=False),
+        Column("price", "number", "EUR", low=0, high=10_000),
+        Column("pieces", "integer", low=1, high=1_000),
     )
+    TOTAL = Column("total", "number", "EUR")
+    ORDERS = Dataset("orders", COLUMNS, fetch, clean, derived=(TOTAL,), key="id", newest="at", time="at")
 
 airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each UTC day:
 
@@ -69,7 +62,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Dataset:
-    """columns: what the raw files have; more columns in a file are ignored, their order does not matter.
+    """What comes day by day.
+
+    columns: what the raw files have; more columns in a file are ignored, their order does not matter.
     fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
         a binary file.
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are

@@ -191,10 +191,10 @@ def day_of(context: Mapping | None = None) -> str:
         # The form in the UI fills in the moment of the click, which says nothing about the day.
         clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
         if not clicked and chosen.astimezone(timezone.utc).date().isoformat() != day:
+            also = f", and the param partition says {day}" if day else ""
             raise Permanent(
-                f"The logical date {chosen.isoformat()} does not say for which day this run is"
-                + (f", and the param partition says {day}" if day else "")
-                + ": leave it empty, and give the day as partition."
+                f"The logical date {chosen.isoformat()} does not say for which day this run is{also}: "
+                "leave it empty, and give the day as partition."
             )
     if not day:
         day = ((chosen or run.run_after).astimezone(timezone.utc) - timedelta(days=1)).date().isoformat()

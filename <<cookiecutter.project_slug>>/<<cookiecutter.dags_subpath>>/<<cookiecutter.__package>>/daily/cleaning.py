@@ -170,9 +170,9 @@ def _hashes(keys: pa.Table) -> np.ndarray:
     """The same number for rows with the same key, most likely another one for others."""
     found = [np.array([], np.uint64)]
     for batch in keys.to_batches():
-        texts = {name: batch[name].cast(pa.string()).to_numpy(False) for name in keys.column_names}
-        hashes = pd.util.hash_pandas_object(pd.DataFrame(texts, dtype=object), index=False, categorize=False)
-        found.append(hashes.to_numpy())
+        texts = [column.cast(pa.string()).to_numpy(zero_copy_only=False) for column in batch.columns]
+        hashes = [pd.util.hash_array(text, categorize=False) for text in texts]
+        found.append(sum(number * (2 * n + 1) for n, number in enumerate(hashes)))
     return np.concatenate(found)
 
 

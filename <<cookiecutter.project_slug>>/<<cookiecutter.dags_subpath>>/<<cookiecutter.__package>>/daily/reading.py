@@ -75,7 +75,7 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
 
 
 def _line_ends(content: bytes) -> int:
-    return int((np.frombuffer(content, np.uint8) == ord("\n")).sum())  # faster than bytes.count
+    return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))  # faster than bytes.count
 
 
 class _Json:
