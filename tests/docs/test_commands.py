@@ -40,7 +40,7 @@ BACKFILL = (
 RUN_BY = {
     COOKIECUTTER: ("updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
-    "make add PKG=openpyxl": ("packages/test_packages.py", "test_make_add_installs_it_here", '"add", "PKG=openpyxl"'),
+    "make add PKG=openpyxl": ("packages/test_packages.py", "added", '"add", "PKG=openpyxl"'),
     "make add PKG=apache-airflow-providers-cncf-kubernetes": (
         "packages/test_packages.py",
         "test_the_page_s_pod_is_one_that_airflow_starts",
@@ -78,7 +78,7 @@ RUN_BY = {
     "make doctor": ("cluster/test_doctor.py", "doctor", "tools.cluster.doctor"),
     "make hooks": ("ci/test_precommit.py", "repository", '"hooks"'),
     "make image": ("packages/test_packages.py", "test_make_image_builds_and_pushes_once", '"make", "image"'),
-    "make lock": ("packages/test_packages.py", "test_make_add_installs_it_here", '"make", "lock"'),
+    "make lock": ("packages/test_packages.py", "test_again_changes_nothing", '"make", "lock"'),
     "make known-hosts": ("secrets/test_known_hosts.py", "make_known_hosts", '"known-hosts"'),
     "make lint": ("local/test_project.py", "test_lint_passes", '"lint"'),
     "make new-dag NAME=orders": (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.test_doctor import broken
 from tests.conftest import clean_environment, run
 
 BIN = Path(sys.executable).parent
@@ -96,7 +97,7 @@ REFUSED = {
     "a kind that is not there": (["orders", "--kind", "Source"], "only source, files, sql, asset, plain, heavy"),
     "no asset": (["orders", "--kind", "asset"], "one of earthquakes_clean"),
     "an asset of no DAG": (["orders", "--kind", "asset", "--asset", "x_clean"], "one of earthquakes_clean"),
-    "the package": (["my_etl"], "dags/my_etl/ exists"),
+    "the package": (["my_etl"], "dags/my_etl exists"),
     "a test": (["dag_integrity"], "tests/test_dag_integrity.py exists"),
 }
 
@@ -157,6 +158,8 @@ def test_without_the_example_all_else_works(emptied):
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "failed" not in run(["make", "--silent", "test"], cwd=emptied)
     assert "there is no daily DAG" in run(["make", "--silent", "run"], cwd=emptied, expect=2)
+    (found,) = broken(run(["make", "--silent", "doctor", "OFFLINE=1"], cwd=emptied, expect=2))
+    assert "git_repo is still the placeholder" in found
     assert "it is gone already" in run(["make", "--silent", "remove-example"], cwd=emptied)
 
 
@@ -190,9 +193,11 @@ def test_a_task_runs_in_the_environment_that_is_named(emptied, tmp_path):
     """KIND=heavy with a Python that has no Airflow."""
     if not (emptied / "dags" / "my_heavy.py").exists():
         run(["make", "--silent", "new-dag", "NAME=my_heavy", "KIND=heavy"], cwd=emptied)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "heavy"], check=True)
-    python = str(tmp_path / "heavy" / "bin" / "python")
-    assert f" {python} " in run(["make", "--silent", "run", "DAG=my_heavy", f"MY_HEAVY_PYTHON={python}"], cwd=emptied)
+    python, used = tmp_path / "heavy", tmp_path / "used"
+    python.write_text(f'#!/bin/sh\ntouch {used}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    assert " 60" in run(["make", "--silent", "run", "DAG=my_heavy", f"MY_HEAVY_PYTHON={python}"], cwd=emptied)
+    assert used.exists()
 
 
 def test_the_example_stays_while_git_does_not_have_it(bake_fresh):

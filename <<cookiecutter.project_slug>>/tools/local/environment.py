@@ -18,6 +18,7 @@ def variables() -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "ETL_DATA_ROOT": f"file://{HOME}/data",
         "PYTHONPATH": str(DAGS),

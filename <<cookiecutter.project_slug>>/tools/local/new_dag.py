@@ -22,12 +22,7 @@ TEMPLATES = Path(__file__).resolve().with_name("new_dag")
 DAGS = Path(DAGS_SUBPATH)
 PACKAGE = SLUG.replace("-", "_")
 LONGEST = 30
-# What the module of a daily dataset says about itself.
-DAILY = {
-    "source": "rows from an HTTP API; their columns and cleaning",
-    "files": "rows from files in a folder or bucket; their columns and cleaning",
-    "sql": "rows of a database; their columns and cleaning",
-}
+DAILY = ("source", "files", "sql")
 KINDS = (*DAILY, "asset", "plain", "heavy")
 
 
@@ -45,9 +40,7 @@ def check(name: str, kind: str, asset: str) -> None:
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise Refused(f"{name} is a word of the Python language: choose another name.")
-    if name == PACKAGE or (ROOT / DAGS / name).exists():
-        raise Refused(f"{DAGS / name}/ exists: choose another name.")
-    for path in (DAGS / f"{name}.py", DAGS / PACKAGE / name, *targets(name)):
+    for path in (DAGS / name, DAGS / PACKAGE / name, *targets(name)):
         if (ROOT / path).exists():
             raise Refused(f"{path} exists: choose another name, or remove it first.")
     # Airflow puts the DAG folder on sys.path, where the file could be imported in place of such a module.
@@ -74,7 +67,7 @@ def targets(name: str) -> list[Path]:
     return [
         DAGS / f"{name}.py",
         inside / f"{name}.py",
-        Path("tests") / f"test_{name}.py",
+        Path(f"tests/test_{name}.py"),
         inside / f"{name}_sample",
     ]
 
@@ -89,22 +82,22 @@ def write(name: str, kind: str, asset: str) -> list[Path]:
         "owner": json.dumps((read_policy(ROOT).owners or [SLUG])[0], ensure_ascii=False),
         "asset": asset,
         "dataset": asset.removesuffix("_clean"),
-        "what": DAILY.get(kind, ""),
         "format": "csv" if kind == "files" else "jsonl",
     }
 
-    def filled(path: Path) -> str:
-        return Template(path.read_text(encoding="utf-8")).substitute(values)
+    def filled(part: str) -> str:
+        # What a kind does not have of its own is that of a daily dataset, or of the plain kind.
+        places = [TEMPLATES / place / part for place in (kind, "daily" if kind in DAILY else "plain")]
+        text = next(path for path in places if path.exists()).read_text(encoding="utf-8")
+        return Template(text).substitute(values)
 
-    folder = TEMPLATES / ("daily" if kind in DAILY else kind)
     dag, module, test, sample = targets(name)
-    texts = {}
     if kind in DAILY:
-        values["fetch"] = filled(TEMPLATES / kind / "fetch.py.txt")
-        rows = [path for path in (TEMPLATES / kind).iterdir() if path.name != "fetch.py.txt"]
-        texts = {sample / path.name: filled(path) for path in sorted(rows)}
-    parts = {"dag": dag, "module": module, "test": test}
-    texts = {path: filled(folder / f"{part}.py.txt") for part, path in parts.items()} | texts
+        values["fetch"] = filled("fetch.py.txt")
+    parts = {dag: "dag", module: "module", test: "test"}
+    texts = {path: filled(f"{part}.py.txt") for path, part in parts.items()}
+    for path in sorted((TEMPLATES / kind).glob("*2018-02-01.*")):
+        texts[sample / path.name] = filled(path.name)
     for path, text in texts.items():
         (ROOT / path).parent.mkdir(exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")

@@ -29,17 +29,13 @@ IMAGE_LOCK = "requirements-image.lock"
 VALUES = "helm/values.yaml"
 # Where a git host keeps the images of a repository.
 REGISTRIES = {"github.com": "ghcr.io", "gitlab.com": "registry.gitlab.com"}
-# What a kind of storage needs in the pods.
-STORAGE = {
-    "s3": ("s3fs", "apache-airflow-providers-amazon[s3fs]"),
-    "gs": ("gcsfs", "apache-airflow-providers-google"),
-    "abfs": ("adlfs", "apache-airflow-providers-microsoft-azure"),
-}
-HOW_ELSE = "ask for another version, or give the task packages of its own (make new-dag KIND=heavy)"
+# What s3:// needs in the pods; the stock image has what gs:// and abfs:// need.
+S3FS = "apache-airflow-providers-amazon[s3fs]"
+HOW_ELSE = "Ask for another version, or give the task packages of its own (make new-dag KIND=heavy)"
 
 
 class Refused(Exception):
-    """What was asked for is not possible; the message says why, in one line."""
+    """What was asked for is not possible; the message says why."""
 
 
 def canonical(name):
@@ -88,24 +84,19 @@ def stock_packages():
     return versions, f"Airflow's constraints of {airflow} for Python {python}"
 
 
+def stock_pins():
+    """Return the stock image's packages whose versions are known, as name==version."""
+    return [f"{name}=={version}" for name, version in stock_packages()[0].items() if version]
+
+
 def uv(*arguments, cwd):
-    """Run uv. Raises Refused with its reason in one line."""
+    """Run uv. Raises Refused with what it says."""
     # The Makefile puts one there where PATH has none.
-    command = [shutil.which("uv") or str(ROOT / ".tools/bin/uv"), *arguments]
+    command = [shutil.which("uv") or str(ROOT / ".tools/bin/uv"), *arguments, "--quiet"]
     environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    if not done.returncode:
-        return
-    said = " ".join(done.stderr.split("hint:")[0].split())
-    if re.search("Failed to fetch|client error|network was disabled", said):
-        raise Refused("the package index cannot be reached")
-    if unknown := re.search(r"(\S+) was not found in the package registry", said):
-        raise Refused(f"there is no package {unknown[1]}")
-    # "error: No solution found ... cause: Because A depends on B and C, we can conclude that ..."
-    said = re.sub(r"^error: .*? cause: (Because )?", "", said)
-    said = re.sub(r", we can conclude that .*?(unsatisfiable|cannot be used)\.", ".", said)
-    said = re.sub(r"(?<=\.) And because you require \S+", "", said)
-    raise Refused(said[:1000])
+    if done.returncode:
+        raise Refused(done.stderr.strip())
 
 
 def asked_for(folder):
@@ -123,17 +114,19 @@ def asked_for(folder):
     return [item for item in found if item.marker is None or item.marker.evaluate(image)]
 
 
-def lock(folder, upgrade=False):
-    """Resolve the pyproject.toml of a folder into both locks there.
+def lock(folder, packages, upgrade):
+    """Resolve the pyproject.toml of a folder into both locks there. packages: those that are new in it.
 
-    uv keeps the versions that a lock has where it can; `upgrade` starts with those of the stock image.
+    uv keeps the versions that a lock has where it can; a package that is in none gets the image's.
     """
     if upgrade:
-        (folder / IMAGE_LOCK).write_text("")
-        versions = [f"{name}=={version}\n" for name, version in stock_packages()[0].items() if version]
-        (folder / LOCK).write_text("".join(versions))
-    missing = [item for item in asked_for(folder) if item.extras or canonical(item.name) not in listed()]
-    added = lock_image(folder, missing) if missing else ""
+        for name in (LOCK, IMAGE_LOCK):
+            (folder / name).write_text("")
+    known = pins(folder / LOCK)
+    with (folder / LOCK).open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in stock_pins() if line.split("==")[0] not in known)
+    missing = [str(item) for item in asked_for(folder) if item.extras or canonical(item.name) not in listed()]
+    added = lock_image(folder, [*packages, *missing]) if packages or missing else ""
     write_image_lock(folder, added)
     try:
         lock_laptop(folder)
@@ -151,26 +144,21 @@ def lock_laptop(folder):
     text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     oldest = re.search(r'^requires-python = ">=([\d.]+)', text, re.MULTILINE)
     options = ["--group=dev", f"--python-version={oldest[1]}", f"--constraint={IMAGE_LOCK}"]
-    uv("pip", "compile", "--quiet", *options, f"--output-file={LOCK}", "pyproject.toml", cwd=folder)
+    uv("pip", "compile", *options, f"--output-file={LOCK}", "pyproject.toml", cwd=folder)
 
 
 def lock_image(folder, requirements):
     """Resolve requirements against what the image has; return the lines of what has to be added to it."""
-    stock, source = stock_packages()
-    has = [f"{name}=={version}" for name, version in stock.items() if version]
-    (folder / "asked.txt").write_text("".join(f"{item}\n" for item in requirements))
-    (folder / "stock.txt").write_text("\n".join(has))
+    (folder / "asked.txt").write_text("\n".join(requirements))
+    (folder / "stock.txt").write_text("\n".join(stock_pins()))
     options = [f"--python-version={stock_versions()[1]}", "--python-platform=linux", "--no-universal"]
     options += ["--no-header", "--constraint=stock.txt", f"--output-file={IMAGE_LOCK}"]
-    options += [f"--no-emit-package={name}" for name in stock]
+    options += [f"--no-emit-package={name}" for name in listed()]
     try:
-        uv("pip", "compile", "--quiet", *options, "asked.txt", cwd=folder)
+        uv("pip", "compile", *options, "asked.txt", cwd=folder)
     except Refused as problem:
-        words = re.split(r"[\s,;]+|\.(?:\s|$)", str(problem))
-        kept = ", ".join(pin for pin in has if pin in words)
-        if not kept:
-            raise
-        raise Refused(f"{problem} The image has {kept} (by {source}): {HOW_ELSE}") from problem
+        source = f"The image's versions are by {stock_packages()[1]}."
+        raise Refused(f"{problem}\n{source} {HOW_ELSE}.") from problem
     lines = (folder / IMAGE_LOCK).read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("#"))
 
@@ -227,17 +215,6 @@ def switch_image(folder):
 
 def change(packages=(), upgrade=False):
     """Add packages to pyproject.toml, if any; write both locks and the values' image: all, or nothing."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        requirements = [Requirement(package) for package in packages]
-    except InvalidRequirement as problem:
-        raise Refused(f"PKG={' '.join(packages)}: {str(problem).splitlines()[0]}") from problem
-    there = [item for item in requirements if canonical(item.name) in listed()]
-    for item in there:
-        version, source = stock_packages()[0][canonical(item.name)], stock_packages()[1]
-        if version and version not in item.specifier:
-            raise Refused(f"{item}: the image has {item.name} {version} (by {source}): {HOW_ELSE}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "helm").mkdir()
@@ -245,27 +222,23 @@ def change(packages=(), upgrade=False):
         for file in files:
             shutil.copyfile(ROOT / file, folder / file)
         if packages:
-            uv("add", "--quiet", "--frozen", *packages, cwd=folder)
-        # So that laptops get the image's version of these.
-        with (folder / LOCK).open("a", encoding="utf-8") as file:
-            file.writelines(f"{item.name}=={stock_packages()[0][canonical(item.name)]}\n" for item in there)
-        lock(folder, upgrade)
+            uv("add", "--frozen", *packages, cwd=folder)
+        lock(folder, packages, upgrade)
         image = switch_image(folder)
         for file in files:
             if (folder / file).read_bytes() != (ROOT / file).read_bytes():
                 shutil.copyfile(folder / file, ROOT / f"{file}.new")
                 os.replace(ROOT / f"{file}.new", ROOT / file)
-    for item in there:
-        if not item.extras:
-            print(f"{item.name} is in the stock image already: only pyproject.toml and {LOCK} take it.")
     added = pins(ROOT / IMAGE_LOCK)
-    if added:
-        print("Added to the image:", ", ".join(f"{name} {version}" for name, version in added.items()))
-        if image:
-            print(f"{VALUES} names it: {image}")
-            print("Commit and push: CI builds it (or: make image). Then make deploy.")
-        else:
-            print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
+    if not added:
+        print("The stock image has all that the DAGs need already.")
+        return
+    print("Added to the image:", ", ".join(f"{name} {version}" for name, version in added.items()))
+    if image:
+        print(f"{VALUES} names it: {image}")
+        print("Commit and push: CI builds it (or: make image). Then make deploy.")
+    else:
+        print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
 
 
 def missing_in_image():
@@ -275,42 +248,27 @@ def missing_in_image():
     values = (ROOT / VALUES).read_text(encoding="utf-8")
     repository, tag = image_in_values(values)
     found = []
-    kind = re.search(r'name: ETL_DATA_ROOT\s+value: "?(\w+):', values)
-    module, package = STORAGE.get(kind and kind[1], (None, None))
-    if module and module not in has:
-        found.append(f"{kind[1]}:// needs {module}, which the image lacks: make add PKG='{package}'")
+    if "s3fs" not in has and re.search(r'name: ETL_DATA_ROOT\s+value: "?s3:', values):
+        found.append(f"s3:// needs s3fs, which the image lacks: make add PKG='{S3FS}'")
     if GITHUB_APP and DAG_DELIVERY == "git-dag-bundle" and "pygithub" not in has:
         found.append("a GitHub App's bundle needs PyGithub, which the image lacks: make add PKG=PyGithub")
     names = [item.name for item in asked_for(ROOT) if canonical(item.name) not in has]
     if names:
         found.append(f"{IMAGE_LOCK} lacks {', '.join(names)} of pyproject.toml: make lock")
-    if added and repository == STOCK_REPOSITORY:
-        found.append(f"{VALUES} names the stock image, not one with {IMAGE_LOCK}: make lock IMAGE=…")
-    elif added and tag != own_tag():
-        found.append(f"{VALUES} names an image of other packages than {IMAGE_LOCK}: make lock")
+    if added and tag != own_tag():
+        where = " IMAGE=registry.example.com/team/etl" if repository == STOCK_REPOSITORY else ""
+        found.append(f"{VALUES} names an image of other packages than {IMAGE_LOCK}: make lock{where}")
     return found
 
 
-def build_image():
-    """Build the image that the values name and push it, unless its registry has it already."""
+def image_to_build():
+    """Return the image that the values name and CI or `make image` builds; "" when nothing was added."""
     if not pins(ROOT / IMAGE_LOCK):
-        print("Nothing was added to the stock image: there is nothing to build.")
-        return
+        return ""
     repository, tag = image_in_values((ROOT / VALUES).read_text(encoding="utf-8"))
-    if repository == STOCK_REPOSITORY or tag != own_tag():
+    if tag != own_tag():
         raise Refused(f"{VALUES} does not name the image of this {IMAGE_LOCK}: run make lock first")
-    docker, image = os.environ.get("DOCKER", "docker").split(), f"{repository}:{tag}"
-    try:
-        there = subprocess.run([*docker, "manifest", "inspect", image], capture_output=True, check=False)
-        if not there.returncode:
-            print(f"{image} is in its registry already.")
-            return
-        for arguments in (["build", "--pull", "--tag", image, "."], ["push", image]):
-            subprocess.run([*docker, *arguments], cwd=ROOT, check=True)
-    except FileNotFoundError as problem:
-        raise Refused(f"{docker[0]} is not on PATH (DOCKER=podman names another)") from problem
-    except subprocess.CalledProcessError as problem:
-        raise Refused(f"{' '.join(problem.cmd[:2])} failed, see above") from problem
+    return f"{repository}:{tag}"
 
 
 def main(arguments):
@@ -322,12 +280,12 @@ def main(arguments):
         elif arguments in (["lock"], ["lock", "--upgrade"]):
             change(upgrade=len(arguments) == 2)
         elif arguments == ["image"]:
-            build_image()
+            print(image_to_build())
         else:
             print("Usage: make add PKG=openpyxl, make lock (UPGRADE=1), make image", file=sys.stderr)
             return 2
     except Refused as problem:
-        print(f"make {arguments[0]}: {str(problem).rstrip('.')}. Nothing was changed.", file=sys.stderr)
+        print(f"make {arguments[0]}: {problem}\nNothing was changed.", file=sys.stderr)
         return 1
     return 0
 

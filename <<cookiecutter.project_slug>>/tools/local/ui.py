@@ -3,12 +3,10 @@
 OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log.
 """
 
-import contextlib
 import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -38,8 +36,6 @@ def main() -> int:
         return 1
     home = Path(os.environ["AIRFLOW_HOME"])
     home.mkdir(parents=True, exist_ok=True)
-    if (home / "airflow.db").exists():
-        turn_on(home / "airflow.db")
     address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
     print(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...", flush=True)
     with open(LOG, "w") as log:
@@ -63,15 +59,12 @@ def choose_ports() -> dict[str, str]:
     """A free port for all that listens: the usual one, or one after it. ValueError: a chosen one is used."""
     found: dict[str, str] = {}
     for name, usual in PORTS.items():
-        if chosen := os.environ.get(name):
-            if not is_free(int(chosen)):
-                raise ValueError(f"port {chosen} is in use. Without {name}, a free one is taken.")
-            found[name] = chosen
-            continue
-        free = (
-            port for port in range(usual, usual + 1000) if is_free(port) and str(port) not in found.values()
-        )
-        found[name] = str(next(free))
+        chosen = os.environ.get(name)
+        ports = [chosen] if chosen else map(str, range(usual, usual + 1000))
+        free = (port for port in ports if port not in found.values() and is_free(int(port)))
+        if not (port := next(free, None)):
+            raise ValueError(f"port {chosen or usual} is in use. Without {name}, a free one is taken.")
+        found[name] = port
     return found
 
 
@@ -80,25 +73,15 @@ def is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def turn_on(database: Path) -> None:
-    """Unpause every DAG that Airflow knows: one that `make run` brought in is paused."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        with contextlib.suppress(sqlite3.OperationalError):  # no such table before the first start
-            connection.execute("update dag set is_paused = 0")
-        connection.commit()
-
-
 def variables(ports: dict[str, str]) -> dict[str, str]:
-    bin_folder = Path(sys.executable).parent
     return {
-        # New DAGs are on and new files show up at once: this is where they are written.
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # New files show up at once: this is where they are written.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__API__HOST": "127.0.0.1",
         **os.environ,
         **ports,
         # `airflow standalone` starts `airflow` from PATH.
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{ports['AIRFLOW__API__PORT']}/execution/",
     }
 
@@ -145,18 +128,15 @@ def stop(airflow: subprocess.Popen) -> None:
     print("\nStopping Airflow ...", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number, seconds in ((signal.SIGINT, 30), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
+        end = time.monotonic() + seconds
         try:
             os.killpg(airflow.pid, number)
-        except ProcessLookupError:
-            return
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            airflow.poll()
-            try:
+            while time.monotonic() < end:
+                airflow.poll()
                 os.killpg(airflow.pid, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.2)
+                time.sleep(0.2)
+        except ProcessLookupError:  # all have ended
+            return
 
 
 if __name__ == "__main__":
