@@ -95,7 +95,7 @@ RUN_BY = {
     # The demo is `make run` in a new project.
     "make run": ("local/test_project.py", "test_demo_runs_the_sample_and_says_where_the_data_lies", '"demo"'),
     "make run DAG=orders": ("local/test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"run", "DAG=orders"'),
-    "make run DATE=2018-02-01": ("local/test_project.py", "test_one_day", "DATE=2018-02-01"),
+    "make run DATE=2018-02-01": ("local/test_project.py", "test_what_an_ide_reads_is_there", "DATE=2018-02-01"),
     # With the address of a service on this machine in place of usgs.
     "make run ETL_SOURCE=usgs DATE=2026-01-31": ("local/test_project.py", "test_a_day_from_a_service", "ETL_SOURCE="),
     "make secrets": ("secrets/test_secrets.py", "", '"secrets"'),

@@ -59,12 +59,6 @@ def test_demo_runs_the_sample_and_says_where_the_data_lies(tmp_path):
         assert {len(line) for line in days} == {len(header)}
 
 
-def test_one_day(installed):
-    printed = run(["make", "run", "DATE=2018-02-01"], cwd=installed())
-    assert "2018-02-01" in printed
-    assert "2018-02-02" not in printed
-
-
 def test_a_day_from_a_service(installed):
     """What ETL_SOURCE=usgs does, with a service on this machine in place of the live one."""
     project = installed()

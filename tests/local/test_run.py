@@ -81,7 +81,14 @@ def plain(project):
     (project / "dags" / "plain_dags.py").unlink()
 
 
-def test_the_last_line_opens_the_data(project):
+def test_a_day_is_run_and_the_last_line_opens_its_data(project):
+    """And once more: the earlier runs stay."""
+
+    def runs():
+        with sqlite3.connect(project / ".airflow" / "airflow.db") as database:
+            states = database.execute("select dag_id, state from task_instance").fetchall()
+            return database.execute("select run_id from dag_run").fetchall(), states
+
     printed = make_run(project, f"DATE={DAY}")
     chart, line = printed.splitlines()[-2:]
     code = f"import pandas as pd; print(len({line.removeprefix('Open it: ')}))"
@@ -89,6 +96,12 @@ def test_the_last_line_opens_the_data(project):
     assert run([".venv/bin/python", "-c", code], cwd=project).strip() == clean == "224"
     assert (project / chart.removeprefix("Chart: ")).read_bytes().startswith(b"\x89PNG")
     assert "\033" not in printed, "progress is for terminals only"
+    assert "2018-02-02" not in printed
+    before, _ = runs()
+    make_run(project, f"DATE={DAY}")
+    after, states = runs()
+    assert set(before) < set(after)
+    assert {state for _, state in states} == {"success"}
 
 
 def test_the_api_that_tasks_talk_to_is_the_known_one(project):
@@ -96,20 +109,6 @@ def test_the_api_that_tasks_talk_to_is_the_known_one(project):
     code = "from airflow.api_fastapi.execution_api.versions import bundle; from tools.local import run; "
     code += "print(bundle.versions[0].value == run.TASK_API)"
     assert run([".venv/bin/python", "-c", code], cwd=project).split()[-1] == "True"
-
-
-def test_earlier_runs_stay(project):
-    def runs():
-        with sqlite3.connect(project / ".airflow" / "airflow.db") as database:
-            states = database.execute("select dag_id, state from task_instance").fetchall()
-            return database.execute("select run_id from dag_run").fetchall(), states
-
-    make_run(project, f"DATE={DAY}")
-    before, _ = runs()
-    make_run(project, f"DATE={DAY}")
-    after, states = runs()
-    assert set(before) < set(after)
-    assert {state for _, state in states} == {"success"}
 
 
 def test_a_dag_runs_after_those_that_it_waits_for(project):

@@ -129,13 +129,18 @@ def run_all(name: str | None, day: str | None, say) -> int:
 
 def graph(dags: dict) -> dict[str, set[str]]:
     """For each DAG those whose tasks produce the assets that it waits for."""
+
+    def names(asset) -> set:
+        parts = getattr(asset, "objects", None)
+        return set().union(*map(names, parts)) if parts is not None else {getattr(asset, "name", None)}
+
     produced: dict = {}
     for dag_id, dag in dags.items():
         for outlet in (outlet for task in dag.tasks for outlet in task.outlets or ()):
             produced.setdefault(getattr(outlet, "name", None), set()).add(dag_id)
     before = {}
     for dag_id, dag in dags.items():
-        waits_for = [asset.name for _, asset in dag.timetable.asset_condition.iter_assets()]
+        waits_for = names(dag.timetable.asset_condition) - {None}
         before[dag_id] = set().union(*(produced.get(name, set()) for name in waits_for)) - {dag_id}
     return before
 
