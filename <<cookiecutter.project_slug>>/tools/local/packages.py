@@ -215,6 +215,7 @@ def switch_image(folder):
 
 def change(packages=(), upgrade=False):
     """Add packages to pyproject.toml, if any; write both locks and the values' image: all, or nothing."""
+    own_repository(STOCK_REPOSITORY)  # a wrong IMAGE=… is refused before anything takes its time
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "helm").mkdir()
