@@ -8,7 +8,7 @@ from scripts import size
 MOST = {
     "example": (280, 6),
     "daily": (1340, 8),
-    "tools": (4440, 39),
+    "tools": (4381, 39),
     "integrity": (2890, 12),
     "outside": (None, 60),
 }
