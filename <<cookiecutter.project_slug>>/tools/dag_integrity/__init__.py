@@ -6,15 +6,15 @@ Here is what a rule is. All rules are in `RULES`, by name; a rule is a function 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 # What a rule looks at. "engine": no function; the engine itself sees it while a file is imported.
 SCOPES = ("dag", "file", "folder", "engine")
 
 
-class RuleError(Exception):
-    """A rule is not whole; the message says what is missing."""
+class PolicyError(Exception):
+    """The checks cannot run as they are told; the message says what to change."""
 
 
 @dataclass(frozen=True, order=True)
@@ -38,9 +38,6 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.rule}: {self.wrong}. {self.write}."
-
-    def as_dict(self) -> dict:
-        return asdict(self) | {"text": str(self)}
 
 
 class Problem(NamedTuple):
@@ -71,32 +68,32 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 
 
-def rule(
-    name: str, scope: str, meaning: str, cure: str, house: bool = False, broken: str = "", fixed: str = ""
-):
-    """Register the function below as the rule `name`; README.md shows one.
+def rule(name: str, scope: str, cure: str, house: bool = False, broken: str = "", fixed: str = ""):
+    """Register the function below as the rule `name`; its docstring says what the rule demands.
 
-    `broken` and `fixed` are DAG files as text, which every run tries: the rule must speak of the first and
-    not of the second. The built-in rules have their examples in the template's tests instead.
+    `cure` says what to write instead. `broken` and `fixed` are DAG files as text, which every run tries: the
+    rule must speak of the first and not of the second. The built-in rules have their examples in the
+    template's tests instead.
     """
-    if scope not in SCOPES:
-        raise RuleError(f"Rule {name}: its scope must be one of {', '.join(SCOPES)}, not {scope!r}.")
-    if name in RULES:
-        raise RuleError(f"There are two rules {name}: give one of them another name.")
-    for what, text in (("meaning", meaning), ("cure", cure)):
-        if not text.strip():
-            raise RuleError(f"Rule {name} has no {what}.")
 
     def register(check):
-        RULES[name] = Rule(name, scope, meaning, cure, check, house, broken, fixed)
+        engine_rule(name, (check.__doc__ or "").strip(), cure)
+        RULES[name] = Rule(name, scope, RULES[name].meaning, cure, check, house, broken, fixed)
         return check
 
+    if scope not in SCOPES:
+        raise PolicyError(f"Rule {name}: its scope must be one of {', '.join(SCOPES)}, not {scope!r}.")
     return register
 
 
 def engine_rule(name: str, meaning: str, cure: str) -> None:
     """Declare a rule that the engine itself applies."""
-    rule(name, "engine", meaning, cure)(None)
+    if name in RULES:
+        raise PolicyError(f"There are two rules {name}: give one of them another name.")
+    for what, text in (("meaning", meaning), ("cure", cure)):
+        if not text.strip():
+            raise PolicyError(f"Rule {name} has no {what}.")
+    RULES[name] = Rule(name, "engine", meaning, cure)
 
 
 def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id: str = "") -> Finding:
@@ -111,7 +108,7 @@ def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
             try:
                 said = list(one.check(subject))
             except Exception as error:
-                raise RuleError(f"Rule {one.name} failed: {type(error).__name__}: {error}") from error
+                raise PolicyError(f"Rule {one.name} failed: {type(error).__name__}: {error}") from error
             yield from ((one, Problem(it) if isinstance(it, str) else it) for it in said)
 
 

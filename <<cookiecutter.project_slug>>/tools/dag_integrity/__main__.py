@@ -9,26 +9,20 @@ import os
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
-from . import RULES, Finding
-from .engine import Check, Report, one_line_each, read
-from .file_rules import EVERYWHERE, Ruff
-from .policy import PolicyError, apply_exemptions, read_policy
-
-USAGE = """\
-dag_integrity                 check the DAG folder; exit 1 if anything was found
-dag_integrity --table         print the DAGs as a table, then the findings
-dag_integrity --dag orders    report only on the files of DAG orders
-dag_integrity --static FILE…  only the rules that import nothing, on these files (pre-commit)
-"""
+from . import RULES, Finding, PolicyError
+from .engine import Check, Report
+from .policy import read_policy
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 nothing found, 1 findings, 2 the checks could not run."""
-    parser = argparse.ArgumentParser(prog="dag_integrity", usage=USAGE, description="Check the DAG files.")
+    parser = argparse.ArgumentParser(prog="dag_integrity", description="Check the DAG files.")
     parser.add_argument("files", nargs="*", type=Path, help="with --static: the files to check")
-    parser.add_argument("--static", action="store_true", help="apply only the rules that import nothing")
+    static = "apply only the rules that import nothing, to these files (pre-commit)"
+    parser.add_argument("--static", action="store_true", help=static)
     parser.add_argument("--dag", help="report only on the files of this DAG")
     parser.add_argument("--table", action="store_true", help="print a line per DAG")
     parser.add_argument("--json", type=Path, help="write the report into this file as well")
@@ -44,14 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
             width = max(map(len, RULES))
             print("\n".join(f"{r.name.ljust(width)}  {r.meaning}" for r in RULES.values()))
             return 0
-        report = _static(root, policy, options.files) if options.static else Check(root, policy).run()
+        check = Check(root, policy)
+        report = check.run_static(options.files) if options.static else check.run()
         if options.dag:
             report = _only(report, options.dag)
     except PolicyError as error:
         print(error, file=sys.stderr)
         return 2
     if options.json:
-        found = [one.as_dict() for one in report.findings]
+        found = [asdict(one) | {"text": str(one)} for one in report.findings]
         content = {"files": report.files, "dags": report.dags, "findings": found}
         options.json.write_text(json.dumps(content), encoding="utf-8")
     if options.gitlab:
@@ -66,27 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.static:
         print(_summary(report, time.perf_counter() - started))
     return 1 if report.findings else 0
-
-
-def _static(root: Path, policy, files: list[Path]) -> Report:
-    """Apply the import-free rules to some files. Files outside the DAG folder are left alone."""
-    dags = root / policy.dags_folder
-    paths = sorted({path.resolve() for path in files if path.suffix == ".py" and path.is_file()})
-    paths = [path for path in paths if dags in path.parents]
-    ruff = Ruff(paths, root, policy.python)
-    reads = {path: read(path, root, policy) for path in paths}
-    # What Airflow parses is not known without Airflow: a file that makes no DAG counts as a helper module.
-    found = [
-        one
-        for outcome in reads.values()
-        for one in outcome.findings
-        if outcome.dag_calls or one.rule in (*EVERYWHERE, "import-error")
-    ]
-    found += ruff.findings()
-    comments = [comment for outcome in reads.values() for comment in outcome.exemptions]
-    everything = {path.relative_to(root).as_posix() for path in paths} | {"pyproject.toml"}
-    left = apply_exemptions(set(found), comments, policy, everything)
-    return Report(sorted(one_line_each(left)), [], [])
 
 
 def _only(report: Report, dag_id: str) -> Report:
@@ -108,9 +82,7 @@ def _summary(report: Report, seconds: float) -> str:
 
 def _github(one: Finding) -> str:
     """The workflow command that puts the finding on the pull request's line."""
-    message = f"{one.wrong}. {one.write}."
-    for sign, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-        message = message.replace(sign, escaped)
+    message = f"{one.wrong}. {one.write}.".replace("%", "%25")
     return f"::error file={one.file},line={one.line},title={one.rule}::{message}"
 
 
@@ -122,15 +94,10 @@ def _gitlab(findings: list[Finding]) -> list[dict]:
         # Without the line, so that a finding stays the same when lines above it change
         what = f"{one.file}:{one.rule}:{one.wrong}"
         seen[what] += 1
-        entries.append(
-            {
-                "description": f"{one.wrong}. {one.write}.",
-                "check_name": one.rule,
-                "fingerprint": hashlib.sha256(f"{what}:{seen[what]}".encode()).hexdigest(),
-                "severity": "major",
-                "location": {"path": one.file, "lines": {"begin": one.line}},
-            }
-        )
+        entry = {"description": f"{one.wrong}. {one.write}.", "check_name": one.rule, "severity": "major"}
+        entry["fingerprint"] = hashlib.sha256(f"{what}:{seen[what]}".encode()).hexdigest()
+        entry["location"] = {"path": one.file, "lines": {"begin": one.line}}
+        entries.append(entry)
     return entries
 
 

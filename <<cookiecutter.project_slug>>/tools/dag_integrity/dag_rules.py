@@ -79,10 +79,10 @@ class Dag:
 
 
 @rule(
-    "dag-id", "dag", "The dag_id fits the file's name.",
-    "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True,
-)  # fmt: skip
+    "dag-id", "dag", "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True
+)
 def _dag_id(c: Dag):
+    """The dag_id fits the file's name."""
     stem = c.source.path.stem
     pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(stem))
     if c.siblings == 1 and not c.by_asset and not re.fullmatch(pattern, c.dag.dag_id):
@@ -90,8 +90,9 @@ def _dag_id(c: Dag):
         yield problem(wrong, cure=f'Write dag_id="{stem}"' if re.fullmatch(pattern, stem) else "")
 
 
-@rule("task-id", "dag", "Task ids are in snake_case.", "Write it in snake_case", house=True)
+@rule("task-id", "dag", "Write it in snake_case", house=True)
 def _task_id(c: Dag):
+    """Task ids are in snake_case."""
     for task in c.dag.tasks:
         parts = task.task_id.split(".")
         bad = [part for part in parts if not re.fullmatch(c.policy.task_id_pattern, part)]
@@ -101,11 +102,9 @@ def _task_id(c: Dag):
             yield problem(wrong, task, f'Write "{snake}"')
 
 
-@rule(
-    "owner", "dag", "Every task has an owner from the list.", "Write default_args={…} with an owner",
-    house=True,
-)  # fmt: skip
+@rule("owner", "dag", "Write default_args={…} with an owner", house=True)
 def _owner(c: Dag):
+    """Every task has an owner from the list."""
     strangers: dict[str, list] = {}
     for task in c.dag.tasks:
         if c.policy.owners and task.owner not in c.policy.owners and not c.by_asset:
@@ -116,8 +115,9 @@ def _owner(c: Dag):
         yield problem(wrong, c.first(tasks), write)
 
 
-@rule("tags", "dag", "The DAG has tags, all of them from the allowed ones.", 'Write tags=["…"]', house=True)
+@rule("tags", "dag", 'Write tags=["…"]', house=True)
 def _tags(c: Dag):
+    """The DAG has tags, all of them from the allowed ones."""
     if not c.dag.tags:
         yield problem(
             f"DAG {c.dag.dag_id} has no tags", cure=f'Write tags=["{(c.policy.tags or ["etl"])[0]}"]'
@@ -127,11 +127,9 @@ def _tags(c: Dag):
         yield problem(f"Tag {', '.join(other)} is not among the allowed ones", cure=write)
 
 
-@rule(
-    "retries", "dag", "Every task is retried, with a delay.", "Write retry_delay=timedelta(minutes=5)",
-    house=True,
-)  # fmt: skip
+@rule("retries", "dag", "Write retry_delay=timedelta(minutes=5)", house=True)
 def _retries(c: Dag):
+    """Every task is retried, with a delay."""
     least, shortest = c.policy.min_retries, datetime.timedelta(seconds=c.policy.min_retry_delay)
     tasks = [] if c.by_asset else c.working_tasks
     if few := [task for task in tasks if (task.retries or 0) < least]:
@@ -149,21 +147,17 @@ def _delay(task) -> datetime.timedelta:
     return delay if isinstance(delay, datetime.timedelta) else datetime.timedelta(seconds=delay)
 
 
-@rule(
-    "timeout", "dag", "The DAG has a dagrun_timeout or each task an execution_timeout.",
-    "Write dagrun_timeout=timedelta(hours=2) on the DAG", house=True,
-)  # fmt: skip
+@rule("timeout", "dag", "Write dagrun_timeout=timedelta(hours=2) on the DAG", house=True)
 def _timeout(c: Dag):
+    """The DAG has a dagrun_timeout or each task an execution_timeout."""
     endless = [] if c.by_asset else [task for task in c.working_tasks if not task.execution_timeout]
     if endless and not c.dag.dagrun_timeout:
         yield problem(f"{some(task.task_id for task in endless)} may run forever", c.first(endless))
 
 
-@rule(
-    "docs", "dag", "The DAG has a description and a doc_md.",
-    "Write doc_md=__doc__ and a docstring at the top of the file", house=True,
-)  # fmt: skip
+@rule("docs", "dag", "Write doc_md=__doc__ and a docstring at the top of the file", house=True)
 def _docs(c: Dag):
+    """The DAG has a description and a doc_md."""
     if not c.dag.description:
         write = 'Write description="One line for the list of DAGs"'
         yield problem(f"DAG {c.dag.dag_id} has no description", cure=write)
@@ -171,11 +165,9 @@ def _docs(c: Dag):
         yield f"DAG {c.dag.dag_id} has no doc_md"
 
 
-@rule(
-    "start-date", "dag", "A scheduled DAG has a fixed start_date with a timezone.",
-    'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")', house=True,
-)  # fmt: skip
+@rule("start-date", "dag", 'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")', house=True)
 def _start_date(c: Dag):
+    """A scheduled DAG has a fixed start_date with a timezone."""
     stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
     if c.by_asset:
         return
@@ -186,26 +178,23 @@ def _start_date(c: Dag):
         yield "start_date has no timezone"
 
 
-@rule("end-date", "dag", "The DAG ends after it starts.", "Take end_date out, or write one after start_date")
+@rule("end-date", "dag", "Take end_date out, or write one after start_date")
 def _end_date(c: Dag):
+    """The DAG ends after it starts."""
     if c.dag.start_date and c.dag.end_date and c.dag.end_date < c.dag.start_date:
         yield f"end_date {c.dag.end_date:%Y-%m-%d} is before start_date {c.dag.start_date:%Y-%m-%d}"
 
 
-@rule(
-    "catchup", "dag", "A DAG on a time schedule says whether it catches up.",
-    "Write catchup=False, or True with a max_active_runs", house=True,
-)  # fmt: skip
+@rule("catchup", "dag", "Write catchup=False, or True with a max_active_runs", house=True)
 def _catchup(c: Dag):
+    """A DAG on a time schedule says whether it catches up."""
     if c.runs_by_time and "catchup" not in c.stated and not c.by_asset:
         yield "Whether missed runs are made up for is not said: catchup is missing"
 
 
-@rule(
-    "max-active-runs", "dag", "A DAG with partitions or catch-up limits its active runs.",
-    "Write max_active_runs=1, or what the source can bear", house=True,
-)  # fmt: skip
+@rule("max-active-runs", "dag", "Write max_active_runs=1, or what the source can bear", house=True)
 def _max_active_runs(c: Dag):
+    """A DAG with partitions or catch-up limits its active runs."""
     if "max_active_runs" in c.stated or c.by_asset:
         return
     if c.partitioned or (c.dag.catchup and c.runs_by_time):
@@ -214,10 +203,11 @@ def _max_active_runs(c: Dag):
 
 
 @rule(
-    "schedule", "dag", "The schedule fires some day.",
+    "schedule", "dag",
     "Write a cron expression (minute hour day month weekday), as 0 4 * * *, or a preset, as @daily",
 )  # fmt: skip
 def _schedule(c: Dag):
+    """The schedule fires some day."""
     from croniter import CroniterBadDateError, croniter
 
     for timetable in getattr(c.timetable, "timetables", [c.timetable]):
@@ -229,17 +219,16 @@ def _schedule(c: Dag):
             yield f"The schedule {expression} never fires: there is no such day"
 
 
-@rule("empty-dag", "dag", "The DAG has tasks.", "Put tasks in it, or take it out")
+@rule("empty-dag", "dag", "Put tasks in it, or take it out")
 def _empty(c: Dag):
+    """The DAG has tasks."""
     if not c.dag.tasks:
         yield f"DAG {c.dag.dag_id} has no task"
 
 
-@rule(
-    "params", "dag", "The default of every param fits the param's own schema.",
-    "Give every param a default that fits its own schema",
-)  # fmt: skip
+@rule("params", "dag", "Give every param a default that fits its own schema")
 def _params(c: Dag):
+    """The default of every param fits the param's own schema."""
     from airflow.sdk.definitions.param import Param
 
     for name, param in c.dag.params.items():
@@ -255,24 +244,24 @@ def _params(c: Dag):
             yield problem(f'The default of param "{name}" does not fit its own schema: {reason}', cure=write)
 
 
-@rule("callback", "dag", "Callbacks take one argument, the context.", "Write def callback(context): …")
+@rule("callback", "dag", "Write def callback(context): …")
 def _callback(c: Dag):
-    seen = set()
+    """Callbacks take one argument, the context."""
+    said = set()
     for owner in (c.dag, *c.dag.tasks):
-        for name in CALLBACKS:
-            for callback in _list(_of(owner, name)):
-                try:
-                    signature = inspect.signature(callback)
-                except (TypeError, ValueError):
-                    continue
-                try:
-                    signature.bind({})
-                except TypeError as error:
-                    called = getattr(callback, "__name__", str(callback))
-                    if (name, called) not in seen:
-                        seen.add((name, called))
-                        wrong = f"{name} calls {called}(context), which fails: {error}"
-                        yield problem(wrong, None if owner is c.dag else owner)
+        for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(_of(owner, kind))]:
+            try:
+                signature = inspect.signature(callback)
+            except (TypeError, ValueError):
+                continue
+            called = getattr(callback, "__name__", str(callback))
+            try:
+                signature.bind({})
+            except TypeError as error:
+                if (name, called) not in said:
+                    said.add((name, called))
+                    wrong = f"{name} calls {called}(context), which fails: {error}"
+                    yield problem(wrong, None if owner is c.dag else owner)
 
 
 def _list(value) -> list:
@@ -285,11 +274,9 @@ def _of(task, name: str):
     return getattr(task, name, None) if mapped is None else mapped.get(name)
 
 
-@rule(
-    "pool-queue", "dag", "Pools, queues and executors are declared in the policy.",
-    "Make it in Airflow and declare it in pyproject.toml", house=True,
-)  # fmt: skip
+@rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
 def _pool_queue(c: Dag):
+    """Pools, queues and executors are declared in the policy."""
     kinds = {"pool": c.policy.pools, "queue": c.policy.queues, "executor": c.policy.executors}
     for kind, declared in kinds.items():
         for task in c.dag.tasks:
@@ -299,11 +286,9 @@ def _pool_queue(c: Dag):
                 yield problem(wrong, task, f"Use {some(declared)}, or add it to {kind}s in pyproject.toml")
 
 
-@rule(
-    "branch", "dag", "A branch goes to tasks that follow it; what joins its ways runs whichever was taken.",
-    'Write trigger_rule="none_failed_min_one_success" on it',
-)  # fmt: skip
+@rule("branch", "dag", 'Write trigger_rule="none_failed_min_one_success" on it')
 def _branch(c: Dag):
+    """A branch goes to tasks that follow it; what joins its ways runs whichever was taken."""
     for task in c.dag.tasks:
         targets, ways = _branch_targets(c, task), task.downstream_task_ids
         groups = {way[:dot] for way in ways for dot in range(len(way)) if way[dot] == "."}
@@ -335,21 +320,20 @@ def _branch_targets(c: Dag, task) -> set[str]:
     return set()
 
 
-@rule(
-    "template", "dag", "Templated fields are valid Jinja and use names that Airflow 3 provides.",
-    "Use a name of Airflow's template reference, params, or user_defined_macros",
-)  # fmt: skip
+@rule("template", "dag", "Use a name of Airflow's template reference, params, or user_defined_macros")
 def _template(c: Dag):
+    """Templated fields are valid Jinja and use names that Airflow 3 provides."""
+    shared = c.dag.get_template_env()
     for task in c.dag.tasks:
-        environment = None
+        # Only of an operator that makes an environment of its own is it not the DAG's.
+        maker = getattr(type(task), "get_template_env", None)
+        own = maker and not maker.__module__.startswith("airflow.sdk.")
+        environment = task.get_template_env(c.dag) if own else shared
         for field in task.template_fields or ():
             value = _of(task, field)
             for wrong, write in _missing_file(task, value):
                 yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
             for text in _texts(value):
-                if environment is None:
-                    own = hasattr(task, "get_template_env")
-                    environment = task.get_template_env(c.dag) if own else c.dag.get_template_env()
                 for wrong, write in _wrong_in_template(c, task, text, environment):
                     short = text if len(text) < 60 else f"{text[:57]}…"
                     yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
@@ -415,11 +399,9 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
             yield f"params.{name}, which the DAG has not,", write
 
 
-@rule(
-    "xcom", "dag", "What is pulled from a task is pulled from one that the DAG has.",
-    "Use the task_id of a task of this DAG",
-)  # fmt: skip
+@rule("xcom", "dag", "Use the task_id of a task of this DAG")
 def _xcom(c: Dag):
+    """What is pulled from a task is pulled from one that the DAG has."""
     known = set(c.dag.task_dict)
     for task in c.dag.tasks:
         for field in task.template_fields or ():

@@ -12,7 +12,7 @@ import atexit
 import contextlib
 import dataclasses
 import gc
-import importlib
+import importlib.machinery
 import os
 import re
 import shutil
@@ -24,15 +24,17 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import RULES, Finding, RuleError, apply, dag_rules, engine_rule, finding  # noqa: F401
+from . import RULES, Finding, PolicyError, apply, dag_rules, engine_rule, finding  # noqa: F401
 from .file_rules import EVERYWHERE, Ruff, heavy_module
-from .folder_rules import Folder, list_folder
-from .policy import Policy, PolicyError, apply_exemptions
+from .folder_rules import list_folder
+from .policy import Policy, apply_exemptions
 from .source import Source
+from .steady import is_steady
 
 engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
@@ -124,7 +126,7 @@ class Worker:
                     job = theirs.recv()
                     try:
                         theirs.send(answer(job))
-                    except RuleError as error:
+                    except PolicyError as error:
                         theirs.send(PolicyError(f"{error} ({getattr(job, 'name', 'reading')})"))
             except (EOFError, BrokenPipeError):
                 os._exit(0)
@@ -157,25 +159,21 @@ class Pool:
         self.waiting: dict[str, deque] = {kind: deque() for kind in makers}
         self.workers: list[Worker] = []
 
-    def run(self, jobs: list) -> Iterator[tuple[str, Any, Any]]:
-        """Do each job in each kind of process; yields kind, job and answer, or how its process ended."""
-        self.start(jobs)
-        return self.answers()
-
-    def start(self, jobs: list) -> None:
-        for queue in self.waiting.values():
-            queue.extend(jobs)
+    def run(self, jobs: dict[str, list]) -> Iterator[tuple[str, Any, Any]]:
+        """Do the jobs of each kind of process; yields kind, job and answer, or how its process ended."""
+        for kind, some in jobs.items():
+            self.waiting[kind].extend(some)
         self._give_out()
+        return self._answers()
 
-    def answers(self) -> Iterator[tuple[str, Any, Any]]:
+    def _answers(self) -> Iterator[tuple[str, Any, Any]]:
         try:
             while self._give_out():
                 ready = wait([worker.pipe for worker in self.workers], timeout=1)
                 for worker in list(self.workers):
-                    spent = clock(worker.pid) - worker.since
                     if worker.pipe in ready:
                         yield worker.kind, worker.job, self._answer(worker)
-                    elif spent > self.limit and not worker.warned:
+                    elif (spent := clock(worker.pid) - worker.since) > self.limit and not worker.warned:
                         worker.warned = True
                         os.kill(worker.pid, signal.SIGALRM)  # the parser raises an exception
                     elif spent > self.limit + GRACE:
@@ -227,13 +225,15 @@ class Check:
         self.reads: dict[Path, Source] = {}
 
     def run(self) -> Report:
+        """All checks of the whole folder."""
         folder = list_folder(self.dags)
         everything = [*folder.dag_files, *folder.others]
         ruff = Ruff(everything, self.root, self.policy.python)
         # Airflow and syntax trees are no garbage; the collector would look through them all the time.
         gc.disable()
         reads = self.reads = self._read_while_loading(everything, folder.dag_files)
-        findings = [*self._say_of_files(folder), *self._said_by_ruff(ruff)]
+        parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
+        findings = [*self._say_of_files(parsed), *self._said_by_ruff(ruff)]
         if folder.dag_files:
             self._parse(folder.dag_files)
         dags = []
@@ -247,10 +247,24 @@ class Check:
         folder.complete(self.root, self.policy, dags, reads, unfinished)
         for rule, said in apply("folder", folder, self.policy):
             findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
-        comments = [exemption for read in reads.values() for exemption in read.exemptions]
-        left = apply_exemptions(set(findings), comments, self.policy, unfinished)
         dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
-        return Report(sorted(one_line_each(left)), dags, [self._name(path) for path in folder.dag_files])
+        return Report(self._left(findings, unfinished), dags, [self._name(path) for path in folder.dag_files])
+
+    def run_static(self, paths: list[Path]) -> Report:
+        """The rules that import nothing, on these files; those outside the DAG folder are left alone."""
+        paths = sorted({path.resolve() for path in paths if path.suffix == ".py" and path.is_file()})
+        paths = [path for path in paths if self.dags in path.parents]
+        ruff = Ruff(paths, self.root, self.policy.python)
+        self.reads = {path: read(path, self.root, self.policy) for path in paths}
+        # What Airflow parses is not known without Airflow: a file without a DAG counts as a helper module.
+        findings = self._say_of_files({path for path in paths if self.reads[path].dag_calls})
+        findings = [*findings, *self._said_by_ruff(ruff)]
+        return Report(self._left(findings, {*map(self._name, paths), "pyproject.toml"}), [], [])
+
+    def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
+        """What is left when exemptions and repetitions are taken out."""
+        comments = [exemption for source in self.reads.values() for exemption in source.exemptions]
+        return sorted(one_line_each(apply_exemptions(set(findings), comments, self.policy, unfinished)))
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -258,29 +272,22 @@ class Check:
     def _read_while_loading(self, paths: list[Path], dag_files: list[Path]) -> dict[Path, Source]:
         """Read all files in other processes while this one imports Airflow."""
         make = lambda: lambda part: [read(path, self.root, self.policy) for path in part]  # noqa: E731
-        pool = Pool({"read": make}, _cores(), 3600)
-        pool.start([part for i in range(_cores()) if (part := paths[i :: _cores()])])
+        parts = [part for i in range(_cores()) if (part := paths[i :: _cores()])]
+        answers = Pool({"read": make}, _cores(), 3600).run({"read": parts})
         if dag_files:
             load_airflow(dag_files, self.dags, self.policy)
-        return {
-            path: answer
-            for _, part, answers in pool.answers()
-            for path, answer in zip(part, answers, strict=True)
-        }
+        return {source.path: source for _, _, sources in answers for source in sources}
 
-    def _say_of_files(self, folder: Folder) -> Iterator[Finding]:
-        """What reading said of DAG files and the modules that these import; of others what holds for all."""
-        imported = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
-        for path, source in self.reads.items():
-            for one in source.findings:
-                if path in imported or one.rule in (*EVERYWHERE, "import-error"):
-                    yield one
+    def _say_of_files(self, parsed: set[Path]) -> list[Finding]:
+        """What reading said of the files that are parsed; of others what holds for all."""
+        found = [(path, one) for path, source in self.reads.items() for one in source.findings]
+        return [one for path, one in found if path in parsed or one.rule in (*EVERYWHERE, "import-error")]
 
     def _said_by_ruff(self, ruff: Ruff) -> Iterator[Finding]:
         return (one for one in ruff.findings() if not self.reads[self.root / one.file].error)
 
     def _parse(self, paths: list[Path]) -> None:
-        """Parse each file in both kinds of process; what is doubtful again, alone, until it is not."""
+        """Parse each file, and again where that may make a difference; what is doubtful once more, alone."""
         from .parser import Parser
 
         try_own_rules(self.policy)
@@ -293,18 +300,32 @@ class Check:
 
         gc.collect()
         gc.freeze()
-        for kind, path, answer in Pool(makers(False), _cores(), limit).run(paths):
+        steady = {path for path in paths if self._steady(path)}
+        jobs = {"first": paths, "second": [path for path in paths if path not in steady]}
+        for kind, path, answer in Pool(makers(False), _cores(), limit).run(jobs):
             kinds[kind][path] = answer
+        self.seconds |= {path: self.firsts[path] for path in steady}
         doubtful = [path for path in paths if self._doubtful(path)]
-        for kind, path, answer in Pool(makers(True), 2 * _cores(), limit, once=True).run(doubtful):
+        jobs = {kind: doubtful for kind in kinds}
+        for kind, path, answer in Pool(makers(True), 2 * _cores(), limit, once=True).run(jobs):
             kinds[kind][path] = answer
         # Of one that seems slow the quickest parse counts, with the machine to itself.
         del (again := makers(True))["second"]
         for _ in range(TRIES):
             slow = [path for path in paths if self._over_budget(path)]
-            for _, path, answer in Pool(again, 1, limit, once=True).run(slow):
+            for _, path, answer in Pool(again, 1, limit, once=True).run({"first": slow}):
                 if isinstance(answer, Outcome):
                     self.firsts[path].seconds = min(answer.seconds, self.firsts[path].seconds)
+
+    def _steady(self, path: Path) -> bool:
+        """Whether two parses cannot differ: nor can its modules, which no installed module stands before."""
+        files = {path, *self._closure(path)}
+        return all(
+            self.reads[one].steady
+            and self.reads[one].own_modules <= files
+            and not (one != path and _is_installed(one.relative_to(self.dags).parts[0].removesuffix(".py")))
+            for one in files
+        )
 
     def _over_budget(self, path: Path) -> bool:
         """Whether importing the file took too long, which a heavy import explains."""
@@ -380,6 +401,7 @@ def read(path: Path, root: Path, policy: Policy) -> Source:
         return source
     for rule, said in apply("file", source, policy):
         source.findings.append(finding(rule.name, source.name, said.at or 1, said.wrong, said.cure))
+    source.steady = is_steady(source)
     return source
 
 
@@ -402,7 +424,7 @@ def try_own_rules(policy: Policy) -> None:
             "read": lambda: lambda path: read(path, root, there),
             "first": lambda: Parser(root, there, {}, False, False).parse,
         }
-        for _, path, answer in Pool(makers, 1, policy.time_limit).run(list(said)):
+        for _, path, answer in Pool(makers, 1, policy.time_limit).run({kind: list(said) for kind in makers}):
             said[path] |= {one.rule for one in getattr(answer, "findings", ())}
     for rule in own:
         broken, fixed = (said[path] for path in said if path.stem.rpartition("_")[0] == rule.name)
@@ -466,6 +488,13 @@ def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
     parser.warm_up()
+
+
+@cache
+def _is_installed(module: str) -> bool:
+    """Whether there is a module of this name outside the DAG folder."""
+    known = module in sys.modules or module in sys.stdlib_module_names
+    return known or importlib.machinery.PathFinder.find_spec(module) is not None
 
 
 def clock(pid: int) -> float:

@@ -62,10 +62,10 @@ NOT_SECRET = re.compile(
 
 @rule(
     "clock-at-import", "file",
-    "Nothing reads the clock (now, today, time) when the file is parsed, but for a log line.",
     'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC"), or read the clock in a task',
 )  # fmt: skip
 def _clock(source: Source):
+    """Nothing reads the clock (now, today, time) when the file is parsed, but for a log line."""
     for name, node in source.calls(source.at_parse):
         if name in CLOCKS and not _only_logged(source, node):
             wrong = f"{name}() is read when the file is parsed: every parse gives another value"
@@ -89,21 +89,18 @@ def _only_logged(source: Source, node: ast.AST, names: tuple[str, ...] = ()) -> 
 
 @rule(
     "forbidden-at-import", "file",
-    "No Variable, Connection, hook, database, network, process, waiting or file writing at import.",
     "Move it into a task; in a template write {{ var.value.name }} or {{ conn.name.host }}",
 )  # fmt: skip
 def _forbidden(source: Source):
+    """No Variable, Connection, hook, database, network, process, waiting or file writing at import."""
     for name, node in source.calls(source.at_parse):
         for what in [what for pattern, what in FORBIDDEN.items() if re.fullmatch(pattern, name)]:
             yield problem(f"The file {what} when it is parsed", node.lineno)
 
 
-@rule(
-    "heavy-import", "file",
-    "No heavy module is imported when the file is parsed.",
-    "Move that import into the function that the task runs",
-)  # fmt: skip
+@rule("heavy-import", "file", "Move that import into the function that the task runs")
 def _heavy(source: Source):
+    """No heavy module is imported when the file is parsed."""
     for line, heavy in dict.fromkeys((i.line, heavy_module(i.module, source.policy)) for i in source.imports):
         if heavy:
             yield problem(f"The file imports {heavy} each time it is parsed", line)
@@ -116,10 +113,10 @@ def heavy_module(module: str, policy) -> str | None:
 
 @rule(
     "secret", "file",
-    "No literal that looks like a password, key or token.",
     "Take it out of git, replace it where it is used, and read it from a Connection in a task",
 )  # fmt: skip
 def _secret(source: Source):
+    """No literal that looks like a password, key or token."""
     for node in source.nodes:
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if match := SECRET_VALUE.search(text):
@@ -153,23 +150,19 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 
 @rule(
-    "session-in-task", "file",
-    "No task opens a session on Airflow's own database, which Airflow 3 refuses.",
-    "Ask Airflow's REST API, or use Variable, Connection and XCom of airflow.sdk",
-)  # fmt: skip
+    "session-in-task", "file", "Ask Airflow's REST API, or use Variable, Connection and XCom of airflow.sdk"
+)
 def _session(source: Source):
+    """No task opens a session on Airflow's own database, which Airflow 3 refuses."""
     at_parse = set(source.at_parse)
     for name, node in source.calls(source.nodes):
         if node not in at_parse and SESSION.fullmatch(name):
             yield problem(f"{name.split('.')[-1]}() fails when the task runs", node.lineno)
 
 
-@rule(
-    "uncalled-task", "file",
-    "Every function under @task is called, or no DAG has that task.",
-    "Call it in the DAG, or take it out",
-)  # fmt: skip
+@rule("uncalled-task", "file", "Call it in the DAG, or take it out")
 def _uncalled(source: Source):
+    """Every function under @task is called, or no DAG has that task."""
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.value for n in source.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     for node in source.nodes if source.dag_calls else ():

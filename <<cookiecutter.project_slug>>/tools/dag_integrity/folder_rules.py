@@ -10,12 +10,15 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from . import problem, rule, some
 
 STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
+# Modules of Python that the Python of this process may lack
+NEW_STDLIB = {"tomllib", "annotationlib", "compression"}
 
 
 @dataclass
@@ -40,6 +43,19 @@ class Folder:
         """
         self.root, self.policy, self.facts, self.reads = root, policy, facts, reads
         self.unread = [(root / file).read_text(encoding="utf-8", errors="replace") for file in unfinished]
+
+    @cached_property
+    def consumed(self) -> list[tuple[dict, dict, list[dict]]]:
+        """Each asset that a DAG waits for: the DAG's facts, the asset, the facts of the DAGs that make it."""
+        makers: dict[tuple, list[dict]] = {}
+        for dag in self.facts:
+            for key in dict.fromkeys(key for asset in dag["produces"] for key in _keys(asset)):
+                makers.setdefault(key, []).append(dag)
+        return [
+            (dag, asset, list({id(o): o for key in _keys(asset) for o in makers.get(key, ())}.values()))
+            for dag in self.facts
+            for asset in dag["consumes"]
+        ]
 
     def may_have(self, name: str) -> bool:
         """Whether a file that could not be parsed has this name in it."""
@@ -156,18 +172,18 @@ def _schedule(c, consumed: list[dict]) -> str:
     return f"{said} (partitions)" if c.partitioned else said
 
 
-def _same(one: dict, other: dict) -> bool:
-    if one["alias"] != other["alias"]:
-        return False
-    return any(one[key] and one[key] == other[key] for key in ("name", "uri"))
+def _keys(asset: dict) -> list[tuple]:
+    """What an asset is known by; two are the same that share one of these."""
+    return [(asset["alias"], key, asset[key]) for key in ("name", "uri") if asset[key]]
 
 
 def _matches(values, patterns: list[str]) -> bool:
     return any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns for value in values if value)
 
 
-@rule("duplicate-dag-id", "folder", "No two DAGs have the same dag_id.", "Give each DAG its own dag_id")
+@rule("duplicate-dag-id", "folder", "Give each DAG its own dag_id")
 def _duplicates(folder: Folder):
+    """No two DAGs have the same dag_id."""
     first: dict[str, dict] = {}
     for dag in folder.facts:
         other = first.setdefault(dag["dag_id"], dag)
@@ -176,11 +192,9 @@ def _duplicates(folder: Folder):
             yield problem(wrong, dag["line"], file=dag["file"])
 
 
-@rule(
-    "hidden-dag", "folder", "No DAG file is hidden by .airflowignore, Airflow's heuristic, a link or a zip.",
-    "Narrow the pattern in .airflowignore, or move the file",
-)  # fmt: skip
+@rule("hidden-dag", "folder", "Narrow the pattern in .airflowignore, or move the file")
 def _hidden(folder: Folder):
+    """No DAG file is hidden by .airflowignore, Airflow's heuristic, a link or a zip."""
     for path, wrong in folder.links.items():
         yield problem(wrong, 1, "Remove the link", folder.name(path))
     for path in folder.archives:
@@ -196,11 +210,9 @@ def _hidden(folder: Folder):
             yield problem(wrong, 1, write, folder.name(path))
 
 
-@rule(
-    "no-dag", "folder", "Every file that Airflow parses has a DAG; .airflowignore lists helper modules.",
-    "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment",
-)  # fmt: skip
+@rule("no-dag", "folder", "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment")
 def _no_dag(folder: Folder):
+    """Every file that Airflow parses has a DAG; .airflowignore lists helper modules."""
     for path in folder.skipped:
         if not folder.reads[path].dag_calls and path.name != "__init__.py":
             wrong = "This file is no DAG file, and Airflow looks into it again and again"
@@ -208,11 +220,12 @@ def _no_dag(folder: Folder):
 
 
 @rule(
-    "asset", "folder", "Every consumed asset is produced by a DAG or declared external.",
+    "asset", "folder",
     "Write outlets=[…] on the task that makes it, or add it to external-assets in pyproject.toml",
 )  # fmt: skip
 def _asset(folder: Folder):
-    for dag, asset, producers in _consumed(folder):
+    """Every consumed asset is produced by a DAG or declared external."""
+    for dag, asset, producers in folder.consumed:
         external = _matches((asset["name"], asset["uri"]), folder.policy.external_assets)
         name = asset["name"] or asset["uri"]
         if not (producers or external or asset["watched"] or folder.may_have(name)):
@@ -220,18 +233,10 @@ def _asset(folder: Folder):
             yield problem(wrong, dag["line"], file=dag["file"])
 
 
-def _consumed(folder: Folder) -> Iterator[tuple[dict, dict, list[dict]]]:
-    for dag in folder.facts:
-        for asset in dag["consumes"]:
-            yield dag, asset, [o for o in folder.facts if any(_same(asset, made) for made in o["produces"])]
-
-
-@rule(
-    "partitioned-asset", "folder", "A partitioned asset has consumers with a partitioned schedule.",
-    "Write schedule=PartitionedAssetTimetable(assets=…)",
-)  # fmt: skip
+@rule("partitioned-asset", "folder", "Write schedule=PartitionedAssetTimetable(assets=…)")
 def _partitioned(folder: Folder):
-    for dag, asset, producers in _consumed(folder):
+    """A partitioned asset has consumers with a partitioned schedule."""
+    for dag, asset, producers in folder.consumed:
         name, makers = asset["name"] or asset["uri"], some(other["dag_id"] for other in producers)
         if producers and dag["plain"] and all(other["partitioned"] for other in producers):
             wrong = f"Asset {name} comes in partitions (from {makers}): a plain schedule never fires on it"
@@ -243,31 +248,26 @@ def _partitioned(folder: Folder):
             yield problem(wrong, dag["line"], write, dag["file"])
 
 
-@rule(
-    "asset-cycle", "folder", "No DAG starts itself by way of its assets.",
-    "Take one of these assets out of a schedule or out of outlets",
-)  # fmt: skip
+@rule("asset-cycle", "folder", "Take one of these assets out of a schedule or out of outlets")
 def _asset_cycle(folder: Folder):
-    after: dict[str, set[str]] = {dag["dag_id"]: set() for dag in folder.facts}
-    for dag, _, producers in _consumed(folder):
-        for producer in producers:
-            after[producer["dag_id"]].add(dag["dag_id"])
-    for _ in range(len(after).bit_length()):  # each time twice as far
-        after = {name: names.union(*(after[other] for other in names)) for name, names in after.items()}
-    said: set[str] = set()
-    for dag in folder.facts:
-        circle = {name for name in after[dag["dag_id"]] if dag["dag_id"] in after[name]}
-        if circle and not circle & said:
-            said |= circle
-            wrong = f"Assets start DAGs in a circle: {some(sorted(circle))}"
-            yield problem(wrong, dag["line"], file=dag["file"])
+    """No DAG starts itself by way of its assets."""
+    before: dict[str, set[str]] = {}
+    for dag, _, producers in folder.consumed:
+        before.setdefault(dag["dag_id"], set()).update(producer["dag_id"] for producer in producers)
+    while True:
+        try:
+            return TopologicalSorter(before).prepare()
+        except CycleError as error:
+            circle = set(error.args[1])
+        dag = next(dag for dag in folder.facts if dag["dag_id"] in circle)
+        wrong = f"Assets start DAGs in a circle: {some(sorted(circle))}"
+        yield problem(wrong, dag["line"], file=dag["file"])
+        before = {dag_id: names - circle for dag_id, names in before.items() if dag_id not in circle}
 
 
-@rule(
-    "asset-name", "folder", "An asset's name has one URI, and a URI one name.",
-    "Define the asset once, in a module that both import",
-)  # fmt: skip
+@rule("asset-name", "folder", "Define the asset once, in a module that both import")
 def _asset_name(folder: Folder):
+    """An asset's name has one URI, and a URI one name."""
     first: dict[tuple[str, str], tuple[str, dict]] = {}
     said: set[tuple[str, str]] = set()
     for dag in folder.facts:
@@ -283,11 +283,9 @@ def _asset_name(folder: Folder):
                     yield problem(wrong, dag["line"], file=dag["file"])
 
 
-@rule(
-    "unknown-dag", "folder", "TriggerDagRunOperator and ExternalTaskSensor name what is there.",
-    "Correct the name, or add the DAG to external-dags in pyproject.toml",
-)  # fmt: skip
+@rule("unknown-dag", "folder", "Correct the name, or add the DAG to external-dags in pyproject.toml")
 def _unknown_dag(folder: Folder):
+    """TriggerDagRunOperator and ExternalTaskSensor name what is there."""
     known = {dag["dag_id"]: dag["task_ids"] for dag in folder.facts}
     for dag in folder.facts:
         for line, task_id, dag_id, task_ids in dag["names_dags"]:
@@ -300,15 +298,15 @@ def _unknown_dag(folder: Folder):
                 yield problem(wrong, line, f"Use a task_id of {dag_id}", dag["file"])
 
 
-@rule(
-    "image-import", "folder", "What the DAG folder imports is in the image: the stock one and what is added.",
-    "Add it to the image",
-)  # fmt: skip
+@rule("image-import", "folder", "Add it to the image")
 def _image_import(folder: Folder):
+    """What the DAG folder imports is in the image: the stock one and what is added."""
     image = image_packages(folder.root, folder.policy)
     for path, source in folder.reads.items() if image else ():
         wanted: dict[str, tuple[str, int]] = {}
         for module, line in source.needs:
+            if module.split(".")[0] in image:  # most packages are named as their module is
+                continue
             names = distributions(module, folder.dags)
             if names and not names & image:
                 wanted.setdefault(min(names), (module, line))
@@ -333,10 +331,11 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
 def distributions(module: str, dags: Path) -> set[str]:
     """The distributions that may bring this module; none for Python's, Airflow's and the folder's own."""
     top = module.split(".")[0]
-    if top in sys.stdlib_module_names or (dags / top).exists() or (dags / f"{top}.py").exists():
+    if top in sys.stdlib_module_names | NEW_STDLIB or (dags / top).exists() or (dags / f"{top}.py").exists():
         return set()
     if top == "airflow":
         return {provider(module)} if re.match(r"airflow\.providers\.\w+\.\w+", module) else set()

@@ -48,6 +48,7 @@ class Guard:
         self.dags = f"{dags}{os.sep}"
         self.armed = ""
         self.refusals: list[Refusal] = []
+        self.environment_changed = False
 
     def watch(self) -> None:
         """Start watching. There is no way back for this process, so do it in a worker."""
@@ -65,12 +66,12 @@ class Guard:
         self._wrap(airflow.settings, "Session", "opens a database session")
         self._wrap(BaseHook, "__init__", "makes a hook", made=True)
         self._wrap(time, "sleep", "waits")
-        original = builtins.__import__
+        original, databases = builtins.__import__, frozenset(DATABASES)
 
         @functools.wraps(original)
         def importing(name, *args, **kwargs):
             module = original(name, *args, **kwargs)
-            if name in DATABASES:  # their connect() is C, of which no audit event tells
+            if name in databases:  # their connect() is C, of which no audit event tells
                 connect = getattr(sys.modules[name], "connect", None)
                 if connect and not hasattr(connect, "__wrapped__"):
                     self._wrap(sys.modules[name], "connect", "opens a database")
@@ -82,7 +83,9 @@ class Guard:
     def _audit(self, event: str, arguments: tuple) -> None:
         if not self.armed:
             return
-        if event == "open":
+        if event in ("os.putenv", "os.unsetenv"):
+            self.environment_changed = True
+        elif event == "open":
             path, _, flags = arguments
             if not isinstance(path, int) and flags & WRITING and path != os.devnull:
                 self._refuse(f"writes the file {os.fsdecode(path)}")

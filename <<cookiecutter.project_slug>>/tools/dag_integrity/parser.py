@@ -23,7 +23,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from . import Finding, apply, dag_rules, finding, some
 from .engine import BY_WARNING, Outcome, clock
 from .file_rules import CURES, heavy_module
-from .folder_rules import facts, image_packages, provider
+from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, RefusedAtImport
 from .policy import Policy
 from .second import differ
@@ -75,7 +75,7 @@ class Parser:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
         warnings.simplefilter("always")
         warnings.showwarning = lambda *_, **__: None
-        self.known = set(sys.modules)
+        self.known = list(sys.modules)
         self.world = (list(sys.path), dict(os.environ))
         self.output = _redirect_output()
         self._record_arguments()
@@ -115,7 +115,8 @@ class Parser:
         outcome.late = any(TooLate.__name__ in text for text in self.bag.import_errors.values())
         # One that got a task after its `with` block is there twice: its hash has changed meanwhile.
         dags = list({id(dag): dag for dag in dags}.values())
-        added = sys.modules.keys() - self.known
+        loaded, known = list(sys.modules), self.known
+        added = set(loaded[len(known) :] if loaded[: len(known)] == known else set(loaded) - set(known))
         outcome.spoilt = any(not self._harmless(module) for module in added)
         if self.second:
             for dag in dags:
@@ -131,12 +132,13 @@ class Parser:
         for name in added:
             if name.startswith("unusual_prefix_") or self._own(name):
                 sys.modules.pop(name, None)
-        self.known.update(sys.modules)  # also what the checks themselves have brought in since
+        self.known = list(sys.modules)  # also what the checks themselves have brought in since
         os.chdir(tempfile.gettempdir())
         sys.path[:] = self.world[0]
-        if dict(os.environ) != self.world[1]:
+        if self.guard.environment_changed:
             os.environ.clear()
             os.environ.update(self.world[1])
+            self.guard.environment_changed = False
         self.parsed += 1
         if self.parsed % COLLECT_EVERY == 0:
             gc.collect()
@@ -322,11 +324,12 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     older = sys.version_info[:2] < tuple(map(int, policy.python.split(".")))
     if older and (match := NEW_PYTHON.search(message)):
         top = next(filter(None, match.groups()))
-        if top in sys.stdlib_module_names or top in ("tomllib", "compression", "annotationlib"):
+        if top in sys.stdlib_module_names or top in NEW_STDLIB:
             wrong = f"{message}: not in this Python, perhaps in that of the image, {policy.python}"
             return finding("import-error", name, line, wrong, f"Run the checks with Python {policy.python}")
     match = re.search(r"No module named '([\w.]+)'", message)
-    if match and (not match[1].startswith("airflow.") or "airflow.providers." in match[1]):
+    own = match and source.own_module(match[1])  # also in a folder of the name airflow
+    if match and (own or not match[1].startswith("airflow.") or "airflow.providers." in match[1]):
         there = [i.module for i in source.imports if i.line == line and i.module.startswith(match[1])]
         write = _missing_module(max([match[1], *there], key=len), root, source)
         return finding("import-error", name, line, message, write)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from . import RULES, Finding, Rule, finding
+from . import RULES, Finding, PolicyError, Rule, finding
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,10 +23,6 @@ HEAVY = [
     "polars", "pyarrow", "pyspark", "requests", "scipy", "sklearn", "snowflake", "tensorflow", "torch",
     "transformers",
 ]  # fmt: skip
-
-
-class PolicyError(Exception):
-    """The checks cannot run as they are told; the message says what to change."""
 
 
 @dataclass(frozen=True)

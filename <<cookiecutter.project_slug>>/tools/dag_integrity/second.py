@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import datetime
 import importlib.machinery
 import os
@@ -95,7 +96,7 @@ def differ(dags: Path) -> None:
 def _reverse_listings() -> None:
     listdir, scandir = os.listdir, os.scandir
 
-    class Entries(Iterator):
+    class Entries(Iterator, contextlib.AbstractContextManager):
         def __init__(self, *args) -> None:
             with scandir(*args) as entries:
                 self.entries = list(entries)
@@ -104,9 +105,6 @@ def _reverse_listings() -> None:
             if not self.entries:
                 raise StopIteration
             return self.entries.pop()
-
-        def __enter__(self):
-            return self
 
         def __exit__(self, *_) -> None:
             self.entries = []

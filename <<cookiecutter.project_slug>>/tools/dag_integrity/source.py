@@ -6,6 +6,7 @@ import ast
 import io
 import re
 import tokenize
+from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
+IMPORTS = (ast.Import, ast.ImportFrom)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -45,12 +47,13 @@ class Source:
         self.text = path.read_text(encoding="utf-8-sig", errors="replace")
         self.error: SyntaxError | None = None
         self.findings: list[Finding] = []
+        self.steady = False
         _ = self.tree
 
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, which is quicker made again than sent."""
         asked = "imports needs own_modules dag_calls task_lines exemptions"
-        kept = "path policy name dags text error findings"
+        kept = "path policy name dags text error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
     @cached_property
@@ -62,12 +65,25 @@ class Source:
             return ast.Module(body=[], type_ignores=[])
 
     @cached_property
+    def children(self) -> dict[ast.AST, list[ast.AST]]:
+        """The nodes in each node, without those that only say whether a name is read or written."""
+        children: dict[ast.AST, list[ast.AST]] = {}
+        pending = deque([self.tree])
+        while pending:
+            node = pending.popleft()
+            inside = [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.expr_context)]
+            children[node] = inside
+            pending += inside
+        return children
+
+    @cached_property
     def nodes(self) -> list[ast.AST]:
-        return list(ast.walk(self.tree))
+        """All nodes, the outer ones first."""
+        return list(self.children)
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        return {child: node for node, inside in self.children.items() for child in inside}
 
     def around(self, node: ast.AST) -> Iterator[ast.AST]:
         """The nodes that the node is in, innermost first."""
@@ -77,21 +93,13 @@ class Source:
     @cached_property
     def at_parse(self) -> list[ast.AST]:
         """The nodes that run when the file is parsed: no task bodies, no functions that nobody calls."""
-        return list(_nodes_at_parse(self.tree))
+        return list(_nodes_at_parse(self.tree, self.children))
 
     @cached_property
     def names(self) -> dict[str, str]:
         """What each imported name stands for: `{"pd": "pandas", "datetime": "datetime.datetime"}`."""
-        names = {}
-        for node in self.nodes:
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    top = alias.name.split(".")[0]
-                    names[alias.asname or top] = alias.name if alias.asname else top
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for alias in node.names:
-                    names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-        return names
+        pairs = [imported(node).items() for node in self.nodes if isinstance(node, IMPORTS)]
+        return dict(pair for some in pairs for pair in some)
 
     def full_name(self, node: ast.AST) -> str:
         """The dotted name of an expression with imported names written out, or ''."""
@@ -105,7 +113,7 @@ class Source:
     @cached_property
     def imports(self) -> list[Import]:
         """The modules imported at parse; of `from a import b` both `a` and `a.b`, for b may be a module."""
-        return list(_imports(self.at_parse))
+        return [found for found, _ in _imports_and_nodes(self.at_parse)]
 
     @cached_property
     def needs(self) -> list[Import]:
@@ -229,6 +237,15 @@ def dotted(node: ast.AST) -> str:
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
+def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    """The names that an import statement binds, and what they stand for; a relative one starts with a dot."""
+    if isinstance(node, ast.ImportFrom):
+        start = f"{'.' * node.level}{node.module or ''}."
+        return {alias.asname or alias.name: start + alias.name for alias in node.names}
+    tops = {alias.name.split(".")[0] for alias in node.names if not alias.asname}
+    return {alias.asname: alias.name for alias in node.names if alias.asname} | {top: top for top in tops}
+
+
 def decorator_of(node: ast.AST) -> ast.AST:
     """A decorator without its arguments."""
     return node.func if isinstance(node, ast.Call) else node
@@ -237,10 +254,6 @@ def decorator_of(node: ast.AST) -> ast.AST:
 def first_line(node: ast.AST) -> int:
     """The line where a definition starts, decorators included."""
     return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-
-
-def _imports(nodes: list[ast.AST]) -> Iterator[Import]:
-    yield from (found for found, _ in _imports_and_nodes(nodes))
 
 
 def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]:
@@ -252,7 +265,7 @@ def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]
             yield from ((Import(f"{node.module}.{alias.name}", node.lineno), node) for alias in node.names)
 
 
-def _nodes_at_parse(tree: ast.Module) -> Iterator[ast.AST]:
+def _nodes_at_parse(tree: ast.Module, children: dict[ast.AST, list[ast.AST]]) -> Iterator[ast.AST]:
     """Walk the module's body, and the bodies of those of its functions that this calls."""
     functions: dict[str, ast.AST] = {}
     called: list[str] = []
@@ -273,7 +286,7 @@ def _nodes_at_parse(tree: ast.Module) -> Iterator[ast.AST]:
             else:
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     called.append(node.func.id)
-                stack += ast.iter_child_nodes(node)
+                stack += children[node]
         for name in called:
             function = functions.get(name)
             if function is not None and function not in entered:

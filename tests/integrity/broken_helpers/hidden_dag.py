@@ -1,6 +1,24 @@
 """An ignore pattern that is too wide hides it."""  # expect: hidden-dag
 
-from airflow.sdk import DAG
+from datetime import timedelta
 
-with DAG(dag_id="hidden_dag", schedule=None):
-    pass
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG(
+    dag_id="hidden_dag",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()

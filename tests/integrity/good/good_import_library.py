@@ -1,4 +1,4 @@
-"""A library whose import starts a process."""
+"""A library whose import starts a process; one of a newer Python in a task."""
 
 from datetime import timedelta
 
@@ -20,7 +20,9 @@ with DAG(
 ):
     @task
     def load():
-        return 1
+        from compression import zstd
+
+        return zstd
 
     load()
 

@@ -22,3 +22,4 @@ with DAG(  # expect: duplicate-dag-id
         return 1
 
     load()
+# cure: dag_id="duplicate_dag_id" => dag_id="second_dag_id"

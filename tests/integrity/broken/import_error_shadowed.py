@@ -1,0 +1,29 @@
+"""Its helper is in a folder with the name of an installed package."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+from airflow.helpers import SHOPS  # expect: import-error
+
+with DAG(
+    dag_id="import_error_shadowed",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+
+
+NORTH = SHOPS[0]
+# cure: from airflow.helpers => from renamed.helpers
