@@ -68,7 +68,7 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, scope: str, cure: str, house: bool = False, broken: str = "", fixed: str = ""):
+def rule(name: str, scope: str, cure: str, *, house: bool = False, broken: str = "", fixed: str = ""):
     """Register the function below as the rule `name`; its docstring says what the rule demands.
 
     `cure` says what to write instead. `broken` and `fixed` are DAG files as text, which every run tries: the
