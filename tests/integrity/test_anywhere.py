@@ -102,6 +102,19 @@ def test_as_an_action(installed, foreign, checkout, tmp_path):
     assert found[0].startswith(FOUND)
     (foreign / "dags" / "bad.py").unlink()
     act(expect=0)
-    (foreign / "pyproject.toml").write_text('[tool.dag-integrity]\nowners = ["us"]\noff = ["docs", "timeout"]\n')
+    # As many repositories have it: a folder beside the DAGs, and plugins, which Airflow puts on the path.
+    for folder in ("include", "plugins/hooks"):
+        (foreign / folder).mkdir(parents=True)
+        (foreign / folder / "ours.py").write_text("LIMIT = 1\n")
+    (foreign / "dags" / "theirs.py").write_text(DAG % "import hooks.ours\nimport include.ours\n")
+    act(expect=0)
+    (foreign / "dags").rename(foreign / "elsewhere")
+    (foreign / "pyproject.toml").write_text('[tool.dag-integrity]\ndags-folder = "elsewhere"\n')
+    act(expect=0)
+    (foreign / "elsewhere").rename(foreign / "dags")
+    policy = '[tool.dag-integrity]\nowners = ["us"]\noff = ["docs", "timeout"]\n'
+    (foreign / "pyproject.toml").write_text(policy)
+    assert {line.split(": ")[1] for line in act(expect=1)} == {"import-error"}
+    (foreign / "pyproject.toml").write_text(f'{policy}path = [".", "plugins"]\n')
     rules = {line.split(": ")[1] for line in act(expect=1)}
     assert rules == {"owner", "retries", "tags", "start-date"}

@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,12 @@ MOVED = {
     "broken_helpers/hidden_dag.py": "broken/hidden_dag.py",
 }
 IGNORED = ["renamed/", "broken/no_dag.py", "broken/no_dag_skipped_helper.py"]
+
+PROVIDER = """
+def info():
+    uris = [{"schemes": ["lib"], "handler": "lib_assets.sanitize"}]
+    return {"package-name": "lib-provider", "name": "Lib", "description": "", "versions": ["1"], "asset-uris": uris}
+"""
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("integrity")]
 
@@ -80,7 +87,22 @@ def libraries(installed, tmp_path_factory):
         cwd=folder,
     )
     (folder / "lib_with_ldconfig.py").write_text(
-        'import subprocess\n\nFOUND = subprocess.run(["true"], check=True).returncode\n'
+        "import subprocess\nimport sys\nimport types\n\n"
+        'FOUND = subprocess.run(["true"], check=True).returncode\n'
+        # As an operator brings the hook that it uses; to import an operator is no fault.
+        'sys.modules["airflow.providers.cncf.kubernetes.hooks"] = types.ModuleType("hooks")\n'
+    )
+    (folder / "lib_with_variable.py").write_text(
+        'from airflow.sdk import Variable\n\nLIMIT = Variable.get("limit", default=1)\n'
+    )
+    # A provider whose module about assets imports something heavy, which no DAG file can help.
+    (folder / "dask.py").write_text("")
+    (folder / "lib_provider.py").write_text(PROVIDER)
+    (folder / "lib_assets.py").write_text("import dask\n\n\ndef sanitize(uri):\n    return uri\n")
+    (folder / "lib_provider-1.dist-info").mkdir()
+    (folder / "lib_provider-1.dist-info" / "METADATA").write_text("Name: lib-provider\nVersion: 1\n")
+    (folder / "lib_provider-1.dist-info" / "entry_points.txt").write_text(
+        "[apache_airflow_provider]\nprovider_info = lib_provider:info\n"
     )
     return str(folder)
 
@@ -88,7 +110,8 @@ def libraries(installed, tmp_path_factory):
 def examples_in(installed, folder, change=lambda name, text: text):
     """A project whose DAG folder has the examples, each changed by a function of its name and text."""
     project, dags = project_with(installed, folder, POLICY)
-    (project / "requirements-image.lock").write_text("psycopg2-binary==2.9.9\nlib-with-ldconfig\npre-commit\n")
+    lock = "psycopg2-binary==2.9.9\nlib-with-ldconfig\nlib-with-variable\npre-commit\n"
+    (project / "requirements-image.lock").write_text(lock)
     for name in FILES:
         (dags / name).parent.mkdir(parents=True, exist_ok=True)
         (dags / name).write_text(change(name, (EXAMPLES / name).read_text()))
@@ -105,6 +128,8 @@ def checked(installed, libraries, tmp_path_factory):
     (dags / "dangling.py").symlink_to("nowhere.py")
     options = ["--gitlab", "build/quality.json"]
     report, printed = check(project, *options, expect=1, GITHUB_ACTIONS="true", PYTHONPATH=libraries)
+    assert list(Path(libraries, "__pycache__").glob("lib_with_ldconfig*")), "compiled at every parse"
+    assert not list(dags.rglob("__pycache__"))
     return project, report, printed
 
 
@@ -196,6 +221,27 @@ def test_each_finding_is_one_line_that_says_what_to_write(checked):
         line = f"{finding['file']}:{finding['line']}: {finding['rule']}: {finding['wrong']}. {finding['write']}."
         assert line in printed.splitlines()
         assert len(finding["write"]) > 5
+
+
+def test_an_error_of_several_lines_is_told_from_its_first(checked):
+    _, report, _ = checked
+    wrong = next(f["wrong"] for f in report["findings"] if f["file"].endswith("import_error_argument.py"))
+    assert wrong.startswith("TypeError: Invalid arguments were passed to BashOperator")
+    assert "comand" in wrong
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("standard_library", "the image's Python"),
+        ("provider_module", "has no such module"),
+        ("missing_file", "Put the file there"),
+    ],
+)
+def test_what_fails_at_import_says_what_to_do(checked, file, said):
+    _, report, _ = checked
+    name = f"dags/broken/import_error_{file}.py"
+    assert said in next(f["write"] for f in report["findings"] if f["file"] == name)
 
 
 def test_both_files_of_a_duplicate_are_named(checked):

@@ -340,6 +340,13 @@ def _template(c: Dag):
                     break
 
 
+def _adds_names(task) -> bool:
+    """Whether the operator renders its fields itself, perhaps with names of its own."""
+    kinds = getattr(task, "operator_class", type(task)).__mro__
+    renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
+    return not renders[0].__module__.startswith("airflow.sdk.")
+
+
 def _missing_file(task, value) -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
         write = "Correct its name; it is looked for beside the DAG file"
@@ -382,7 +389,7 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
     unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
     for name in sorted(unknown & set(REMOVED_VARIABLES)):
         yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
-    if unknown:
+    if unknown and not _adds_names(task):
         yield f"{some(sorted(unknown))}, which Airflow does not provide,", ""
     params = {*c.dag.params, *(getattr(task, "params", None) or {})}
     for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):

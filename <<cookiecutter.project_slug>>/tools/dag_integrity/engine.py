@@ -68,6 +68,7 @@ engine_rule(
 # One cause, one line: a finding of the first kind has said what those of the second say of the same file.
 SAID_BY = {
     "clock-at-import": {"unstable", "start-date"},
+    "duplicate-dag-id": {"unstable"},
     "forbidden-at-import": {"import-budget", "time-limit", "unstable"},
     "heavy-import": {"import-budget"},
     "import-error": {"image-import", "python-syntax", "unstable"},
@@ -228,12 +229,12 @@ class Check:
         """All checks of the whole folder."""
         folder = list_folder(self.dags)
         everything = [*folder.dag_files, *folder.others]
-        ruff = Ruff(everything, self.root, self.policy.python)
+        ruff = Ruff(everything, self.policy.python)
         # Airflow and syntax trees are no garbage; the collector would look through them all the time.
         gc.disable()
         reads = self.reads = self._read_while_loading(everything, folder.dag_files)
         parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
-        findings = [*self._say_of_files(parsed), *self._said_by_ruff(ruff)]
+        findings = [*self._say_of_files(parsed), *ruff.findings(reads)]
         if folder.dag_files:
             self._parse(folder.dag_files)
         dags = []
@@ -254,11 +255,11 @@ class Check:
         """The rules that import nothing, on these files; those outside the DAG folder are left alone."""
         paths = sorted({path.resolve() for path in paths if path.suffix == ".py" and path.is_file()})
         paths = [path for path in paths if self.dags in path.parents]
-        ruff = Ruff(paths, self.root, self.policy.python)
+        ruff = Ruff(paths, self.policy.python)
         self.reads = {path: read(path, self.root, self.policy) for path in paths}
         # What Airflow parses is not known without Airflow: a file without a DAG counts as a helper module.
         findings = self._say_of_files({path for path in paths if self.reads[path].dag_calls})
-        findings = [*findings, *self._said_by_ruff(ruff)]
+        findings = [*findings, *ruff.findings(self.reads)]
         return Report(self._left(findings, {*map(self._name, paths), "pyproject.toml"}), [], [])
 
     def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
@@ -282,9 +283,6 @@ class Check:
         """What reading said of the files that are parsed; of others what holds for all."""
         found = [(path, one) for path, source in self.reads.items() for one in source.findings]
         return [one for path, one in found if path in parsed or one.rule in (*EVERYWHERE, "import-error")]
-
-    def _said_by_ruff(self, ruff: Ruff) -> Iterator[Finding]:
-        return (one for one in ruff.findings() if not self.reads[self.root / one.file].error)
 
     def _parse(self, paths: list[Path]) -> None:
         """Parse each file, and again where that may make a difference; what is doubtful once more, alone."""

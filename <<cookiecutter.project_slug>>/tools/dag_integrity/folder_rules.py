@@ -122,8 +122,13 @@ def facts(c) -> dict:
     named = []
     of_sensor = ("external_task_id", "external_task_ids")
     for task in dag.tasks:
-        for name, tasks in (("trigger_dag_id", ()), ("external_dag_id", of_sensor)):
-            value = getattr(task, name, None)
+        kinds = {kind.__name__ for kind in type(task).__mro__}
+        for kind, name, tasks in (
+            ("TriggerDagRunOperator", "trigger_dag_id", ()),
+            ("ExternalTaskMarker", "external_dag_id", of_sensor),
+            ("ExternalTaskSensor", "external_dag_id", of_sensor),
+        ):
+            value = getattr(task, name, None) if kind in kinds else None
             if isinstance(value, str) and value and "{" not in value:
                 ids = [getattr(task, key, None) for key in tasks]
                 flat = [i for one in ids for i in (one if isinstance(one, (list, tuple, set)) else [one])]
@@ -213,7 +218,7 @@ def _hidden(folder: Folder):
 @rule("no-dag", "folder", "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment")
 def _no_dag(folder: Folder):
     """Every file that Airflow parses has a DAG; .airflowignore lists helper modules."""
-    for path in folder.skipped:
+    for path in folder.skipped if folder.policy.stated else ():  # such a file costs Airflow little
         if not folder.reads[path].dag_calls and path.name != "__init__.py":
             wrong = "This file is no DAG file, and Airflow looks into it again and again"
             yield problem(wrong, 1, file=folder.name(path))

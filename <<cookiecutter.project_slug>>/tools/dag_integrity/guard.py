@@ -1,7 +1,7 @@
 """Refuses and records what a DAG file must not do while it is parsed.
 
 The refusal is recorded as well as raised: a file may swallow the exception. Nothing is answered with a
-made-up value. What a library does by being imported (ldconfig, a cache folder) is not held against the file.
+made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not held against it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Guard:
         self._wrap(ModelConnection, "get_connection_from_secrets", "reads an Airflow Connection")
         self._wrap(BaseHook, "get_connection", "reads an Airflow Connection")
         self._wrap(airflow.settings, "Session", "opens a database session")
-        self._wrap(BaseHook, "__init__", "makes a hook", made=True)
         self._wrap(time, "sleep", "waits")
         original, databases = builtins.__import__, frozenset(DATABASES)
 
@@ -103,7 +102,9 @@ class Guard:
     def _blame(self, dag_file: str, what: str, even_by_import: bool) -> Refusal | None:
         """The DAG file's own line; where a helper module does it by being imported, the helper's."""
         inner = None
-        frame = sys._getframe(1)
+        frame = sys._getframe(3)  # who called what is refused
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return None  # Python keeps a module's bytecode
         while frame is not None:
             path = frame.f_code.co_filename
             if path.startswith(self.dags):
@@ -119,20 +120,13 @@ class Guard:
             frame = frame.f_back
         return Refusal(dag_file, 1, what)
 
-    def _wrap(self, owner, name: str, what: str, made: bool = False) -> None:
+    def _wrap(self, owner, name: str, what: str) -> None:
         original = getattr(owner, name)
 
         @functools.wraps(original)
         def guarded(*args, **kwargs):
-            if self.armed and (not made or self._made_by_dag_folder(args[0])):
-                self._refuse(what)
+            if self.armed:
+                self._refuse(what, even_by_import=True)
             return original(*args, **kwargs)
 
         setattr(owner, name, guarded)
-
-    def _made_by_dag_folder(self, made) -> bool:
-        """Whether the object is made by the DAG folder's code itself, and not by an operator of a library."""
-        frame = sys._getframe(2)
-        while frame is not None and frame.f_locals.get("self") is made:
-            frame = frame.f_back
-        return frame is not None and frame.f_code.co_filename.startswith(self.dags)

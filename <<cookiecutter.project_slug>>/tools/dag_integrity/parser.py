@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import hashlib
@@ -13,6 +14,8 @@ import signal
 import sys
 import tempfile
 import warnings
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from airflow.dag_processing import dagbag
@@ -43,7 +46,7 @@ def usual():
     @task
     def first():
         return [1]
-    @task(outlets=[Asset("usual")])
+    @task(outlets=[Asset("usual://has.every.provider.load/what-it-knows-of-assets")])
     def second(number, text="{{ ds }}"):
         return number
     second.expand(number=first())
@@ -69,8 +72,8 @@ class Parser:
             os.devnull, collect_dags=False, bundle_path=self.dags, bundle_name="dags-folder"
         )
         sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
-        sys.path.append(str(self.dags))
-        sys.dont_write_bytecode = True
+        sys.path += [str(self.dags), *(str(root / folder) for folder in policy.path)]
+        self._compile_libraries_only()
         os.chdir(tempfile.gettempdir())
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
         warnings.simplefilter("always")
@@ -88,6 +91,17 @@ class Parser:
     def _too_late(self, *_) -> None:
         if self.guard.armed:
             raise TooLate
+
+    def _compile_libraries_only(self) -> None:
+        """Keep the bytecode of libraries, which an image has, too; write none into the DAG folder."""
+        original = SourceFileLoader.set_data
+
+        def set_data(loader, path, *args, **kwargs):
+            if not path.startswith(self.guard.dags):
+                original(loader, path, *args, **kwargs)
+
+        SourceFileLoader.set_data = set_data
+        sys.dont_write_bytecode = False
 
     def _record_arguments(self) -> None:
         """Keep the arguments each DAG was made with: the DAG itself does not tell a default from a choice."""
@@ -167,7 +181,8 @@ class Parser:
             if RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
         outcome.findings += self._warnings(path)
-        heavy = {heavy_module(module, self.policy) for module in added} - {None}
+        of_libraries = (module for module in added if not module.startswith("airflow."))
+        heavy = {heavy_module(module, self.policy) for module in of_libraries} - {None}
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
             line = next((i.line for i in source.imports if i.module in added), 1)
             outcome.heavy = [(some(sorted(heavy)), line)]
@@ -202,7 +217,7 @@ class Parser:
         outcome.serialized[dag.dag_id] = serialized if self.whole else hashlib.sha256(text.encode()).digest()
         if self.second:
             return
-        if match := " at 0x" in text and re.search(r"[^\"]{0,40} at 0x[0-9a-f]{6,}", text):
+        if match := " at 0x" in text and re.search(r"[^\"]{0,80} at 0x[0-9a-f]{6,}", text):
             wrong = f"A value is serialized with its address in memory, another in each process: {match[0]}"
             write = "Give the operator a plain value, or define __repr__ or serialize() of that class"
             report("serialization", wrong, cure=write)
@@ -294,6 +309,7 @@ KNOWN = [
     ("CroniterBad", "schedule", ""),
     ("required params without default values", "params", ""),
     ("ParamValidationError", "params", ""),
+    ("No such file or directory: '/", "import-error", "Put the file there, or correct its name"),
     ("FileNotFoundError", "import-error", BESIDE),
     ("SystemExit", "process-death", ""),
     ("relative import", "import-error", IN_FULL),
@@ -316,22 +332,26 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     for path, number, function in re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text):
         if path == str(source.path) or (path.startswith(f"{source.dags}/") and function == "<module>"):
             name, line = Path(path).relative_to(root).as_posix(), int(number)
-    lines = [line for line in text.strip().splitlines() if line and not line.startswith(" ")]
-    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])", "", lines[-1] if lines else text.strip().splitlines()[-1])
+    message = " ".join(re.split(r"(?m)^  File .*\n(?: .*\n)*", text)[-1].split())
+    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])", "", message)
+    message = message if len(message) <= 300 else f"{message[:299]}…"
     if TooLate.__name__ in text:
         wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
         return finding("time-limit", name, line, wrong)
-    older = sys.version_info[:2] < tuple(map(int, policy.python.split(".")))
-    if older and (match := NEW_PYTHON.search(message)):
+    if match := NEW_PYTHON.search(message):
         top = next(filter(None, match.groups()))
         if top in sys.stdlib_module_names or top in NEW_STDLIB:
-            wrong = f"{message}: not in this Python, perhaps in that of the image, {policy.python}"
-            return finding("import-error", name, line, wrong, f"Run the checks with Python {policy.python}")
+            here = ".".join(map(str, sys.version_info[:2]))
+            wrong = f"{message}: not in Python {here}, which runs the checks"
+            write = "Correct the name, or run the checks with the image's Python if that is newer"
+            if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
+                write = f"Run the checks with Python {policy.python}"
+            return finding("import-error", name, line, wrong, write)
     match = re.search(r"No module named '([\w.]+)'", message)
     own = match and source.own_module(match[1])  # also in a folder of the name airflow
     if match and (own or not match[1].startswith("airflow.") or "airflow.providers." in match[1]):
         there = [i.module for i in source.imports if i.line == line and i.module.startswith(match[1])]
-        write = _missing_module(max([match[1], *there], key=len), root, source)
+        write = _missing_module(min(there, default=match[1], key=len), root, source)
         return finding("import-error", name, line, message, write)
     if "'provide_context'" in message:
         wrong = "provide_context is gone in Airflow 3"
@@ -347,6 +367,11 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
 
 def _missing_module(module: str, root: Path, source: Source) -> str:
     top, *rest = module.split(".")
+    if rest[:1] == ["providers"] and len(rest) > 2:
+        package = provider(module)
+        with contextlib.suppress(PackageNotFoundError):
+            return f"Correct the name: {package} {version(package)} has no such module"
+        return f"Add {package} {_where(package, root, source.policy)}"
     folder, dags = source.policy.dags_folder, source.dags
     own = (dags / top).exists() or (dags / f"{top}.py").exists()
     place = getattr(sys.modules.get(top), "__file__", None) or ""
@@ -357,9 +382,7 @@ def _missing_module(module: str, root: Path, source: Source) -> str:
     if folder.split("/")[-1] == top:
         return f"Leave {top}. out: {folder} itself is on the path, as from package.module import …"
     if (root / top).exists() or (root / f"{top}.py").exists():
-        return f"Move {top} into {folder}: a pod has nothing else of this repository on its path"
-    if rest[:1] == ["providers"] and len(rest) > 2:
-        return f"Add {provider(module)} {_where(provider(module), root, source.policy)}"
+        return f"Move {top} into {folder}, or add its folder to path in pyproject.toml if a pod has it there"
     package = top if not rest else f"the package of {module}"
     return f"Correct the name, or add {package} {_where(top, root, source.policy)}"
 
@@ -367,4 +390,4 @@ def _missing_module(module: str, root: Path, source: Source) -> str:
 def _where(package: str, root: Path, policy: Policy) -> str:
     if package in image_packages(root, policy):
         return "to the lock, as the image has it (make add)"
-    return "to the image and to the lock (make add)"
+    return "to the image and to the lock (make add)" if policy.stock_image else "to the image"

@@ -53,6 +53,7 @@ class Policy:
 
     stated: bool = False
     dags_folder: str = "dags"
+    path: list[str] = field(default_factory=list)
     python: str = "3.10"
     off: list[str] = field(default_factory=list)
     own_rules: str = ""
@@ -92,8 +93,11 @@ def read_policy(root: Path) -> Policy:
         _check_key(key, value, kinds)
     table = table or {}
     keys = {key.replace("-", "_"): value for key, value in table.items() if key != "exempt"}
+    stated = bool(set(table) - {"dags-folder", "path", "python"})
+    if not stated:
+        keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows
     exempt = [_exemption(entry, text) for entry in table.get("exempt", [])]
-    policy = Policy(stated=bool(table), exempt=exempt, **keys)
+    policy = Policy(stated=stated, exempt=exempt, **keys)
     if not (root / policy.dags_folder).is_dir():
         raise PolicyError(
             f"There is no folder {policy.dags_folder}: "

@@ -52,7 +52,7 @@ class Source:
 
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, which is quicker made again than sent."""
-        asked = "imports needs own_modules dag_calls task_lines exemptions"
+        asked = "imports needs own_modules dag_calls task_lines exemptions either"
         kept = "path policy name dags text error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
@@ -140,6 +140,21 @@ class Source:
             else:
                 needed.append(found)
         return needed
+
+    @cached_property
+    def either(self) -> set[str | int]:
+        """Names of Airflow and lines that are for one version of it, where others are for another."""
+        meant: dict[str, set[str]] = {}
+        lines: set[int] = set()
+        for node in self.nodes:
+            if isinstance(node, ast.If) and re.search(r"(?i)airflow_v|version", ast.unparse(node.test)):
+                lines.update(range(node.lineno, node.end_lineno + 1))
+            if isinstance(node, ast.ImportFrom) and {ast.Try, ast.If} & set(map(type, self.around(node))):
+                for alias in node.names:
+                    meant.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
+        current = ("airflow.sdk.", "airflow.providers.")
+        names = {n for names in meant.values() if any(n.startswith(current) for n in names) for n in names}
+        return names | lines
 
     def own_module(self, module: str) -> list[Path]:
         """The files of the DAG folder that `import module` reads, packages first."""

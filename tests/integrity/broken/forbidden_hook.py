@@ -1,4 +1,4 @@
-"""It makes a hook."""
+"""It makes a hook, which reads its connection."""
 
 from datetime import timedelta
 

@@ -6,6 +6,14 @@ import pendulum
 from airflow.sdk import BaseHook, DAG, Variable, task
 from airflow.providers.standard.operators.bash import BashOperator
 
+
+
+class OurHook(BaseHook):
+    """One that reads its connection when it is used."""
+
+
+HOOK = OurHook()
+
 with DAG(
     dag_id="good_forbidden",
     description="An example",

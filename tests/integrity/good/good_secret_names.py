@@ -13,6 +13,7 @@ def Secret(**names):
 SECRET = Secret(deploy_type="env", deploy_target="SQL_CONN", secret="airflow-secrets-2", key="sql_alchemy_conn1")
 PAGE = dict(next_page_token="CAUQAA12345678", page_token="abcdefgh12345678")
 NAMES = dict(api_key="ANTHROPIC_API_KEY1", password="DB_PASSWORD")
+PLACEHOLDERS = {"user": "user", "password": "password"}
 
 with DAG(
     dag_id="good_secret_names",

@@ -31,3 +31,18 @@ with DAG(
         return part
 
     load.expand(part=["a", "b"])
+
+    class Report(BashOperator):
+        """It adds to what its templates may name, once it has asked for that."""
+
+        def render_template_fields(self, context, jinja_env=None):
+            super().render_template_fields({**context, "rows": 1}, jinja_env)
+
+    Report(task_id="report", bash_command="echo {{ rows }}")
+
+    class Remote(BashOperator):
+        """It starts a DAG of another Airflow."""
+
+        trigger_dag_id = external_dag_id = "not_of_this_airflow"
+
+    Remote(task_id="remote", bash_command="true")

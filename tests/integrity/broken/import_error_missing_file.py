@@ -1,0 +1,28 @@
+"""It reads a file that is missing."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+from pathlib import Path
+
+ROWS = Path("/no/such/folder/rows.csv").read_text()  # expect: import-error
+
+with DAG(
+    dag_id="import_error_missing_file",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+# cure: Path("/no/such/folder/rows.csv") => Path(__file__)
