@@ -43,8 +43,8 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
         text = piece.table[column.name].combine_chunks()
         values, rules = _typed(text, column, day if column.name == dataset.time else None)
         columns.append(values)
-        for rule, rows in rules:
-            for row in rows:
+        for rule, broken in rules.items():
+            for row in pc.indices_nonzero(broken).to_pylist():
                 value = text[row].as_py() or ""
                 value = value if len(value) <= 40 else value[:37] + "..."
                 complaints.setdefault(row, []).append((column.name, value, rule))
@@ -64,8 +64,8 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
     return typed
 
 
-def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, list[tuple[str, list[int]]]]:
-    """The column's values, null where unreadable, and its rules, each with the rows that break it.
+def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, dict[str, pa.Array]]:
+    """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
     day: where the values must be, for the column that says to which day a row belongs.
     """
@@ -76,30 +76,29 @@ def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, l
         too_long = pc.greater(pc.binary_length(text), MAX_TEXT)  # bytes are counted faster than characters
         if pc.any(too_long).as_py():
             too_long = pc.greater(pc.utf8_length(text), MAX_TEXT)
-        rules = [(f"is longer than {MAX_TEXT} characters", _rows(too_long))]
+        rules = {f"is longer than {MAX_TEXT} characters": too_long}
     else:
         readable = text
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values, unreadable = _cast(readable, to)
+        values = _cast(readable, to)
         fits, range_ = _fits(values, column, day)
-        rules = [(wanted, unreadable), (f"is outside {range_}", _rows(pc.invert(fits)))]
-    if not column.nullable and text.null_count:
-        rules.append(("is missing", _rows(text.is_null())))
+        unreadable = pc.and_(values.is_null(), text.is_valid())
+        rules = {wanted: unreadable, f"is outside {range_}": pc.invert(fits)}
+    if not column.nullable:
+        rules["is missing"] = text.is_null()
     return values, rules
 
 
-def _cast(text: pa.Array, to: pa.DataType) -> tuple[pa.Array, list[int]]:
-    """The values, and the rows whose text cannot be read: halves the column until it finds them."""
+def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
+    """The values, null where the text cannot be read: halves the column until it finds those."""
     try:
-        return pc.cast(text, to), []
+        return pc.cast(text, to)
     except pa.ArrowInvalid:
         if len(text) == 1:
-            return pa.nulls(1, to), [0]
+            return pa.nulls(1, to)
     middle = len(text) // 2
-    first, bad_first = _cast(text[:middle], to)
-    second, bad_second = _cast(text[middle:], to)
-    return pa.concat_arrays([first, second]), bad_first + [middle + row for row in bad_second]
+    return pa.concat_arrays([_cast(text[:middle], to), _cast(text[middle:], to)])
 
 
 def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, str]:
@@ -119,13 +118,6 @@ def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, 
         if limit is not None:
             fits = pc.and_(fits, compare(values, pa.scalar(limit, values.type)))
     return fits, words
-
-
-def _rows(mask: pa.Array) -> list[int]:
-    """Where the mask is true; null is not true."""
-    if not pc.any(mask).as_py():
-        return []
-    return np.flatnonzero(mask.fill_null(False).to_numpy(zero_copy_only=False)).tolist()
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
