@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from cookiecutter import environment, generate
 from cookiecutter.main import cookiecutter
 from jinja2 import FileSystemBytecodeCache
@@ -147,6 +148,12 @@ def run(command, cwd, expect=0, **environment_variables):
     )
     assert expect is None or done.returncode == expect, f"{command} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
+
+
+def secret_manifests(project):
+    """Return the Secrets of a project as kubectl gets them."""
+    printed = run([sys.executable, "-B", "-m", "tools.secrets.manifests"], cwd=project)
+    return list(yaml.safe_load_all(printed))
 
 
 def clean_environment():

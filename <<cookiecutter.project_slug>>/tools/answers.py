@@ -50,7 +50,6 @@ ENV = environment(list(ALL))
 _answers = ALL[""] | ALL[ENV]
 
 SECRETS = ROOT / "secrets" / ENV
-MANIFEST = SECRETS / "kubernetes.yaml"
 SLUG = _answers["project_slug"]
 GIT_REPO = _answers["git_repo"]
 # Of an environment: a branch, or a tag.
@@ -67,8 +66,6 @@ NAMESPACE = _answers["namespace"]
 CONTEXT = _answers.get("context", "")
 # "port-forward", "nodeport" or the host name of the ingress.
 EXPOSE = _answers["expose"]
-# Where the environment does not say otherwise (the Makefile passes both on).
-KUBECTL, HELM = "kubectl", "helm"
 
 
 def in_secrets(name: str) -> str:

@@ -116,7 +116,6 @@ def test_finds_nothing_where_nothing_is_broken(project):
         "well formed, no passphrase",
         "git ignores secrets/",
         "can be read by its owner only",
-        "kubernetes.yaml holds the files beside it byte for byte",
         "repository, branch and subPath as in pyproject.toml",
     ):
         assert re.search(f"^✓ .*{re.escape(good)}", report, re.MULTILINE), f"{good}\n{report}"
@@ -203,7 +202,7 @@ def test_something_else_in_place_of_the_key_is_named(project, key, content, word
     key.write_bytes(content)
     found = broken(doctor(project, expect=1))
     fix = next(fix for what, fix in found.items() if words in what)
-    assert "make keys" in fix or "puttygen" in fix
+    assert "make keys" in fix
     fixed = command(project, "sh", "-c", FIX_KEY, expect=None)
     assert key.read_bytes() == content, fixed
 
@@ -255,16 +254,6 @@ def test_a_missing_key_is_named(project, key):
     assert found["secrets/ lacks deploy_key"].startswith("make keys-from-cluster; ")
 
 
-def test_a_stale_manifest_is_named(project):
-    manifest = project / "secrets/kubernetes.yaml"
-    manifest.write_text(manifest.read_text().replace('gitSshKey: "', 'gitSshKey: "TFMw'))
-    found = broken(doctor(project, expect=1))
-    fix = found["secrets/kubernetes.yaml is not what the files beside it say"]
-    assert fix.startswith("make keys")
-    command(project, "make", "keys")
-    assert not broken(doctor(project))
-
-
 # --- The server's keys
 
 
@@ -296,7 +285,7 @@ def test_no_host_key_for_this_address_and_port_is_named(project, server, text):
     write_known_hosts(project, text.replace("KEY", key))
     found = broken(doctor(project, expect=1))
     assert any(f"has no key of [127.0.0.1]:{server.port}" in what for what in found), found
-    assert f"helm/known_hosts has no key of 127.0.0.1, port {server.port}" in found  # ssh's own view
+    assert f"127.0.0.1, port {server.port}, cannot prove a key of helm/known_hosts" in found  # ssh's own view
     command(project, "make", "known-hosts", answer="y\n")
     command(project, "make", "keys")
     assert not broken(doctor(project))
@@ -320,7 +309,7 @@ def test_the_copy_in_values_yaml_is_compared(project):
     with (project / "helm/known_hosts").open("a") as file:
         file.write("# another line\n")
     found = broken(doctor(project, expect=1))
-    assert found["helm/values.yaml: knownHosts differs from helm/known_hosts"] == "make known-hosts"
+    assert found["helm/values.yaml: knownHosts differs from helm/known_hosts"].startswith("make known-hosts")
 
 
 # --- Branch, subPath, commits
@@ -338,7 +327,7 @@ def test_a_branch_that_is_not_there_is_named(project):
     replace(project, "pyproject.toml", 'git_branch = "main"', 'git_branch = "production"')
     replace(project, "helm/values.yaml", 'ref: "main"', 'ref: "production"')
     found = broken(doctor(project, expect=1))
-    assert "git push -u origin production" in found["the repository has no branch production (it has main)"]
+    assert "git push -u origin production" in found["the repository has no branch production"]
 
 
 def test_an_environment_has_a_branch_or_tag_and_keys_of_its_own(project, server):
@@ -352,7 +341,7 @@ def test_an_environment_has_a_branch_or_tag_and_keys_of_its_own(project, server)
         shutil.copy(project / "secrets" / name, staging)
     command(project, sys.executable, "-m", "tools.secrets.keys", ENV="staging")
     found = broken(doctor(project, expect=1, ENV="staging"))
-    assert list(found) == ["the repository has no branch v1 (it has main)"]
+    assert list(found) == ["the repository has no branch v1"]
     git(project, "tag", "--annotate", "-m", "First", "v1")
     server.publish(project)
     assert "✓ dags/ on branch v1, commit " in doctor(project, ENV="staging")
@@ -363,7 +352,7 @@ def test_a_subpath_that_is_not_there_is_named(project):
     replace(project, "pyproject.toml", 'dags_subpath = "dags"', 'dags_subpath = "dag"')
     replace(project, "helm/values.yaml", 'subPath: "dags"', 'subPath: "dag"')
     found = broken(doctor(project, expect=1))
-    what = next(what for what in found if "there is no dag/ on branch main" in what)
+    what = next(what for what in found if "there is no Python file in dag/ on branch main" in what)
     assert "Python files are in dags" in what
     assert "subPath in helm/values.yaml" in found[what]
 
@@ -394,15 +383,15 @@ def test_a_server_that_is_not_there_is_named(project, server):
     closed = server.url.replace(f":{server.port}", ":1")
     for name in ("pyproject.toml", "helm/values.yaml"):
         replace(project, name, server.url, closed)
-    assert "127.0.0.1 takes no connections at port 1" in broken(doctor(project, expect=1))
+    assert "127.0.0.1 has no git server at port 1" in broken(doctor(project, expect=1))
 
 
 @pytest.fixture(params=["hangs up", "speaks HTTP", "is silent"])
 def no_ssh_server(request):
     """Something at a port that is no SSH server, and what the doctor should say about it."""
     words = {
-        "hangs up": "hangs up at port",
-        "speaks HTTP": "does not speak SSH at port",
+        "hangs up": "has no git server at port",
+        "speaks HTTP": "has no git server at port",
         "is silent": "does not answer at port",
     }[request.param]
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -452,18 +441,6 @@ def test_commits_that_are_not_pushed_are_named(project, server):
     assert found == {"commits of main that are not pushed: 1": "git push origin main"}
 
 
-def test_code_that_no_pod_can_import_is_named(project):
-    (project / "shared_code").mkdir()
-    (project / "shared_code/sql.py").touch()
-    (project / "dags/one.py").write_text("import shared_code.sql\nfrom tools import answers\nimport my_etl\n")
-    (project / "dags/two.py").write_text("def broken(:\n")
-    found = broken(doctor(project, expect=1))
-    assert "dags/one.py:1: no pod can import shared_code.sql: it sees dags/ only" in found
-    assert "dags/one.py:2: no pod can import tools: it sees dags/ only" in found
-    assert not any("my_etl:" in what for what in found)
-    assert any(what.startswith("dags/two.py:1: ") for what in found)
-
-
 # --- values.yaml and secrets/
 
 
@@ -472,9 +449,9 @@ def test_code_that_no_pod_can_import_is_named(project):
     [
         ('branch: ""', 'branch: "main"', "dags.gitSync.branch is main, which wins over ref"),
         ('    rev: ""\n', "", "dags.gitSync.rev is left to the chart's default, which wins over ref"),
-        ('subPath: "dags"', 'subPath: "dag"', "dags.gitSync.subPath is dag, pyproject.toml says dags"),
-        ('ref: "main"', 'ref: "develop"', "dags.gitSync.ref is develop, pyproject.toml says main"),
-        ("enabled: true\n    repo", "enabled: false\n    repo", "dags.gitSync.enabled is False, not true"),
+        ('subPath: "dags"', 'subPath: "dag"', 'dags.gitSync.subPath is dag, pyproject.toml says "dags"'),
+        ('ref: "main"', 'ref: "develop"', 'dags.gitSync.ref is develop, pyproject.toml says "main"'),
+        ("enabled: true\n    repo", "enabled: false\n    repo", "dags.gitSync.enabled is False, and no pod gets a DAG"),
         ("sshKeySecret: my-etl-git-ssh", "sshKeySecret: airflow-ssh-secret", "sshKeySecret is airflow-ssh-secret"),
         ("executor:", "webserver:\n  replicas: 2\nexecutor:", "webserver is of an older chart and ignored"),
         ("executor:", "fernetKey: abc\nexecutor:", "fernetKey holds a secret in the clear"),
@@ -556,10 +533,10 @@ def test_values_are_checked_against_the_chart(project, chart):
 
 def test_an_old_helm_is_named(project, tmp_path):
     helm = tmp_path / "helm"
-    helm.write_text("#!/bin/sh\necho v3.12.3+g3a31588\n")
+    helm.write_text("#!/bin/sh\necho v3.12.3\n")
     helm.chmod(0o755)
     found = broken(doctor(project, expect=1, HELM=str(helm)))
-    assert "helm v3.12.3+g3a31588 is too old: the chart needs 3.19" in found
+    assert any(what.startswith(f"{helm} has Helm v3.12.3, the chart needs 3.19 or newer") for what in found)
 
 
 # --- Without a server

@@ -8,10 +8,10 @@ import os
 import sys
 
 import pytest
-import yaml
 
 from tests.cluster.kubectl_recorder import Recorder
 from tests.cluster.test_doctor import broken, command, deployed, doctor, kind, project, server  # noqa: F401
+from tests.conftest import secret_manifests
 
 pytestmark = pytest.mark.servers
 EN_DASH = "\N{EN DASH}"
@@ -48,7 +48,7 @@ class Cluster(Recorder):
 
     def __init__(self, folder, project):
         super().__init__(folder)
-        self.secrets_are(list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text())))
+        self.secrets_are(secret_manifests(project))
         self.pods_are(*WELL)
         server = {"clusters": [{"cluster": {"server": "https://10.0.0.1"}}], "current-context": "here"}
         self.answer("config view", json.dumps(server))
@@ -82,16 +82,12 @@ def diagnosis(project, cluster):
     return lambda: broken(doctor(project, expect=1, **cluster.environment))
 
 
-def secrets_of(project):
-    return list(yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()))
-
-
 def test_finds_nothing_in_a_cluster_that_is_well(project, cluster):
     report = doctor(project, **cluster.environment)
     assert not broken(report)
     for good in (
         "Cluster: context here, server https://10.0.0.1, namespace airflow",
-        "the cluster's 9 Secrets are there, with the right keys and content",
+        "the cluster has each Secret, with the right keys and content",
         "pods of release airflow: 2, all of them ready",
         "git-sync in airflow-dag-processor-1 reports no error",
         "Airflow lists extract, transform",
@@ -119,35 +115,39 @@ def test_the_wrong_cluster_is_one_finding(project, cluster, diagnosis):
 @pytest.mark.parametrize(
     ("change", "words", "fix"),
     [
-        (lambda data: data.clear(), "lacks the key gitSshKey (it has none)", "make secrets && "),
+        (
+            lambda data: data.clear(),
+            "namespace airflow lacks the Secret my-etl-git-ssh (gitSshKey, known_hosts; waiting for it: no pod)",
+            "make secrets",
+        ),
         (
             lambda data: data.update(ssh=data.pop("gitSshKey")),
-            "lacks the key gitSshKey (it has known_hosts, ssh)",
-            "make secrets && ",
+            "namespace airflow lacks the Secret my-etl-git-ssh (gitSshKey; waiting for it: no pod)",
+            "make secrets",
         ),
         (
             lambda data: data.update(gitSshKey=base64.b64encode(data["gitSshKey"].encode()).decode()),
-            "gitSshKey is encoded twice",
+            "not what secrets/ holds: the Secrets my-etl-git-ssh (gitSshKey: encoded twice)",
             "OVERWRITE=my-etl-git-ssh make secrets && ",
         ),
         (
-            lambda data: data.update(known_hosts=""),
-            "holds other keys of the git server than helm/known_hosts",
+            lambda data: data.update(known_hosts="AAAA"),
+            "the cluster's Secrets have other keys of the git server than helm/known_hosts",
             "make secrets && ",
         ),
     ],
     ids=["empty", "wrong-key", "twice", "known-hosts"],
 )
 def test_a_secret_that_no_pod_can_use_is_named(project, cluster, diagnosis, change, words, fix):
-    secrets = secrets_of(project)
+    secrets = secret_manifests(project)
     change(next(item for item in secrets if item["metadata"]["name"] == "my-etl-git-ssh")["data"])
     cluster.secrets_are(secrets)
-    assert diagnosis()[f"the Secret my-etl-git-ssh: {words}"].startswith(fix)
+    assert diagnosis()[words].startswith(fix)
 
 
 def test_other_content_is_one_finding_and_the_safe_way_comes_first(project, cluster, diagnosis):
     """Two people, two checkouts: what Airflow runs with is not replaced by a command that doctor prints."""
-    secrets = secrets_of(project)
+    secrets = secret_manifests(project)
     for item in secrets:
         item["data"] = {key: base64.b64encode(b"another").decode() for key in item["data"] if key != "known_hosts"} | {
             key: value for key, value in item["data"].items() if key == "known_hosts"
@@ -156,17 +156,17 @@ def test_other_content_is_one_finding_and_the_safe_way_comes_first(project, clus
     found = diagnosis()
     assert len(found) == 1
     what, fix = found.popitem()
-    assert what.startswith("not what secrets/ holds: the Secrets my-etl-git-ssh (gitSshKey: another content), ")
+    assert what.startswith("not what secrets/ holds: the Secrets my-etl-")
+    assert "my-etl-git-ssh (gitSshKey: another content), " in what
     assert fix.startswith("make keys-from-cluster, ")
     assert fix.index("lose") < fix.index("OVERWRITE=yes make secrets && ")
 
 
 def test_a_checkout_without_keys_gets_them_from_the_cluster(project, cluster):
+    secrets = secret_manifests(project)
     for path in (project / "secrets").iterdir():
-        if path.name not in (".gitignore", "kubernetes.yaml"):
+        if path.name != ".gitignore":
             path.unlink()
-    secrets = secrets_of(project)
-    (project / "secrets/kubernetes.yaml").unlink()
     cluster.secrets_are(secrets)
     report = doctor(project, **cluster.environment)
     assert (
@@ -174,11 +174,10 @@ def test_a_checkout_without_keys_gets_them_from_the_cluster(project, cluster):
         in report
     )
     assert "content not compared, as there are no keys here" in report
-    cluster.secrets_are(secrets[1:])
+    cluster.secrets_are([item for item in secrets if item["metadata"]["name"] != "my-etl-git-ssh"])
     found = broken(doctor(project, expect=1, **cluster.environment))
-    assert found == {
-        "namespace airflow has no Secret my-etl-git-ssh": "in the checkout that has the keys: make secrets"
-    }
+    what = "namespace airflow lacks the Secret my-etl-git-ssh (gitSshKey; waiting for it: no pod)"
+    assert found == {what: "in the checkout that has the keys: make secrets"}
 
 
 def test_missing_secrets_are_one_finding_with_the_pods_that_wait(project, cluster, diagnosis):
@@ -193,10 +192,15 @@ def test_missing_secrets_are_one_finding_with_the_pods_that_wait(project, cluste
         pod("airflow-worker-1", "worker", ready=False, spec=mounts, **creating),
     )
     gone = ("my-etl-git-ssh", "my-etl-jwt", "my-etl-admin")
-    cluster.secrets_are([item for item in secrets_of(project) if item["metadata"]["name"] not in gone])
-    waiting = "my-etl-git-ssh (airflow-dag-processor-1, airflow-worker-1 wait for it)"
-    alone = "my-etl-jwt (airflow-worker-0 waits for it), my-etl-admin"
-    assert diagnosis() == {f"namespace airflow has no Secret {waiting}, {alone}": "make secrets"}
+    cluster.secrets_are([item for item in secret_manifests(project) if item["metadata"]["name"] not in gone])
+    (what,) = found = diagnosis()
+    assert found[what] == "make secrets"
+    for words in (
+        "my-etl-git-ssh (gitSshKey, known_hosts; waiting for it: airflow-dag-processor-1, airflow-worker-1)",
+        "my-etl-jwt (jwt-secret; waiting for it: airflow-worker-0)",
+        "my-etl-admin (password; waiting for it: no pod)",
+    ):
+        assert words in what
 
 
 def test_nothing_deployed_is_one_finding(cluster, diagnosis):
@@ -320,7 +324,7 @@ def test_connections_that_nobody_provides_are_named(project, cluster, diagnosis)
     (project / "secrets/connections.env").write_text("AIRFLOW_CONN_SHOP_API=https://shop.example\n")
     data = {"AIRFLOW_CONN_ERP": "eA=="}
     there = {"metadata": {"name": "my-etl-connections"}, "data": data}
-    cluster.secrets_are([*secrets_of(project), there])
+    cluster.secrets_are([*secret_manifests(project), there])
     cluster.airflow_says("connections list", [{"conn_id": "warehouse", "conn_type": "postgres"}])
     missing = {what: fix for what, fix in diagnosis().items() if "nobody provides it" in what}
     assert list(missing) == [
@@ -342,7 +346,7 @@ def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, 
 
 
 def pod_dags(project, cluster, expect=1, **environment):
-    command_line = [sys.executable, "-m", "tools.cluster.pod_dags"]
+    command_line = [sys.executable, "-m", "tools.cluster.pods"]
     return command(project, *command_line, expect=expect, **cluster.environment, **environment)
 
 

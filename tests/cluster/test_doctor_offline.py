@@ -47,7 +47,7 @@ def test_a_project_as_baked_is_well(bake_fresh, answers):
 def test_the_placeholder_repository_is_named(bake_fresh):
     found = broken(offline(commit(bake_fresh()), expect=1))
     (what,) = found
-    assert what.startswith("git_repo is still the placeholder git@github.com:your-org/my-etl.git")
+    assert what.startswith("git_repo: still the placeholder git@github.com:your-org/my-etl.git")
 
 
 VALUES, HOSTS = "helm/values.yaml", "helm/known_hosts"
@@ -96,9 +96,7 @@ def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, ne
     commit(project)
     found = broken(offline(project, expect=1))
     assert [what for what in found if words in what], found
-    script = (
-        "from tools.cluster.doctor import offline_findings as f; print(*[x.what for x in f() if x.blocks], sep='\\n')"
-    )
+    script = "from tools.cluster.doctor.__main__ import blocking; print(*[x.what for x in blocking()], sep='\\n')"
     assert words in run([sys.executable, "-B", "-c", script], cwd=project)
 
 
@@ -111,6 +109,22 @@ def test_a_folder_without_dag_files_is_named(bake_fresh):
 def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):
     project = bake_fresh(git_repo=address("ssh-deploy-key"))
     (project / "secrets/jwt_secret").chmod(0o644)
-    (project / "dags/new.py").write_text("def broken(:\n")
-    script = "from tools.cluster.doctor import offline_findings as f; print([x.blocks for x in f()])"
-    assert run([sys.executable, "-B", "-c", script], cwd=project).strip() == "[False, False, False]"
+    (project / "dags/new.py").write_text("")
+    assert len(broken(offline(project, expect=1))) == 2
+    script = "from tools.cluster.doctor.__main__ import blocking; print(blocking())"
+    assert run([sys.executable, "-B", "-c", script], cwd=project).strip() == "[]"
+
+
+@pytest.mark.airflow
+def test_code_that_no_pod_can_import_is_named(installed, tmp_path):
+    """By the integrity checks, which import the files as a pod does."""
+    whole = installed(git_repo=address("ssh-deploy-key"))
+    project = shutil.copytree(whole, tmp_path / "project", ignore=shutil.ignore_patterns(".venv", ".airflow"))
+    (project / "shared_code.py").touch()
+    (project / "dags/one.py").write_text("from airflow.sdk import dag\nimport shared_code\n")
+    (project / "dags/two.py").write_text("from airflow.sdk import dag\ndef broken(:\n")
+    command = [whole / ".venv/bin/python", "-B", "-m", "tools.cluster.doctor"]
+    nowhere = {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent", "KUBECTL": "/nonexistent"}
+    found = broken(run(command, cwd=project, expect=1, **nowhere))
+    assert [what for what in found if what.startswith("dags/one.py:2: ") and "shared_code" in what], found
+    assert [what for what in found if what.startswith("dags/two.py:2: ")], found

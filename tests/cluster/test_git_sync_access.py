@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.cluster import helm_chart
-from tests.conftest import clean_environment
+from tests.conftest import clean_environment, secret_manifests
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = pytest.mark.servers
@@ -73,7 +73,7 @@ def mounted(container, spec, objects, project, folder):
     """Write each file that is mounted by subPath as Kubernetes would; return path in the container → path here."""
     secrets = {
         item["metadata"]["name"]: {key: base64.b64decode(value) for key, value in item["data"].items()}
-        for item in yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text())
+        for item in secret_manifests(project)
     }
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
     paths = {}

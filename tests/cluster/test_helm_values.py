@@ -15,7 +15,7 @@ from cookiecutter.utils import create_env_with_context
 from jinja2 import FileSystemLoader
 
 from tests.cluster import helm_chart
-from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE
+from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, secret_manifests
 
 DATA_ROOTS = [
     "file:///opt/airflow/data",
@@ -237,7 +237,7 @@ class Secrets:
     def __init__(self, project):
         known_hosts = project / "helm" / "known_hosts"
         self.known_hosts = known_hosts.read_text(encoding="utf-8") if known_hosts.exists() else None
-        manifests = yaml.safe_load_all((project / "secrets" / "kubernetes.yaml").read_text(encoding="utf-8"))
+        manifests = secret_manifests(project)
         by_name = {item["metadata"]["name"]: item for item in manifests}
         self.keys = {name: set(item["data"]) for name, item in by_name.items()}
         # Asked for at `make secrets` time and never on disk.

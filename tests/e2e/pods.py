@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from tests.cluster import helm_chart
+from tests.conftest import secret_manifests
 
 # Where the chart mounts what; each becomes a folder of the test's own.
 MOUNTS = ("/opt/airflow", "/etc/git-secret", "/etc/airflow-git")
@@ -45,7 +46,7 @@ class Pods:
     def __init__(self, project, root):
         self.project, self.root = Path(project), Path(root)
         self.values = yaml.safe_load((self.project / "helm" / "values.yaml").read_text())
-        manifests = yaml.safe_load_all((self.project / "secrets" / "kubernetes.yaml").read_text())
+        manifests = secret_manifests(self.project)
         self.secrets = {item["metadata"]["name"]: item["data"] for item in manifests}
 
     def secret(self, name, key):

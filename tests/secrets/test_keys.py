@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import yaml
 from cryptography.fernet import Fernet
 
+from tests.conftest import secret_manifests
 from tests.servers import github_app
 
 TEXTS = {
@@ -24,7 +24,7 @@ TEXTS = {
     "admin_password",
 }
 APP = {"git_access": "github-app", "git_repo": "https://github.com/acme/my-etl.git"}
-EVERYTHING = TEXTS | {"deploy_key", "deploy_key.pub", "kubernetes.yaml"}
+EVERYTHING = TEXTS | {"deploy_key", "deploy_key.pub"}
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def ssh_keygen(*arguments):
 def manifest(project):
     """Secret name → key → bytes, as kubectl would send them."""
     secrets = {}
-    for document in yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text()):
+    for document in secret_manifests(project):
         assert (document["apiVersion"], document["kind"], document["type"]) == ("v1", "Secret", "Opaque")
         assert document["metadata"]["namespace"] == "airflow"
         data = {key: base64.b64decode(value, validate=True) for key, value in document["data"].items()}
@@ -213,9 +213,6 @@ def test_the_manifests_hold_the_files_byte_for_byte(project):
         "my-etl-redis": {"password": content["redis_password"]},
         "my-etl-broker": {"connection": f"redis://:{redis}@airflow-redis:6379/0".encode()},
     }
-    # Every value on one line, however long the key.
-    lines = (project / "secrets/kubernetes.yaml").read_text().splitlines()
-    assert f'  gitSshKey: "{base64.b64encode(content["deploy_key"]).decode()}"' in lines
 
 
 def test_a_password_of_ones_own_is_escaped_in_the_database_url(project):
@@ -232,7 +229,7 @@ def test_a_damaged_password_is_named_and_left_alone(project, content):
     done = run_keys(project, code=1)
     assert "rm secrets/postgres_password && make keys" in done.stderr
     assert (project / "secrets/postgres_password").read_bytes() == content
-    assert names(project) == EVERYTHING - {"kubernetes.yaml"}
+    assert names(project) == EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -325,7 +322,7 @@ def test_without_ssh_keygen_the_rest_is_made(project, tmp_path):
     done = run_keys(project, code=1, env={"PATH": str(tmp_path)})
     assert "ssh-keygen is not on PATH" in done.stderr
     assert "make keys" in done.stderr
-    assert names(project) == TEXTS | {"kubernetes.yaml"}
+    assert names(project) == TEXTS
     before = {name: (project / "secrets" / name).read_bytes() for name in TEXTS}
 
     run_keys(project)

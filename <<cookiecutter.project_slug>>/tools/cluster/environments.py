@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tools import answers
 from tools.cluster.helm_values import merged
-from tools.cluster.kubectl import ClusterError, done
+from tools.cluster.kubectl import ClusterError, confirm, done
 from tools.programs import run
 
 
@@ -35,52 +35,48 @@ def taken(environment: str) -> dict[str, str]:
 def shared() -> Iterator[str]:
     """Yield what this environment shares with another one, and must not."""
     mine = taken(answers.ENV)
-    for other in answers.ALL:
-        if other != answers.ENV:
-            for what, value in taken(other).items():
-                if mine.get(what) == value:
-                    yield f"environments {name_of(answers.ENV)} and {name_of(other)} have one {what}, {value}"
+    for other in [other for other in answers.ALL if other != answers.ENV]:
+        theirs = taken(other)
+        for what, value in [(what, value) for what, value in mine.items() if theirs.get(what) == value]:
+            yield f"environments {name_of(answers.ENV)} and {name_of(other)} have one {what}, {value}"
 
 
 def git(*words: str) -> str:
     """Run git as the person at the keyboard; ClusterError with its last line if it fails."""
     ended = run("git", "-C", answers.ROOT, *words)
     if ended.returncode:
-        last = (ended.stderr.strip().splitlines() or ["failed"])[-1]
-        raise ClusterError(f"git {words[0]}: {last}")
+        raise ClusterError(f"git {words[0]}: {(ended.stderr.strip().splitlines() or ['failed'])[-1]}")
     return ended.stdout.strip()
 
 
 def promote(tag: str) -> None:
     """Move the environment's branch to a tag, forward or back, after a yes; the pods follow it."""
-    branch, main = answers.GIT_BRANCH, answers.ALL[""]["git_branch"]
-    if branch == main:
+    branch, name = answers.GIT_BRANCH, answers.ENV
+    if branch == answers.ALL[""]["git_branch"]:
         raise ClusterError(
-            f"{name_of(answers.ENV)} follows {branch}, the branch you work on. Promote one with its own "
+            f"{name_of(name)} follows {branch}, the branch you work on. Promote one with its own "
             "git_branch in pyproject.toml: ENV=production make promote (docs/environments.md)"
         )
     git("fetch", "--quiet", "--tags", "origin")
     now = git("ls-remote", "origin", f"refs/heads/{branch}").partition("\t")[0]
     if not tag:
-        newest = ("--sort=-version:refname", "--sort=-creatordate", "--count=5")
-        tags = git("for-each-ref", *newest, "--format=%(refname:short)", "refs/tags")
+        tags = git("tag", "--sort=-version:refname").split()[:5] or [
+            "none yet: git tag v1 && git push origin v1"
+        ]
         at = git("describe", "--always", "--tags", now) if now else "nothing yet"
-        there = ", ".join(tags.split()) or "none yet: git tag v1 && git push origin v1"
-        raise ClusterError(f"which one? TAG=… (the newest: {there}). {answers.ENV} is at {at}")
+        raise ClusterError(f"which one? TAG=… (the newest: {', '.join(tags)}). {name} is at {at}")
     to = git("rev-parse", "--verify", f"refs/tags/{tag}^{{commit}}")
     if to == now:
-        print(f"{answers.ENV} is at {tag} already.")
+        print(f"{name} is at {tag} already.")
         return
-    print(f"{answers.ENV} (branch {branch}) would move to {tag}:")
+    print(f"{name} (branch {branch}) would move to {tag}:")
     if now:
         print(git("log", "--oneline", "--left-right", f"{now}...{to}"))
         print(git("diff", "--stat", now, to, "--", answers.DAGS_SUBPATH))
-    from tools.cluster.deploy import confirm
-
-    confirm("yes", f"Move {answers.ENV} to {tag}?")
+    confirm("yes", f"Move {name} to {tag}?")
     # Refused if somebody moved it meanwhile.
     git("push", "--quiet", f"--force-with-lease={branch}:{now}", "origin", f"{to}:refs/heads/{branch}")
-    print(f"{answers.ENV} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
+    print(f"{name} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import yaml
@@ -12,16 +13,16 @@ from tools import answers
 CHARTS = "https://airflow.apache.org"
 # What the chart reads from each Secret that it is given by name.
 KEYS_OF = {
-    "fernetKeySecretName": ["fernet-key"],
-    "apiSecretKeySecretName": ["api-secret-key"],
-    "jwtSecretName": ["jwt-secret"],
-    "metadataSecretName": ["connection"],
-    "brokerUrlSecretName": ["connection"],
-    "passwordSecretName": ["password"],
-    "existingSecret": ["postgres-password"],
-    "sshKeySecret": ["gitSshKey"],
-    "credentialsSecret": ["GITSYNC_USERNAME", "GITSYNC_PASSWORD", "GIT_SYNC_USERNAME", "GIT_SYNC_PASSWORD"],
-    "configSecretName": ["pgbouncer.ini", "users.txt"],
+    "fernetKeySecretName": "fernet-key",
+    "apiSecretKeySecretName": "api-secret-key",
+    "jwtSecretName": "jwt-secret",
+    "metadataSecretName": "connection",
+    "brokerUrlSecretName": "connection",
+    "passwordSecretName": "password",
+    "existingSecret": "postgres-password",
+    "sshKeySecret": "gitSshKey",
+    "credentialsSecret": "GITSYNC_USERNAME GITSYNC_PASSWORD GIT_SYNC_USERNAME GIT_SYNC_PASSWORD",
+    "configSecretName": "pgbouncer.ini users.txt",
 }
 
 
@@ -37,37 +38,26 @@ def files(environment: str = answers.ENV) -> list[str]:
 
 def merged(environment: str = answers.ENV) -> dict[str, Any]:
     """Return the values as Helm merges them: mappings key by key, anything else by the later file."""
-    values: dict[str, Any] = {}
-    for name in files(environment):
-        values = overlaid(values, yaml.safe_load((answers.ROOT / name).read_text(encoding="utf-8")) or {})
-    return values
-
-
-def of_environment() -> list[str]:
-    """Return the arguments for what pyproject.toml says about this environment: its branch, its data_root."""
-    own = answers.ALL[answers.ENV] if answers.ENV else {}
-    bundle = "dagProcessor.dagBundleConfigList[0].kwargs.tracking_ref"
-    ref = "dags.gitSync.ref" if answers.DAG_DELIVERY == "git-sync" else bundle
-    found = {ref: own["git_branch"]} if "git_branch" in own else {}
-    if "data_root" in own:
-        names = [variable["name"] for variable in merged().get("env", [])]
-        found[f"env[{names.index('ETL_DATA_ROOT')}].value"] = own["data_root"]
-    return [f"--set-json={path}={json.dumps(value)}" for path, value in found.items()]
+    texts = [(answers.ROOT / name).read_text(encoding="utf-8") for name in files(environment)]
+    return reduce(overlaid, (yaml.safe_load(text) or {} for text in texts))
 
 
 def chart() -> list[str]:
     """Return the arguments that name release, chart and values: the same for an upgrade and a rendering.
 
-    CHART is a folder or archive in place of the published chart, CHART_VERSION the version of that one.
+    CHART is a folder or archive in place of the published chart, CHART_VERSION the version of that one. What
+    pyproject.toml says about this environment, its branch and its data_root, comes over the files.
     """
-    own = os.environ.get("CHART")
-    source = [own] if own else ["airflow", "--repo", CHARTS, "--version", os.environ["CHART_VERSION"]]
-    return [
-        answers.RELEASE,
-        *source,
-        *(f"--values={answers.ROOT / name}" for name in files()),
-        *of_environment(),
-    ]
+    folder = os.environ.get("CHART")
+    source = [folder] if folder else ["airflow", "--repo", CHARTS, "--version", os.environ["CHART_VERSION"]]
+    own = answers.ALL[answers.ENV] if answers.ENV else {}
+    bundle = "dagProcessor.dagBundleConfigList[0].kwargs.tracking_ref"
+    paths = {"git_branch": "dags.gitSync.ref" if answers.DAG_DELIVERY == "git-sync" else bundle}
+    if "data_root" in own:
+        names = [variable["name"] for variable in merged().get("env", [])]
+        paths["data_root"] = f"env[{names.index('ETL_DATA_ROOT')}].value"
+    over = [f"--set-json={path}={json.dumps(own[name])}" for name, path in paths.items() if name in own]
+    return [answers.RELEASE, *source, *(f"--values={answers.ROOT / name}" for name in files()), *over]
 
 
 def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -79,23 +69,24 @@ def overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return below | above | both
 
 
-def named_secrets(values: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each Secret that the values name and that must be there, with the keys that are read from it."""
-    unused = (
-        set() if "Celery" in values.get("executor", "") else {"brokerUrlSecretName", "passwordSecretName"}
-    )
+def paths(values: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted path (in a list: the place) and value of everything in a JSON value, however deep."""
+    for key, inner in values.items() if isinstance(values, dict) else enumerate(values):
+        yield f"{above}{key}", inner
+        if isinstance(inner, (dict, list)):
+            yield from paths(inner, f"{above}{key}.")
+
+
+def named_secrets(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield Secret and key for all that the values name and that must be there."""
+    unused = [] if "Celery" in values.get("executor", "") else ["brokerUrlSecretName", "passwordSecretName"]
     if not values.get("postgresql", {}).get("enabled", True):
-        unused.add("existingSecret")
-
-    def below(value: Any) -> Iterator[tuple[str, list[str]]]:
-        for key, inner in value.items() if isinstance(value, dict) else ():
-            if key in KEYS_OF and inner and key not in unused:
-                yield inner, KEYS_OF[key]
-            elif key == "secretKeyRef" and not inner.get("optional"):
-                yield inner["name"], [inner["key"]]
-            elif key == "secret" and isinstance(inner, dict) and "secretName" in inner:
-                yield inner["secretName"], ["gitSshKey", "known_hosts"]
-        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            yield from below(inner)
-
-    yield from below(values)
+        unused.append("existingSecret")
+    for path, inner in paths(values):
+        name = path.rpartition(".")[2]
+        if name in KEYS_OF and inner and name not in unused:
+            yield from ((inner, key) for key in KEYS_OF[name].split())
+        elif name == "secretKeyRef" and not inner.get("optional"):
+            yield inner["name"], inner["key"]
+        elif name == "secret" and isinstance(inner, dict) and "secretName" in inner:
+            yield from ((inner["secretName"], key) for key in ("gitSshKey", "known_hosts"))

@@ -4,49 +4,38 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from tools import answers
 from tools.programs import run
-from tools.secrets.keys import write_private
 
-# First match wins. What people see when a laptop is not connected to the right cluster.
-FAILURES = (
-    (
-        "current-context|localhost:8080|no configuration has been provided",
-        "{tool} points at no cluster. List what it knows: {tool} config get-contexts; "
-        "choose one: {tool} config use-context NAME",
-    ),
-    (
-        'context was not found|context "|cannot locate context',
-        "{tool}'s context does not exist. List the others: {tool} config get-contexts",
-    ),
-    (
-        "Unauthorized|must be logged in|getting credentials|token has expired",
-        "the cluster does not accept {tool}'s login. Log in again the way your cluster asks for it",
-    ),
-    (
-        "Forbidden|forbidden",
-        "you may not do that in namespace {namespace}; ask whoever runs the cluster for the role ({words})",
-    ),
-    ("microk8s is not running", "microk8s is not running. Start it: microk8s start"),
-    (
-        "Insufficient permissions to access MicroK8s|usermod -a -G microk8s",
-        "you may not use microk8s yet. Run: sudo usermod -aG microk8s $USER, then log in again",
-    ),
-    (
-        "Unable to connect|connection refused|was refused|no such host|timeout|deadline",
-        "the cluster does not answer ({words}). Is it up, and are you on its network?",
-    ),
-)
-OLDEST_HELM = (3, 19)  # what the chart asks for
-INSTALL = {
-    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
-    "helm": "https://helm.sh/docs/intro/install/",
-    "microk8s": "https://microk8s.io/docs/getting-started",
+# What people see when a laptop is not connected to the right cluster; the first that fits wins.
+FAILURES = {
+    "current-context|localhost:8080|no configuration has been provided": "{tool} points at no cluster. "
+    "Choose one of {tool} config get-contexts: {tool} config use-context NAME",
+    'context was not found|context "|cannot locate context': "{tool}'s context does not exist. "
+    "Choose one of {tool} config get-contexts",
+    "Unauthorized|must be logged in|getting credentials|token has expired": "the cluster does not accept "
+    "{tool}'s login. Log in again the way your cluster asks for it",
+    "Forbidden|forbidden|^no( |$)": "you may not do that in namespace {namespace}; ask whoever runs the "
+    "cluster for the role ({words})",
+    "usermod -a -G microk8s": "you may not use microk8s yet: sudo usermod -aG microk8s $USER, log in again",
+    "another operation": "an earlier run of helm was cut off. Run make rollback, or, if there was no release "
+    "before it, make undeploy (the data stays); then make deploy again",
+    r"conflict with .*spec\.replicas": "somebody has set a number of pods ({words}). To keep it, write it "
+    "into helm/values.yaml as replicas; for the number that is there: FORCE_CONFLICTS=yes make deploy",
+    "conflict with": "{words}\n  To take that over: FORCE_CONFLICTS=yes",
+    "Unable to connect|connection refused|was refused|no such host|timeout|deadline|timed out$": "the "
+    "cluster does not answer ({words}). Is it up, and are you on its network?",
 }
+INSTALL = "Install it (docs/deploy.md), or say how it is called here: make … "
+INSTALL += 'KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
+# The cluster that this checkout deploys to: context and server, as the first deploy met them.
+REMEMBERED = answers.SECRETS / "cluster"
+# Everything that the release runs, as kubectl selects it.
+WORKLOADS = ("deployment,statefulset", f"--selector=release={answers.RELEASE}")
 
 
 class ClusterError(Exception):
@@ -57,23 +46,12 @@ class WrongClusterError(ClusterError):
     """kubectl points at another cluster than the one that this checkout was deployed to."""
 
 
-# The cluster that this checkout deploys to: context and server, as the first deploy met them.
-REMEMBERED = answers.SECRETS / "cluster"
-
-
-def context() -> str:
-    """Return the kubectl context that CONTEXT or pyproject.toml names, or "" for kubectl's own choice."""
-    return os.environ.get("CONTEXT") or answers.CONTEXT
-
-
-def kubectl_command() -> list[str]:
-    chosen = [f"--context={context()}"] if context() else []
-    return [*shlex.split(os.environ.get("KUBECTL") or answers.KUBECTL), *chosen]
-
-
-def helm_command() -> list[str]:
-    chosen = [f"--kube-context={context()}"] if context() else []
-    return [*shlex.split(os.environ.get("HELM") or answers.HELM), *chosen]
+def command(tool: str) -> list[str]:
+    """Return kubectl or helm as it is called here, in the context and the namespace that are meant."""
+    context = os.environ.get("CONTEXT") or answers.CONTEXT
+    flag = {"kubectl": "--context", "helm": "--kube-context"}[tool]
+    chosen = [f"{flag}={context}"] if context else []
+    return [*shlex.split(os.environ.get(tool.upper()) or tool), *chosen, "--namespace", answers.NAMESPACE]
 
 
 def show_cluster(show: Callable[[str], object] = print) -> str:
@@ -81,13 +59,8 @@ def show_cluster(show: Callable[[str], object] = print) -> str:
 
     ClusterError if this checkout was deployed to another cluster and CONTEXT does not name this one.
     """
-    try:
-        config = json.loads(kubectl("config", "view", "--minify", "--output=json", timeout=30))
-        name, server = config["current-context"], config["clusters"][0]["cluster"]["server"]
-    except ClusterError:
-        if "KUBERNETES_SERVICE_HOST" not in os.environ:
-            raise
-        name, server = "in-cluster", os.environ["KUBERNETES_SERVICE_HOST"]  # a job in the cluster itself
+    config = json.loads(kubectl("config", "view", "--minify", "--output=json", timeout=30))
+    name, server = config["current-context"], config["clusters"][0]["cluster"]["server"]
     show(f"Cluster: context {name}, server {server}, namespace {answers.NAMESPACE}")
     sys.stdout.flush()
     here = f"{name} {server}"
@@ -102,12 +75,6 @@ def show_cluster(show: Callable[[str], object] = print) -> str:
     return here
 
 
-def remember(cluster: str) -> None:
-    """Write down, outside git, which cluster this checkout deploys to."""
-    if not REMEMBERED.exists() or REMEMBERED.read_text(encoding="utf-8") != cluster:
-        write_private(REMEMBERED, cluster.encode())
-
-
 def done(target: str, action: Callable[..., object], *words: object) -> int:
     """Do what a make target asks for and return its exit code; a failure is one line, with its name."""
     try:
@@ -118,42 +85,47 @@ def done(target: str, action: Callable[..., object], *words: object) -> int:
     return 0
 
 
+def confirm(word: str, question: str) -> None:
+    """Go on after this word, from CONFIRM or the keyboard; ClusterError after another."""
+    answer = os.environ.get("CONFIRM", "")
+    if not answer and sys.stdin.isatty():
+        answer = input(f"{question} ({word}): ").strip()
+    if answer != word:
+        raise ClusterError(f"nothing was done. To go on without being asked: CONFIRM={word}")
+
+
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
     lines = stderr.strip().splitlines() or ["no output"]
     if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):
         lines.pop()  # in a pod, which said why
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
-    for signs, advice in FAILURES:
-        if re.search(signs, stderr):
-            return advice.format(tool=tool, namespace=answers.NAMESPACE, words=words)
-    return f"{tool}: {words}"
+    advice = (advice for signs, advice in FAILURES.items() if re.search(signs, stderr.strip()))
+    name = command(tool)[0]
+    return next(advice, "{tool}: {words}").format(tool=name, namespace=answers.NAMESPACE, words=words)
 
 
-def run_tool(command: list[str], stdin: str = "", timeout: float | None = None) -> str:
+def ask(tool: str, *arguments: str, stdin: str = "", timeout: float | None = None) -> str:
     """Run kubectl or helm and return what it prints. Raises ClusterError if it is missing, fails or hangs."""
-    if not shutil.which(command[0]):
-        where = INSTALL.get(command[0])
-        raise ClusterError(
-            f"{command[0]} is not on PATH. Install it{f' ({where})' if where else ''}, "
-            'or say how it is called here: make … KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
-        )
-    ended = run(*command, stdin=stdin, timeout=timeout)
-    if ended.returncode == 124 and timeout:
-        raise ClusterError(f"no answer to {command[0]} within {timeout:.0f} s. Is the cluster up?")
+    ended = run(*command(tool), *arguments, stdin=stdin, timeout=timeout)
+    if ended.returncode == 127:
+        raise ClusterError(f"{ended.stderr}. {INSTALL}")
     if ended.returncode:
-        raise ClusterError(plain_words(command[0], ended.stderr or ended.stdout))
+        raise ClusterError(plain_words(tool, ended.stderr or ended.stdout))
     return ended.stdout
 
 
-def kubectl(*arguments: str, stdin: str = "", timeout: float | None = None) -> str:
-    """Run kubectl in this project's namespace and return what it prints."""
-    command = [*kubectl_command(), "--namespace", answers.NAMESPACE, *arguments]
-    return run_tool(command, stdin, timeout)
+kubectl = partial(ask, "kubectl")
+helm = partial(ask, "helm")
 
 
-# Everything that the release runs, as kubectl selects it.
-WORKLOADS = ("deployment,statefulset", f"--selector=release={answers.RELEASE}")
+def helm_version() -> str:
+    """Return Helm's version; ClusterError if the chart needs a newer one."""
+    version = helm("version", "--template={{.Version}}", timeout=8).strip()
+    if [int(number) for number in re.findall(r"\d+", version)[:2]] < [3, 19]:
+        words = f"{command('helm')[0]} has Helm {version}, the chart needs 3.19 or newer."
+        raise ClusterError(f"{words} Install one (docs/deploy.md) and say how it is called: make … HELM=helm")
+    return version
 
 
 def restart() -> None:
@@ -163,16 +135,16 @@ def restart() -> None:
     kubectl("rollout", "status", *WORKLOADS, "--timeout=10m")
 
 
-def main(words: list[str]) -> int:
-    """Let kubectl or helm take this process's place, in the namespace and context that are meant here."""
-    tool = {"kubectl": kubectl_command, "helm": helm_command}[words[0]]()
-    command = [*tool, "--namespace", answers.NAMESPACE, *words[1:]]
+def main(tool: str, *arguments: str) -> None:
+    """Let kubectl or helm take this process's place; CHART in the arguments is release, chart and values."""
+    from tools.cluster.helm_values import chart
+
+    words = [*command(tool), *(word for one in arguments for word in (chart() if one == "CHART" else [one]))]
     try:
-        os.execvp(command[0], command)  # noqa: S606
+        os.execvp(words[0], words)  # noqa: S606
     except FileNotFoundError:
-        print(f"{command[0]} is not on PATH; {INSTALL[words[0]]}", file=sys.stderr)
-        return 1
+        sys.exit(f"{words[0]} is not on PATH. {INSTALL}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -1,16 +1,40 @@
-"""What the release's pods are doing, in a few words each."""
+"""What the release's pods are doing, in a few words each; and what they have: `make pod-dags`."""
 
 import json
 import re
-from collections.abc import Iterator
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
 from tools import answers
-from tools.cluster.kubectl import ClusterError, kubectl
+from tools.cluster.helm_values import paths
+from tools.cluster.kubectl import ClusterError, done, kubectl
+from tools.secrets.git_server import git
 
 STARTING = ("PodInitializing", "ContainerCreating")
 REVISION = "deployment.kubernetes.io/revision"
+
+# Run in the pod: the commit and the files it has, then what Airflow made of them.
+CHECKOUT = (
+    'checkout=$(readlink -e ${AIRFLOW_HOME:-/opt/airflow}/dags/repo); commit=$(basename "$checkout")'
+    if answers.DAG_DELIVERY == "git-sync"
+    else "bundles=${AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH:-/tmp/airflow/dag_bundles}; "
+    f"checkout=$bundles/{answers.SLUG}/tracking_repo; commit=$(git -C $checkout rev-parse HEAD)"
+)
+SHOW_DAGS = f"""
+fail() {{ echo "$*" >&2; exit 1; }}
+exec 3>&1
+airflow_says() {{ said=$(airflow dags "$@" --output plain 2>&1 1>&3); }}
+{CHECKOUT} && test -d "$checkout" || fail "the repository is not fetched yet: make logs-sync says why"
+echo "$commit"
+cd "$checkout/{answers.DAGS_SUBPATH}" || fail "commit $commit has no folder {answers.DAGS_SUBPATH}/"
+echo "Python files in {answers.DAGS_SUBPATH}:"
+find . -name '*.py' | sort | sed 's|^./|  |'
+echo; echo "DAGs that Airflow lists:"
+airflow_says list || echo "  airflow dags list failed: ${{said##*$'\n'}}"
+echo; echo "Import errors:"
+airflow_says list-import-errors || true
+"""
 
 
 @dataclass(frozen=True)
@@ -23,19 +47,19 @@ class Pod:
     name: str
     ready: bool
     words: str
-    restarts: int = 0
     failed: str = ""
     secret: str = ""
 
 
-def get(kinds: str) -> list[dict]:
-    return json.loads(kubectl("get", kinds, "--output=json", timeout=30))["items"]
-
-
 def pods() -> list[Pod]:
     """Return the release's pods that are meant to stay: not those of single tasks, not those that go."""
-    items = get("replicasets,pods")
-    replaced = old_replica_sets([item for item in items if item["kind"] == "ReplicaSet"])
+    items = json.loads(kubectl("get", "replicasets,pods", "--output=json", timeout=30))["items"]
+    sets = [item for item in items if item["kind"] == "ReplicaSet"]
+    # The last one that each Deployment has made; while its pods start, those before them do the work, and one
+    # of these that does not is about to go.
+    sets.sort(key=lambda item: int(item["metadata"].get("annotations", {}).get(REVISION, 0)))
+    newest = {owner(item): item["metadata"]["name"] for item in sets}
+    replaced = {item["metadata"]["name"] for item in sets} - set(newest.values())
     kept = [item for item in items if item["kind"] == "Pod" and stays(item, replaced)]
     there = None
     if not all(is_ready(item["status"]) for item in kept):
@@ -44,25 +68,14 @@ def pods() -> list[Pod]:
     return sorted((view(item, there) for item in kept), key=lambda pod: pod.name)
 
 
-def old_replica_sets(items: list[dict]) -> set[str]:
-    """Return the names of those that their Deployment has replaced by a newer one."""
-    newest = {}
-    for item in sorted(items, key=lambda item: int(item["metadata"].get("annotations", {}).get(REVISION, 0))):
-        newest[owner(item)] = item["metadata"]["name"]
-    return {item["metadata"]["name"] for item in items} - set(newest.values())
-
-
 def owner(item: dict) -> str:
-    return next(
-        (one["name"] for one in item["metadata"].get("ownerReferences", [])), item["metadata"]["name"]
-    )
+    return item["metadata"].get("ownerReferences", [item["metadata"]])[0]["name"]
 
 
 def stays(item: dict, replaced: set[str]) -> bool:
     labels = item["metadata"].get("labels", {})
     ours = answers.RELEASE in (labels.get("release"), labels.get("app.kubernetes.io/instance"))
     goes = item["status"].get("phase") == "Succeeded" or "deletionTimestamp" in item["metadata"]
-    # While the new pods start, those before them do the work; one of them that does not is about to go.
     goes = goes or (owner(item) in replaced and not is_ready(item["status"]))
     return ours and not goes and "dag_id" not in labels
 
@@ -72,43 +85,33 @@ def is_ready(status: dict) -> bool:
     return bool(main) and all(container["ready"] for container in main)
 
 
-def secrets_of(spec: object) -> Iterator[str]:
-    """Yield the names of the Secrets without which a pod of this specification cannot start."""
-    if isinstance(spec, list):
-        for item in spec:
-            yield from secrets_of(item)
-    elif isinstance(spec, dict):
-        for key, value in spec.items():
-            if key not in ("secret", "secretKeyRef", "secretRef"):
-                yield from secrets_of(value)
-            elif not value.get("optional"):
-                yield value.get("secretName") or value["name"]
-
-
 def view(item: dict, secrets: list[str] | None) -> Pod:
     """Return a pod's state; ``secrets`` are those of the namespace (secret/NAME), None if not known."""
-    name, status = item["metadata"]["name"], item["status"]
-    containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-    restarts = sum(container.get("restartCount", 0) for container in containers)
-    if is_ready(status):
-        return Pod(name, True, "ready", restarts)
-    for secret in secrets_of(item["spec"]) if secrets is not None else ():
-        if f"secret/{secret}" not in secrets:
-            return Pod(name, False, f"waits for Secret {secret}", restarts, secret=secret)
-    words, failed = waiting_for(item, containers)
-    return Pod(name, False, words, restarts, failed)
+    name = item["metadata"]["name"]
+    if is_ready(item["status"]):
+        return Pod(name, True, "ready")
+    for path, source in paths(item["spec"]) if secrets is not None else ():
+        kind = path.rpartition(".")[2]
+        if kind in ("secret", "secretKeyRef", "secretRef") and not source.get("optional"):
+            secret = source.get("secretName") or source["name"]
+            if f"secret/{secret}" not in secrets:
+                return Pod(name, False, f"waits for Secret {secret}", secret=secret)
+    return Pod(name, False, *waiting_for(item))
 
 
-def waiting_for(item: dict, containers: list[dict]) -> tuple[str, str]:
+def waiting_for(item: dict) -> tuple[str, str]:
     """Return why a pod is not ready (the first reason that Kubernetes names) and which container failed."""
+    status = item["status"]
     volumes = [volume.get("persistentVolumeClaim", {}) for volume in item["spec"].get("volumes", [])]
     claims = ", ".join(claim["claimName"] for claim in volumes if claim)
-    for condition in item["status"].get("conditions", []):
+    for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             message = condition.get("message", condition.get("reason", ""))
             if claims and re.search("persistentvolumeclaim|volume node affinity", message, re.IGNORECASE):
                 return f"waits for its volume: {claims}", ""
             return f"no place on a node: {message}", ""
+    first = status.get("initContainerStatuses", [])
+    containers = first + status.get("containerStatuses", [])
     for container in containers:
         name, state = container["name"], container.get("state", {})
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
@@ -117,21 +120,29 @@ def waiting_for(item: dict, containers: list[dict]) -> tuple[str, str]:
             return words, name if waiting["reason"] == "CrashLoopBackOff" else ""
         if ended.get("exitCode"):
             return f"{name}: ended with {ended['exitCode']} {ended.get('reason', '')}".strip(), name
-    for container in item["status"].get("initContainerStatuses", []):
-        if container.get("state", {}).get("running"):
-            return f"runs {container['name']}", ""
-    if any(container.get("started") for container in containers):
-        return "starts", ""
-    if not containers:
-        return "waits for a node", ""
-    return f"waits for its volume ({claims}) or its image" if claims else "waits for its image", ""
+    running = [container["name"] for container in first if container.get("state", {}).get("running")]
+    if running or any(container.get("started") for container in containers):
+        return f"runs {running[0]}" if running else "starts", ""
+    return "waits for a node, its image" + (f" or its volume: {claims}" if claims else ""), ""
 
 
-def claims_without_volume() -> list[str]:
-    """Return the volume claims that have no volume yet, with their storage class."""
-    pending = [item for item in get("persistentvolumeclaims") if item["status"].get("phase") == "Pending"]
-    return [f"{item['metadata']['name']} ({storage(item['spec'])})" for item in pending]
+def pod_dags() -> None:
+    """Print what the DAG processor's pod has, beside what is here; ClusterError says what failed there."""
+    in_pod = ("exec", f"deployment/{answers.RELEASE}-dag-processor", "--container=dag-processor", "--")
+    try:
+        commit, _, rest = kubectl(*in_pod, "bash", "-c", SHOW_DAGS, timeout=180).partition("\n")
+    except ClusterError as problem:
+        words = [str(problem)]
+        with suppress(ClusterError):  # the same failure once more
+            found = [pod for pod in pods() if "-dag-processor-" in pod.name and not pod.ready]
+            words += [f"{pod.name}: {pod.words}" for pod in found]
+        raise ClusterError(f"{'; '.join(words)}. More: make doctor") from None
+    here = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+    print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")
+    if here != commit:
+        print(f"They differ. Pushed to {answers.GIT_BRANCH}, half a minute ago? Then: make logs-sync")
+    print(rest, end="")
 
 
-def storage(spec: dict) -> str:
-    return f"storage class {spec.get('storageClassName', 'by default')}, {', '.join(spec['accessModes'])}"
+if __name__ == "__main__":
+    sys.exit(done("pod-dags", pod_dags))

@@ -13,6 +13,15 @@ KEY = answers.SECRETS / "deploy_key"
 # What would lead git elsewhere, or let it in with somebody's own key. Proxies and certificates stay.
 NOT_FOR_PODS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS")
 
+# Nothing of the user's own ssh settings, no agent, no question, no server that is not known.
+SSH_OPTIONS = (
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "GlobalKnownHostsFile=/dev/null",
+    "ConnectTimeout=5",
+)
 # The shell reads the token from the environment: it is on no command line.
 CREDENTIAL_HELPER = '!f() { echo "username=${GIT_USERNAME:-git}"; echo "password=$GIT_TOKEN"; }; f'
 
@@ -73,36 +82,13 @@ def where_to_register(repo: str) -> str:
     return REGISTER.get(site, ELSEWHERE).format(host=host, path=path, organisation=organisation)
 
 
-def ssh_command(key: Path, known_hosts: Path) -> str:
-    """Return GIT_SSH_COMMAND: this key and these known hosts, nothing of the user's own ssh settings."""
-    options = {
-        "IdentitiesOnly": "yes",
-        "IdentityAgent": "none",
-        "BatchMode": "yes",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": known_hosts,
-        "GlobalKnownHostsFile": "/dev/null",
-        "ConnectTimeout": "5",
-    }
-    words = ["ssh", "-F", "/dev/null", "-i", str(key)]
-    words += [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return shlex.join(words)
-
-
-def environment(key: Path | None) -> dict[str, str]:
-    """Return the environment for git: no prompts, English messages, and ``key`` for a server asked by SSH."""
+def git(
+    *arguments: str, folder: Path = answers.ROOT, timeout: float = 8, **variables: str
+) -> CompletedProcess[str]:
+    """Run git with no prompts and English messages, and these variables in its environment."""
     ours = {name: value for name, value in os.environ.items() if name not in NOT_FOR_PODS}
     ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
-    if key:
-        ours["GIT_SSH_COMMAND"] = ssh_command(key, answers.KNOWN_HOSTS)
-    return ours
-
-
-def git(
-    *arguments: str, folder: Path = answers.ROOT, timeout: float = 8, variables: dict[str, str] | None = None
-) -> CompletedProcess[str]:
-    """Run git with no prompts and English messages."""
-    return run("git", "-C", folder, *arguments, env=variables or environment(None), timeout=timeout)
+    return run("git", "-C", folder, *arguments, env=ours | variables, timeout=timeout)
 
 
 def ask_server(
@@ -113,16 +99,14 @@ def ask_server(
     Neither this checkout's settings nor the user's apply: a rewritten URL or a header with a login would make
     the server answer here and not there. Certificates and proxies are taken over.
     """
-    settings = ["-c", "credential.helper="]
-    if answers.GIT_ACCESS in ("https-token", "github-app"):
-        settings += ["-c", f"credential.helper={CREDENTIAL_HELPER}"]
-    if not answers.SSH:
+    variables = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_COUNT": "0"}
+    settings = ["credential.helper="]
+    if answers.SSH:
+        words = ["ssh", "-F", "/dev/null", "-i", str(key), "-o", f"UserKnownHostsFile={answers.KNOWN_HOSTS}"]
+        variables["GIT_SSH_COMMAND"] = shlex.join([*words, *(f"-o{option}" for option in SSH_OPTIONS)])
+    else:
         listed = git("config", "--get-regexp", r"^http\..*(proxy|sslcainfo|sslcapath)$").stdout
-        settings += [word for line in listed.splitlines() for word in ("-c", line.replace(" ", "=", 1))]
-    variables = environment(key if answers.SSH else None) | {
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_COUNT": "0",
-    }
+        settings += [line.replace(" ", "=", 1) for line in listed.splitlines()]
     if answers.GITHUB_APP:
         from tools.secrets import github_app  # which imports this module
 
@@ -130,4 +114,7 @@ def ask_server(
             variables["GIT_TOKEN"] = github_app.token()
         except (OSError, ValueError) as problem:
             return CompletedProcess(arguments, 128, "", str(problem))
-    return git(*settings, *arguments, folder=folder, timeout=timeout, variables=variables)
+    if answers.GIT_ACCESS in ("https-token", "github-app"):
+        settings.append(f"credential.helper={CREDENTIAL_HELPER}")
+    chosen = [word for setting in settings for word in ("-c", setting)]
+    return git(*chosen, *arguments, folder=folder, timeout=timeout, **variables)

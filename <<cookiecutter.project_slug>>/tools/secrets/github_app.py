@@ -4,10 +4,7 @@ import functools
 import json
 import os
 import re
-import ssl
 import time
-import urllib.error
-import urllib.request
 
 from tools import answers
 from tools.secrets.git_server import address
@@ -58,6 +55,10 @@ def api(repo: str) -> str:
 @functools.cache
 def token() -> str:
     """Return a token for git, valid for an hour, as git-sync asks for it; OSError with what GitHub says."""
+    import ssl
+    import urllib.error
+    import urllib.request
+
     import jwt  # comes with Airflow
 
     now = int(time.time())

@@ -16,7 +16,7 @@ from tools import answers
 from tools.programs import run
 from tools.secrets import github_app
 from tools.secrets.git_server import git, where_to_register
-from tools.secrets.manifests import files, kubernetes_manifests
+from tools.secrets.manifests import files, secret_data
 
 # JWTs are signed with HS512, which wants 64 bytes or more: 128 hexadecimal digits. Hexadecimal passwords
 # need no escaping in a database's URL.
@@ -30,16 +30,12 @@ RANDOM_TEXTS: dict[str, Callable[[], str]] = {
 }
 
 
-def temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")
-
-
 def write_private(path: Path, content: bytes) -> None:
     """Put a file of mode 0600 in place in one step: a reader sees all of it or nothing."""
-    descriptor = os.open(temporary(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    draft = path.with_name(f".{path.name}.tmp")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-    temporary(path).replace(path)
+    draft.replace(path)
 
 
 def open_secrets() -> int:
@@ -56,95 +52,62 @@ def open_secrets() -> int:
     return lock
 
 
-def make_text_secrets() -> list[str]:
-    """Make the missing ones and return their names."""
-    wanted = [name for name in files() if name in RANDOM_TEXTS]
-    made = [name for name in wanted if not os.path.lexists(answers.SECRETS / name)]
-    for name in made:
-        write_private(answers.SECRETS / name, RANDOM_TEXTS[name]().encode())
-    return made
-
-
 def ssh_keygen(*arguments: str) -> str:
     """Run ssh-keygen, with no terminal to ask on, and return what it prints; RuntimeError if it fails."""
     done = run("ssh-keygen", *arguments)
-    if done.returncode == 127:
-        raise RuntimeError(
-            "ssh-keygen is not on PATH, so there is no deploy key yet. "
-            "Install OpenSSH's client (Debian: apt-get install openssh-client), then run: make keys"
-        )
     if done.returncode:
-        raise RuntimeError(f"ssh-keygen: {done.stderr.strip() or 'failed'}")
+        hint = ". Install OpenSSH's client (Debian: apt-get install openssh-client), then: make keys"
+        raise RuntimeError(f"ssh-keygen: {done.stderr.strip()}{hint if done.returncode == 127 else ''}")
     return done.stdout
 
 
 def new_deploy_key(path: Path) -> None:
     """Write a key pair without a passphrase to ``path`` and ``path``.pub; neither is there yet."""
-    draft = temporary(path)
+    draft = path.with_name(f".{path.name}.tmp")
     kind, _, bits = answers.DEPLOY_KEY_TYPE.partition("-")
     size = ("-b", bits) if bits else ()
-    try:
-        # The comment goes to the git host: it names the project, not who made the key on which machine.
-        ssh_keygen("-q", "-t", kind, *size, "-N", "", "-C", f"{answers.SLUG}-deploy-key", "-f", str(draft))
-        draft.replace(path)
-        Path(f"{draft}.pub").replace(f"{path}.pub")
-    finally:
-        draft.unlink(missing_ok=True)
-        Path(f"{draft}.pub").unlink(missing_ok=True)
+    # The comment goes to the git host: it names the project, not who made the key on which machine.
+    ssh_keygen("-q", "-t", kind, *size, "-N", "", "-C", f"{answers.SLUG}-deploy-key", "-f", str(draft))
+    draft.replace(path)
+    Path(f"{draft}.pub").replace(f"{path}.pub")
 
 
 def make_deploy_key() -> list[str]:
     """Make the deploy key, or just its public half, if missing; return the names of what was made."""
     private, public = answers.SECRETS / "deploy_key", answers.SECRETS / "deploy_key.pub"
-    if not os.path.lexists(private):
-        if os.path.lexists(public):
-            raise RuntimeError(
-                "secrets/deploy_key.pub is there without secrets/deploy_key. Put the private key back "
-                "or, to make a new pair, run: rm secrets/deploy_key.pub && make keys"
-            )
-        new_deploy_key(private)
-        return ["deploy_key", "deploy_key.pub"]
-    if not os.path.lexists(public):
+    if os.path.lexists(private) and os.path.lexists(public):
+        return []
+    if os.path.lexists(private):
         write_private(public, ssh_keygen("-y", "-P", "", "-f", str(private)).encode())
         return ["deploy_key.pub"]
-    return []
-
-
-def may_be_a_clone() -> bool:
-    """Tell whether this checkout has commits or a remote: then somebody may have deployed it already."""
-    questions = (("rev-parse", "--verify", "HEAD"), ("config", "--get-regexp", r"^remote\..*\.url$"))
-    return any(git(*question).returncode == 0 for question in questions)
-
-
-def write_manifests() -> bool:
-    """Write secrets/kubernetes.yaml from the files beside it; return whether anything in it is new."""
-    content = kubernetes_manifests().encode()
-    if answers.MANIFEST.exists() and answers.MANIFEST.read_bytes() == content:
-        return False
-    write_private(answers.MANIFEST, content)
-    return True
+    if os.path.lexists(public):
+        raise RuntimeError(
+            "secrets/deploy_key.pub is there without secrets/deploy_key. Put the private key back "
+            "or, to make a new pair, run: rm secrets/deploy_key.pub && make keys"
+        )
+    new_deploy_key(private)
+    return ["deploy_key", "deploy_key.pub"]
 
 
 def main() -> int:
     lock = open_secrets()
     warnings = []
     first = not any((answers.SECRETS / name).exists() for name in files())
-    made = make_text_secrets()
-    if answers.SSH:
-        try:
-            made += make_deploy_key()
-        except RuntimeError as problem:
-            warnings.append(str(problem))
+    wanted = [name for name in files() if name in RANDOM_TEXTS]
+    made = [name for name in wanted if not os.path.lexists(answers.SECRETS / name)]
+    for name in made:
+        write_private(answers.SECRETS / name, RANDOM_TEXTS[name]().encode())
     try:
-        if write_manifests():
-            made.append("kubernetes.yaml")
-    except ValueError as problem:
+        if answers.SSH:
+            made += make_deploy_key()
+        secret_data()
+    except (RuntimeError, ValueError) as problem:
         warnings.append(str(problem))
     os.close(lock)
 
     folder = answers.in_secrets("")
     print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
-    if first and may_be_a_clone():
+    if first and git("rev-parse", "--verify", "HEAD").returncode == 0:  # a clone, maybe
         print(
             "\nThese are for a new installation. If Airflow runs already for this repository, it has others, "
             "and make deploy\nrefuses to replace them. Get those: make keys-from-cluster OVERWRITE=yes"

@@ -1,6 +1,10 @@
-"""The Kubernetes Secrets that helm/values.yaml names, made from the files in secrets/ byte for byte."""
+"""The Kubernetes Secrets that helm/values.yaml names, made from the files in secrets/ byte for byte.
+
+`.venv/bin/python -m tools.secrets.manifests` prints them, for kubeseal or sops.
+"""
 
 import base64
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tools import answers
 from tools.secrets import connections, github_app
@@ -18,7 +22,23 @@ FILES = {
     "postgres_password": ("postgres", "postgres-password"),
     "redis_password": ("redis", "password"),
 }
+# Secret and key in it → content.
+Secrets = dict[tuple[str, str], bytes]
 CONNECTIONS = f"{answers.SLUG}-connections"
+PGBOUNCER = """\
+[databases]
+{release}-metadata = {server} pool_size=20
+[pgbouncer]
+listen_addr = *
+listen_port = 6543
+pool_mode = transaction
+max_client_conn = 200
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/users.txt
+stats_users = {user}
+ignore_startup_parameters = extra_float_digits
+server_tls_sslmode = {sslmode}
+"""
 
 
 def files() -> dict[str, tuple[str, str]]:
@@ -31,16 +51,12 @@ def files() -> dict[str, tuple[str, str]]:
 
 
 def text(name: str) -> str:
-    """Return a key or password.
-
-    Raises ValueError if it is empty or holds whitespace: a line end that an editor added would become part
-    of the password.
-    """
+    """Return a key or password; ValueError if it is empty or holds whitespace, which would be part of it."""
     try:
         content = (answers.SECRETS / name).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         content = ""
-    if not content or any(character.isspace() for character in content):
+    if not content or content.split() != [content]:
         where = answers.in_secrets(name)
         raise ValueError(
             f"{where} is empty, no text, or holds a space or line end. Write it without one "
@@ -49,104 +65,74 @@ def text(name: str) -> str:
     return content
 
 
-def in_url(password: str) -> str:
-    from urllib.parse import quote
-
-    return password if password.isalnum() and password.isascii() else quote(password, safe="")
-
-
-def secret_data() -> dict[str, dict[str, bytes]]:
-    """Return Secret → key → content, for every Secret whose file is here."""
+def secret_data() -> Secrets:
+    """Return the content of every Secret whose file is here; ValueError names a damaged file."""
     slug, release = answers.SLUG, answers.RELEASE
-    data: dict[str, dict[str, bytes]] = {}
-    for name, (secret, key) in files().items():
-        if name not in ("deploy_key", *github_app.FILES):
-            data[secret] = {key: text(name).encode()}
-        elif not (path := answers.SECRETS / name).exists():
-            continue
-        elif name == "deploy_key":
-            known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
-            data[secret] = {key: path.read_bytes(), "known_hosts": known_hosts}
-        else:
-            data.setdefault(secret, {})[key] = github_app.content(name)
+    as_they_are = {"deploy_key": lambda name: (answers.SECRETS / name).read_bytes()}
+    as_they_are |= dict.fromkeys(github_app.FILES, github_app.content)
+    data = {}
+    for name, pair in files().items():
+        if name not in as_they_are:
+            data[pair] = text(name).encode()
+        elif (answers.SECRETS / name).exists():
+            data[pair] = as_they_are[name](name)
+    if (f"{slug}-git-ssh", "gitSshKey") in data:
+        known_hosts = answers.KNOWN_HOSTS.read_bytes() if answers.KNOWN_HOSTS.exists() else b""
+        data[f"{slug}-git-ssh", "known_hosts"] = known_hosts
     if answers.GITHUB_APP and answers.DAG_DELIVERY == "git-dag-bundle" and not github_app.missing():
-        data[f"{slug}-github-app"]["connection"] = github_app.connection()
+        data[f"{slug}-github-app", "connection"] = github_app.connection()
     # The driver is named: SQLAlchemy 2.1 would take psycopg 3, with which Airflow's asset graph fails.
-    server = f"{in_url(text('postgres_password'))}@{release}-postgresql.{answers.NAMESPACE}:5432"
-    data[f"{slug}-metadata"] = {"connection": f"postgresql+psycopg2://postgres:{server}/postgres".encode()}
-    if f"{slug}-redis" in data:
-        broker = f"redis://:{in_url(text('redis_password'))}@{release}-redis:6379/0"
-        data[f"{slug}-broker"] = {"connection": broker.encode()}
+    password = quote(text("postgres_password"), safe="")
+    server = f"{release}-postgresql.{answers.NAMESPACE}:5432/postgres"
+    data[f"{slug}-metadata", "connection"] = f"postgresql+psycopg2://postgres:{password}@{server}".encode()
+    if "redis_password" in files():
+        broker = f"redis://:{quote(text('redis_password'), safe='')}@{release}-redis:6379/0"
+        data[f"{slug}-broker", "connection"] = broker.encode()
     if (own := answers.SECRETS / "database_url").exists():
         data |= own_database(own.read_text(encoding="utf-8").strip())
-    if environment := connections.read():
-        data[CONNECTIONS] = {name: value.encode() for name, value in environment.items()}
-    return data
+    return data | {(CONNECTIONS, name): value.encode() for name, value in connections.read().items()}
 
 
-def own_database(url: str) -> dict[str, dict[str, bytes]]:
+def own_database(url: str) -> Secrets:
     """Return the Secrets that helm/values.production.yaml names, for postgresql://USER:PASSWORD@HOST:5432/DATABASE.
 
     Airflow goes through PgBouncer, which knows the real server; KEDA asks that one itself.
     """
-    from urllib.parse import parse_qs, unquote, urlsplit
-
     parts = urlsplit(url)
     if parts.scheme != "postgresql" or not (parts.password and parts.hostname and parts.path.strip("/")):
         where = answers.in_secrets("database_url")
         raise ValueError(f"{where} is not of the form postgresql://USER:PASSWORD@HOST:5432/DATABASE")
     login = f"{parts.username}:{parts.password}"  # as in the URL: special characters encoded
     user, password = (unquote(word).replace('"', '""') for word in (parts.username, parts.password))
-    server = f"host={parts.hostname} port={parts.port or 5432} dbname={unquote(parts.path[1:])}"
-    pgbouncer = {
-        "listen_addr": "*",
-        "listen_port": 6543,
-        "pool_mode": "transaction",
-        "max_client_conn": 200,
-        "auth_type": "scram-sha-256",
-        "auth_file": "/etc/pgbouncer/users.txt",
-        "stats_users": user,
-        "ignore_startup_parameters": "extra_float_digits",
-        "server_tls_sslmode": parse_qs(parts.query).get("sslmode", ["require"])[0],
-    }
-    settings = "".join(f"{name} = {value}\n" for name, value in pgbouncer.items())
     through = f"{answers.RELEASE}-pgbouncer.{answers.NAMESPACE}:6543/{answers.RELEASE}-metadata"
+    settings = PGBOUNCER.format(
+        release=answers.RELEASE,
+        server=f"host={parts.hostname} port={parts.port or 5432} dbname={unquote(parts.path[1:])}",
+        user=user,
+        sslmode=parse_qs(parts.query).get("sslmode", ["require"])[0],
+    )
     texts = {
-        "database": {
-            "connection": f"postgresql+psycopg2://{login}@{through}",
-            "kedaConnection": url,
-            "pgbouncer-stats": f"postgresql://{login}@127.0.0.1:6543/pgbouncer?sslmode=disable",
-        },
-        "pgbouncer": {
-            "pgbouncer.ini": f"[databases]\n{answers.RELEASE}-metadata = {server} pool_size=20\n"
-            f"[pgbouncer]\n{settings}",
-            "users.txt": f'"{user}" "{password}"\n',
-        },
+        ("database", "connection"): f"postgresql+psycopg2://{login}@{through}",
+        ("database", "kedaConnection"): url,
+        ("database", "pgbouncer-stats"): f"postgresql://{login}@127.0.0.1:6543/pgbouncer?sslmode=disable",
+        ("pgbouncer", "pgbouncer.ini"): settings,
+        ("pgbouncer", "users.txt"): f'"{user}" "{password}"\n',
     }
-    return {
-        f"{answers.SLUG}-{name}": {key: text.encode() for key, text in keys.items()}
-        for name, keys in texts.items()
-    }
+    return {(f"{answers.SLUG}-{name}", key): text.encode() for (name, key), text in texts.items()}
 
 
-def manifest(name: str, data: dict[str, bytes]) -> str:
-    """Return one Secret as YAML."""
-    lines = [
-        "apiVersion: v1",
-        "kind: Secret",
-        "metadata:",
-        f'  name: "{name}"',
-        f'  namespace: "{answers.NAMESPACE}"',
-        "  labels:",
-        f'    app.kubernetes.io/part-of: "{answers.SLUG}"',
-        "type: Opaque",
-        "data:",
-        *(f'  {key}: "{base64.b64encode(content).decode()}"' for key, content in data.items()),
-    ]
-    return "\n".join(lines) + "\n"
+def kubernetes_manifests(data: Secrets) -> str:
+    """Return Secrets as one YAML stream; the same files give the same text."""
+    import yaml  # make keys works without it
+
+    items = {}
+    for (name, key), content in data.items():
+        labels = {"app.kubernetes.io/part-of": answers.SLUG}
+        metadata = {"name": name, "namespace": answers.NAMESPACE, "labels": labels}
+        new = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": {}}
+        items.setdefault(name, new)["data"][key] = base64.b64encode(content).decode()
+    return yaml.safe_dump_all(items.values())
 
 
-def kubernetes_manifests(data: dict[str, dict[str, bytes]] | None = None) -> str:
-    """Return Secrets (by default all) as one YAML stream; the same files give the same text."""
-    data = secret_data() if data is None else data
-    return "---\n".join(manifest(name, content) for name, content in data.items())
+if __name__ == "__main__":
+    print(kubernetes_manifests(secret_data()), end="")

@@ -22,16 +22,15 @@ KEY_KINDS = ("", "OPENSSH ", "RSA ", "EC ", "DSA ", "ENCRYPTED ")
 KEY_IN_BASE64 = [base64.b64encode(f"-----BEGIN {kind}PRIVATE"[:21].encode()) for kind in KEY_KINDS]
 PATTERNS = {
     # The header alone is not enough, because code that reads keys names it; a key goes on with base64.
-    "a private key": re.compile(
-        rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:\s|\\r|\\n)+(?:[\w-]+: [^\n]*\s+)*[A-Za-z0-9+/=]{32}"
-    ),
-    "a private key in base64": re.compile(rb"|".join(re.escape(start) for start in KEY_IN_BASE64)),
-    "an AWS access key": re.compile(rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b"),
-    "a GitHub token": re.compile(rb"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{60})"),
-    "a GitLab token": re.compile(rb"\bgl(?:pat|dt|rt)-[\w-]{20}"),
-    "a Google API key": re.compile(rb"\bAIza[\w-]{35}\b"),
-    "a Slack token": re.compile(rb"\bxox[abeoprs]-[\w-]{10}"),
-    "an Azure storage key": re.compile(rb"AccountKey=[A-Za-z0-9+/]{80}"),
+    "a private key": rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----(?:\s|\\r|\\n)+"
+    rb"(?:[\w-]+: [^\n]*\s+)*[A-Za-z0-9+/=]{32}",
+    "a private key in base64": rb"|".join(map(re.escape, KEY_IN_BASE64)),
+    "an AWS access key": rb"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
+    "a GitHub token": rb"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{60})",
+    "a GitLab token": rb"\bgl(?:pat|dt|rt)-[\w-]{20}",
+    "a Google API key": rb"\bAIza[\w-]{35}\b",
+    "a Slack token": rb"\bxox[abeoprs]-[\w-]{10}",
+    "an Azure storage key": rb"AccountKey=[A-Za-z0-9+/]{80}",
 }
 
 
@@ -39,22 +38,19 @@ def own_secrets() -> dict[bytes, str]:
     """Return this checkout's one-word secrets, as they are and in base64, each with the file it is in."""
     found = {}
     for path in sorted((ROOT / FOLDER).rglob("*")):
-        if not path.is_file() or path.suffix == ".pub" or path.stat().st_size > 10_000:
-            continue
-        value = path.read_bytes().strip()
-        if len(value) >= 16 and len(value.split()) == 1:
-            found[value] = found[base64.b64encode(value)] = f"{FOLDER}/{path.name}"
+        if path.is_file() and path.suffix != ".pub" and path.stat().st_size < 10_000:
+            value = path.read_bytes().strip()
+            if len(value) >= 16 and len(value.split()) == 1:
+                found[value] = found[base64.b64encode(value)] = f"{FOLDER}/{path.name}"
     return found
 
 
 def problems(content: bytes, own: dict[bytes, str]) -> Iterator[tuple[int, str]]:
     """Yield the line number and a description of every secret in the content of a file."""
-    for what, pattern in PATTERNS.items():
-        for match in pattern.finditer(content):
+    patterns = [*PATTERNS.items(), *((f"the value of {own[value]}", re.escape(value)) for value in own)]
+    for what, pattern in patterns:
+        for match in re.finditer(pattern, content):
             yield content.count(b"\n", 0, match.start()) + 1, what
-    for value, source in own.items():
-        if (start := content.find(value)) >= 0:
-            yield content.count(b"\n", 0, start) + 1, f"the value of {source}"
 
 
 def is_secret_path(path: str) -> bool:
@@ -62,19 +58,15 @@ def is_secret_path(path: str) -> bool:
     return path.lower().startswith(f"{FOLDER}/") and path != ALLOWED
 
 
-def check_files(paths: list[str]) -> list[str]:
-    """Return a line for every problem of the files named, as they are in the working tree."""
+def check_files(paths: list[str]) -> Iterator[str]:
+    """Yield a line for every problem of the files named, as they are in the working tree."""
     own = own_secrets()
-    found = []
     for path in paths:
         if is_secret_path(path):
-            found.append(f"{path}: {FOLDER}/ never enters git. Undo with: git rm --cached -- {path}")
+            yield f"{path}: {FOLDER}/ never enters git. Undo with: git rm --cached -- {path}"
         elif Path(path).is_file():
-            found += [
-                f"{path}:{line}: {what}. Take it out, and make a new one if it was ever pushed."
-                for line, what in problems(Path(path).read_bytes(), own)
-            ]
-    return found
+            for line, what in problems(Path(path).read_bytes(), own):
+                yield f"{path}:{line}: {what}. Take it out, and make a new one if it was ever pushed."
 
 
 def git(*arguments: str) -> str:
@@ -85,60 +77,49 @@ def git(*arguments: str) -> str:
 
 def blobs() -> Iterator[tuple[str, str, bytes]]:
     """Yield the id, a path and the content of every file version that any commit holds."""
-    names = dict(
-        line.split(" ", 1) for line in git("rev-list", "--objects", "--all").splitlines() if " " in line
-    )
-    command = ["git", "-C", str(ROOT), "cat-file", "--batch"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        for name, path in names.items():
-            process.stdin.write(name.encode() + b"\n")
-            process.stdin.flush()
-            kind, size = process.stdout.readline().split()[1:]
-            content = process.stdout.read(int(size) + 1)[:-1]
-            if kind == b"blob":
+    here = ["git", "-C", str(ROOT)]
+    form = "--batch=%(objecttype) %(objectsize) %(objectname) %(rest)"
+    with (
+        subprocess.Popen([*here, "rev-list", "--objects", "--all"], stdout=subprocess.PIPE) as listed,
+        subprocess.Popen([*here, "cat-file", form], stdin=listed.stdout, stdout=subprocess.PIPE) as printed,
+    ):
+        for header in printed.stdout:
+            kind, size, name, path = header.decode(errors="replace").rstrip("\n").split(" ", 3)
+            content = printed.stdout.read(int(size) + 1)[:-1]
+            if kind == "blob":
                 yield name, path, content
 
 
-def check_history() -> list[str]:
-    """Return a line for every problem in any commit. Raises ValueError when not all commits are here."""
+def check_history() -> Iterator[str]:
+    """Yield a line for every problem in any commit. Raises ValueError when not all commits are here."""
     if git("rev-parse", "--is-shallow-repository").strip() == "true":
         raise ValueError("this clone is shallow and lacks most commits: run git fetch --unshallow first.")
     own = own_secrets()
     everything = ("--all", "--full-history", "-m", "--no-renames", "--diff-filter=d")
     lines = ("--format=commit %h", "--name-only", "--relative")
-    found = []
     commit = ""
     for line in git("log", *everything, *lines, "--", f":(icase){FOLDER}").splitlines():
         if line.startswith("commit "):
             commit = line.removeprefix("commit ")
         elif is_secret_path(line):
-            found.append(f"{commit} {line}: {FOLDER}/ must not be in git")
+            yield f"{commit} {line}: {FOLDER}/ must not be in git"
     for name, path, content in blobs():
         for line, what in problems(content, own):
-            commit = git("log", "--all", "-m", "--format=%h", f"--find-object={name}").split()
-            found.append(f"{commit[-1] if commit else name[:9]} {path}:{line}: {what}")
-    return found
+            commits = git("log", "--all", "-m", "--format=%h", f"--find-object={name}").split()
+            yield f"{(commits or [name[:9]])[-1]} {path}:{line}: {what}"
 
 
 def main(arguments: list[str]) -> int:
     """Run the check that the arguments ask for and return the exit code."""
-    if arguments != ["--history"]:
-        found = check_files(arguments)
-    else:
-        try:
-            found = check_history()
-        except FileNotFoundError:
-            print("git is not installed: there is no history to look at.", file=sys.stderr)
-            return 2
-        except subprocess.CalledProcessError as error:
-            print(f"git cannot read the history: {error.stderr.strip()}", file=sys.stderr)
-            return 2
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return 2
-    for line in dict.fromkeys(found):
+    history = arguments == ["--history"]
+    try:
+        found = list(dict.fromkeys(check_history() if history else check_files(arguments)))
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        print(f"git cannot read the history: {getattr(error, 'stderr', error)}".strip(), file=sys.stderr)
+        return 2
+    for line in found:
         print(line, file=sys.stderr)
-    if found and arguments == ["--history"]:
+    if found and history:
         print("Whoever can read the repository has these: make new ones, then take them out of the history.")
     return 1 if found else 0
 

@@ -107,7 +107,7 @@ def test_a_deleted_secret_is_named_and_what_doctor_prints_brings_it_back(release
     release.kubectl("delete", "secret", "quakes-jwt", "quakes-fernet")
     found = release.broken()
     (what,) = [what for what in found if "Secret" in what]
-    assert what.startswith(f"namespace {release.namespace} has no Secret ")
+    assert what.startswith(f"namespace {release.namespace} lacks the Secret ")
     assert {"quakes-fernet", "quakes-jwt"} == set(re.findall(r"quakes-\w+", what))
     assert found[what] == "make secrets"
     release.make("secrets")
@@ -154,11 +154,13 @@ def test_a_rotated_key_is_in_the_cluster_and_the_pods_are_new(release):
     assert pods.isdisjoint(release.kubectl("get", "pods", "--selector=component=api-server", "--output=name").split())
 
 
-def test_what_was_scaled_by_hand_stays(release):
+def test_what_was_scaled_by_hand_is_not_reset_by_surprise(release):
     release.kubectl("scale", "deployment/airflow-api-server", "--replicas=2")
-    release.make("deploy")
+    printed = release.make("deploy", expect=2)
+    assert "write it into helm/values.yaml as replicas" in printed
     assert release.kubectl("get", "deployment/airflow-api-server", "--output=jsonpath={.spec.replicas}") == "2"
-    release.kubectl("scale", "deployment/airflow-api-server", "--replicas=1")
+    release.make("deploy", FORCE_CONFLICTS="yes")
+    assert release.kubectl("get", "deployment/airflow-api-server", "--output=jsonpath={.spec.replicas}") == "1"
 
 
 def test_rollback_and_undeploy_leave_the_secrets(release):

@@ -6,7 +6,6 @@ Exits with 1 if anything is broken. --offline leaves out the git server and the 
 its say all the same.
 """
 
-import argparse
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import yaml
 
 from tools.cluster.doctor import Finding, unknown
 from tools.cluster.doctor.cluster import cluster_state
-from tools.cluster.doctor.dags import connections, dag_files
+from tools.cluster.doctor.dags import connections, dag_files, imports
 from tools.cluster.doctor.keys import host_keys, private_key, secrets
 from tools.cluster.doctor.repository import repository
 from tools.cluster.doctor.values import chart, image, programs, values
@@ -23,7 +22,7 @@ from tools.cluster.doctor.values import chart, image, programs, values
 MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
 # In the order in which things break.
 OFFLINE = (programs, values, image, secrets, private_key, host_keys, dag_files)
-ONLINE = (chart, repository, cluster_state)
+ONLINE = (imports, chart, repository, cluster_state)
 
 
 def findings(check) -> list[Finding]:
@@ -38,16 +37,17 @@ def findings(check) -> list[Finding]:
     return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--offline", action="store_true", help="leave out the git server and the cluster")
-    offline = (*OFFLINE, connections, *([chart] if os.environ.get("CI") else []))
-    checks = offline if parser.parse_args().offline else (*OFFLINE, *ONLINE)
-    sys.stdout.reconfigure(errors="replace")
+def blocking() -> list[Finding]:
+    """Return what would make a deploy end badly, as far as this checkout alone shows it."""
+    return [finding for check in OFFLINE for finding in findings(check) if finding.blocks]
 
+
+def main(offline: bool) -> int:
+    in_ci = (chart,) if os.environ.get("CI") else ()
+    sys.stdout.reconfigure(errors="replace")
     to_fix = 0
     with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
-        for found in pool.map(findings, checks):
+        for found in pool.map(findings, (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))):
             for finding in found:
                 print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
                 if finding.fix:
@@ -61,4 +61,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(offline="--offline" in sys.argv))

@@ -1,6 +1,5 @@
 """The cluster: its Secrets, its pods, what the container that fetches DAGs says, what Airflow lists."""
 
-import base64
 import json
 from collections.abc import Iterator
 
@@ -8,13 +7,13 @@ from tools import answers
 from tools.cluster import apply_secrets
 from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.doctor.dags import connection_id, connections
-from tools.cluster.git_errors import explained
+from tools.cluster.doctor.repository import explained
 from tools.cluster.helm_values import merged, named_secrets
-from tools.cluster.kubectl import ClusterError, WrongClusterError, kubectl, kubectl_command, show_cluster
+from tools.cluster.kubectl import ClusterError, WrongClusterError, command, kubectl, show_cluster
 from tools.cluster.pods import Pod, pods
 from tools.secrets.manifests import CONNECTIONS, secret_data
 
-KUBECTL = " ".join([*kubectl_command(), "-n", answers.NAMESPACE])
+KUBECTL = " ".join(command("kubectl"))
 API_SERVER = f"deployment/{answers.RELEASE}-api-server"
 RESTART = f"{KUBECTL} rollout restart deployment,statefulset -l release={answers.RELEASE}"
 BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
@@ -37,7 +36,7 @@ def cluster_state() -> Iterator[Finding]:
             yield from dags_in_airflow()
             in_database = [row["conn_id"].lower() for row in airflow_table("connections list")]
             if there is not None:
-                known = {*in_database, *(connection_id(key) for data in there.values() for key in data)}
+                known = {*in_database, *(connection_id(key) for _, key in there)}
     except WrongClusterError as problem:
         what, _, fix = str(problem).partition(" Nothing was changed. ")
         yield broken(what, fix)
@@ -52,62 +51,52 @@ def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
         here = secret_data()
     except (OSError, ValueError):  # a checkout without keys: only names and their keys can be asked for
         here = {}
-    keys = {name: set(data) for name, data in here.items()}
-    for name, needed in named_secrets(merged()):
-        keys.setdefault(name, set()).update(needed)
-    there = apply_secrets.in_cluster([*keys, CONNECTIONS])
-    missing = [name for name in keys if name not in there]
-    if not found and len(missing) == len(keys):
+    named = {**dict.fromkeys(named_secrets(merged())), **here}
+    there = apply_secrets.in_cluster([*(name for name, _ in named), CONNECTIONS])
+    if not found and not there:
         return there  # nothing is deployed, as is said below
-    put = "make secrets" if here else "in the checkout that has the keys: make secrets"
+    problems, missing, waiting = [], {}, {}
+    for name, key in named:
+        if not there.get((name, key)) and name != CONNECTIONS:
+            missing.setdefault(name, []).append(key)
+    for pod in found:
+        waiting.setdefault(pod.secret, []).append(pod.name)
     if missing:
-        named = ", ".join(f"{name}{who_waits(name, found)}" for name in missing)
-        yield broken(f"namespace {answers.NAMESPACE} has no Secret {named}", put)
-    unusable = []
-    for name in [name for name in keys if name in there]:
-        for key in sorted(keys[name] - set(there[name])):
-            unusable.append((f"lacks the key {key} (it has {', '.join(there[name]) or 'none'})", name, put))
-        hosts = here.get(name, {}).get("known_hosts")
-        if hosts is not None and hosts != there[name].get("known_hosts", hosts):
-            unusable.append(("holds other keys of the git server than helm/known_hosts", name, put))
-    differing = {}
-    for name, key, what in apply_secrets.differences(here, there):
-        if b"".join(there[name][key].split()) == base64.b64encode(here[name].get(key, b"-")):
-            unusable.append((f"{key} is encoded twice", name, f"OVERWRITE={name} make secrets"))
-        else:
-            differing[name] = f"{name} ({key}: {what})"
-    for what, name, fix in unusable:
-        yield broken(f"the Secret {name}: {what}", f"{fix} && {RESTART}")
-    if differing:
-        overwrite = next(iter(differing)) if len(differing) == 1 else "yes"
-        yield broken(
-            f"not what {answers.in_secrets('')}/ holds: the Secrets {', '.join(differing.values())}",
+        pods_of = {name: ", ".join(waiting.get(name, ["no pod"])) for name in missing}
+        words = [f"{name} ({', '.join(missing[name])}; waiting for it: {pods_of[name]})" for name in missing]
+        fix = "make secrets" if here else "in the checkout that has the keys: make secrets"
+        fix += f" && {RESTART}" if missing.keys() & {name for name, _ in there} else ""
+        problems.append(broken(f"namespace {answers.NAMESPACE} lacks the Secret {', '.join(words)}", fix))
+    hosts = (f"{answers.SLUG}-git-ssh", "known_hosts")
+    if hosts in here and there.get(hosts, here[hosts]) != here[hosts]:
+        what = "the cluster's Secrets have other keys of the git server than helm/known_hosts"
+        problems.append(broken(what, f"make secrets && {RESTART}"))
+    if rows := apply_secrets.differences(here, there):
+        words = ", ".join(f"{name} ({key}: {what})" for (name, key), what in rows.items())
+        names = {name for name, _ in rows}
+        overwrite = f"OVERWRITE={names.pop() if len(names) == 1 else 'yes'} make secrets && {RESTART}"
+        safe = (
             "make keys-from-cluster, to work with those that Airflow uses; or, if it may lose what they open"
-            f" (database, git): OVERWRITE={overwrite} make secrets && {RESTART}",
         )
-    if not (missing or unusable or differing):
-        compared = "content" if here else "content not compared, as there are no keys here"
-        yield fine(f"the cluster's {len(keys)} Secrets are there, with the right keys and {compared}")
+        fix = overwrite if set(rows.values()) == {"encoded twice"} else f"{safe} (database, git): {overwrite}"
+        problems.append(broken(f"not what {answers.in_secrets('')}/ holds: the Secrets {words}", fix))
+    compared = "content" if here else "content not compared, as there are no keys here"
+    good = f"the cluster has each Secret, with the right keys and {compared}"
+    yield from problems or [fine(good)]
     return there
-
-
-def who_waits(secret: str, found: list[Pod]) -> str:
-    waiting = [pod.name for pod in found if pod.secret == secret]
-    return f" ({', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for it)" if waiting else ""
 
 
 def pod_problems(found: list[Pod]) -> Iterator[Finding]:
     """One cause, one finding: pods that say the same share it; who waits for a Secret is named with that."""
     if not found:
-        yield broken(
-            f"nothing of release {answers.RELEASE} runs in namespace {answers.NAMESPACE}", "make deploy"
-        )
+        what = f"nothing of release {answers.RELEASE} runs in namespace {answers.NAMESPACE}"
+        yield broken(what, "make deploy")
     elif all(pod.ready for pod in found):
         yield fine(f"pods of release {answers.RELEASE}: {len(found)}, all of them ready")
     groups: dict[str, list[Pod]] = {}
-    for pod in found:
-        if not pod.ready and not pod.secret:
-            groups.setdefault("git-sync" if pod.failed.startswith("git-sync") else pod.words, []).append(pod)
+    for pod in [pod for pod in found if not (pod.ready or pod.secret)]:
+        cause = "git-sync" if pod.failed.startswith("git-sync") else pod.words[:200]
+        groups.setdefault(cause, []).append(pod)
     for words, group in groups.items():
         first, names = group[0], ", ".join(pod.name for pod in group)
         if words == "git-sync":
@@ -115,14 +104,14 @@ def pod_problems(found: list[Pod]) -> Iterator[Finding]:
         elif first.failed:
             last = (log(first.name, first.failed) or ["nothing"])[-1]
             fix = f"{KUBECTL} logs {first.name} -c {first.failed} --previous"
-            yield broken(f"not ready: {names}: {words[:200]}; its last words: {last[:200]}", fix)
+            yield broken(f"not ready: {names}: {words}; its last words: {last[:200]}", fix)
         elif words.startswith(("runs ", "starts")):
             yield unknown(f"not ready yet: {names}: {words}", "make status, after a while")
         else:
-            yield broken(f"not ready: {names}: {words[:200]}", f"{KUBECTL} describe pod {first.name}")
-    if "git-sync" in groups:
-        return
-    for pod in [pod for pod in found if "-dag-processor-" in pod.name and not pod.secret][:1]:
+            yield broken(f"not ready: {names}: {words}", f"{KUBECTL} describe pod {first.name}")
+    processors = [pod for pod in found if "-dag-processor-" in pod.name and not pod.secret]
+    if processors and "git-sync" not in groups:
+        pod = processors[0]
         # Where the first checkout fails, the sidecar never starts and the init container has the words.
         container = "git-sync" if BY_GIT_SYNC else "dag-processor"
         yield fetching(pod, "git-sync-init" if pod.words == "runs git-sync-init" else container, pod.name)
@@ -143,25 +132,24 @@ def fetching(pod: Pod, container: str, names: str) -> Finding:
     errors = [line for line in lines if any(sign in line for sign in signs)]
     # The last of them, "too many failures, aborting", says nothing; those before it do.
     errors = [line for line in errors if "too many failures" not in line] or errors
-    if pod.failed:
-        errors = errors or lines[-5:]
+    errors = errors or (lines[-5:] if pod.failed else [])
     if not errors:
         return fine(f"{container} in {names} reports no error")
     what, fix = explained("\n".join(errors))
     return broken(f"{container} in {names}: {what}", fix)
 
 
-def airflow_table(command: str) -> list[dict]:
+def airflow_table(words: str) -> list[dict]:
     """Run an airflow command in the cluster and return its table. ClusterError if it prints none."""
     # `list-import-errors` fails when it has something to list.
-    script = f"airflow {command} --output json || true"
+    script = f"airflow {words} --output json || true"
     printed = kubectl("exec", API_SERVER, "--container=api-server", "--", "sh", "-c", script, timeout=90)
     start = printed.find("[{")  # log lines may come first
     if start >= 0:
         return json.loads(printed[start : printed.rfind("]") + 1])
     if "No data found" in printed:
         return []
-    raise ClusterError(f"airflow {command} prints no table: {printed.strip()[-200:]}")
+    raise ClusterError(f"airflow {words} prints no table: {printed.strip()[-200:]}")
 
 
 def dags_in_airflow() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The repository as a pod sees it: its server, the branch, the folder of DAGs, and what is not pushed yet."""
+"""The repository as a pod gets it: its server, the branch, the folder of DAGs, and what is not pushed yet."""
 
 import os
 import re
@@ -8,76 +8,50 @@ from pathlib import Path
 
 from tools import answers
 from tools.cluster.doctor import Finding, broken, fine, unknown
-from tools.cluster.git_errors import explained
 from tools.secrets import github_app
-from tools.secrets.git_server import KEY, ask_server, git, url_problem
+from tools.secrets.git_server import KEY, address, ask_server, git, url_problem, where_to_register
 
 
 def repository() -> Iterator[Finding]:
-    """Ask the server with what a pod has: does it open, is the branch there, is everything pushed?"""
-    if url_problem(answers.GIT_REPO, answers.GIT_ACCESS) or "your-org/" in answers.GIT_REPO:
+    """Fetch what a pod fetches, with what it has, then compare with what is here."""
+    repo, branch, subpath = answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH
+    if url_problem(repo, answers.GIT_ACCESS) or "your-org/" in repo:
         return  # said with the values
-    if answers.SSH and not KEY.exists():
-        yield unknown(f"{answers.GIT_REPO}: not asked, there is no deploy key here")
-        return
-    if lacking := github_app.missing():
-        yield unknown(f"{answers.GIT_REPO}: not asked, {answers.in_secrets('')} lacks {', '.join(lacking)}")
+    lacking = github_app.missing() or (["deploy_key"] if answers.SSH and not KEY.exists() else [])
+    if lacking:
+        yield unknown(f"{repo}: not asked, {answers.in_secrets('')} lacks {', '.join(lacking)}")
         return
     if answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"):
-        yield unknown(f"{answers.GIT_REPO}: not asked, there is no token", "GIT_TOKEN=… make doctor")
+        yield unknown(f"{repo}: not asked, there is no token", "GIT_TOKEN=… make doctor")
         return
-    listed = ask_server("ls-remote", "--heads", "--tags", answers.GIT_REPO)
-    if listed.returncode:
-        yield broken(*explained(listed.stderr))
-        return
-    means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
-    yield fine(f"{answers.GIT_REPO} opens with {means.get(answers.GIT_ACCESS, 'the GitHub App alone')}")
-    # A tag that has a message is listed twice; the second line, which ends with ^{}, has the commit.
-    found = re.findall(r"^(\w+)\trefs/(heads|tags)/(.+?)(?:\^\{\})?$", listed.stdout, re.MULTILINE)
-    commits = {name: commit for commit, _, name in found}
-    branch = answers.GIT_BRANCH
-    if branch not in commits:
-        there = ", ".join(name for _, kind, name in found if kind == "heads") or "none, it is empty"
-        fix = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
-        yield broken(f"the repository has no branch {branch} (it has {there})", fix)
-        return
-    yield pushed_dags(commits[branch])
-    if branch in [name for _, kind, name in found if kind == "heads"]:
-        yield from unpushed(commits[branch])
-
-
-def files_at(commit: str) -> list[str] | None:
-    """Return the paths of a commit on the server, or None if it cannot be fetched."""
-    listing = ("ls-tree", "-r", "--name-only", "--full-tree", commit)
-    here = git(*listing)
-    if here.returncode == 0:
-        return here.stdout.splitlines()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         git("init", "--quiet", "--bare", ".", folder=folder)
-        fetch = ("fetch", "--quiet", "--depth=1", "--filter=blob:none", answers.GIT_REPO, answers.GIT_BRANCH)
-        if ask_server(*fetch, folder=folder, timeout=60).returncode:
-            return None
-        return git(*listing, folder=folder).stdout.splitlines()
-
-
-def pushed_dags(commit: str) -> Finding:
-    files = files_at(commit)
-    where = f"{answers.DAGS_SUBPATH}/ on branch {answers.GIT_BRANCH}"
-    if files is None:
-        return unknown(f"{where}: the commit could not be fetched")
-    inside = [name for name in files if name.startswith(f"{answers.DAGS_SUBPATH}/")]
-    if not inside:
-        code = sorted({name.rpartition("/")[0] for name in files if name.endswith(".py") and "/" in name})
-        there = f" (Python files are in {', '.join(code[:5])})" if code else ""
-        return broken(
-            f"there is no {where}: git-sync looks well and shows no DAG{there}",
+        one_commit = ("fetch", "--quiet", "--depth=1", "--filter=blob:none", repo, branch)
+        fetched = ask_server(*one_commit, folder=folder, timeout=20)
+        commit = git("rev-parse", "FETCH_HEAD^{commit}", folder=folder).stdout.strip()
+        files = git("ls-tree", "-r", "--name-only", commit, folder=folder).stdout.splitlines()
+    no_branch = "couldn't find remote ref" in fetched.stderr
+    if fetched.returncode and not no_branch:
+        yield broken(*explained(fetched.stderr))
+        return
+    means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
+    yield fine(f"{repo} opens with {means.get(answers.GIT_ACCESS, 'the GitHub App alone')}")
+    if no_branch:
+        fix = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
+        yield broken(f"the repository has no branch {branch}", fix)
+        return
+    code = [file for file in files if file.endswith(".py")]
+    where = f"{subpath}/ on branch {branch}"
+    if dags := [file for file in code if file.startswith(f"{subpath}/")]:
+        yield fine(f"{where}, commit {commit[:7]}: {len(dags)} Python files")
+    else:
+        folders = ", ".join(sorted({file.rpartition("/")[0] or "." for file in code})[:5]) or "no folder"
+        yield broken(
+            f"there is no Python file in {where} (Python files are in {folders})",
             "push it, or correct subPath in helm/values.yaml and dags_subpath in pyproject.toml",
         )
-    count = sum(name.endswith(".py") for name in inside)
-    if not count:
-        return broken(f"there is no Python file in {where}", f"git push origin {answers.GIT_BRANCH}")
-    return fine(f"{where}, commit {commit[:7]}: {count} Python files")
+    yield from unpushed(commit)
 
 
 def unpushed(commit: str) -> Iterator[Finding]:
@@ -87,7 +61,7 @@ def unpushed(commit: str) -> Iterator[Finding]:
         yield unknown("the server has commits that this checkout has not", "git pull")
         return
     branch = answers.GIT_BRANCH
-    ahead = git("rev-list", "--count", f"{commit}..refs/heads/{branch}").stdout.strip()
+    ahead = git("rev-list", "--count", f"{commit}..refs/heads/{branch}").stdout.strip()  # none of a tag
     if ahead == "0":
         yield fine(f"every commit of {branch} is pushed")
     elif ahead:
@@ -95,3 +69,62 @@ def unpushed(commit: str) -> Iterator[Finding]:
     current = git("symbolic-ref", "--short", "HEAD").stdout.strip()
     if current and current != branch:
         yield unknown(f"you are on branch {current}; the cluster follows {branch}")
+
+
+def meanings() -> Iterator[tuple[str, str, str]]:
+    """Yield what they say (a regular expression), what it means and what to do.
+
+    The first that fits wins: ssh says several of these at once, the cause before its consequence.
+    """
+    host, port, path = address(answers.GIT_REPO)
+    where = "correct git_repo in pyproject.toml and helm/values.yaml"
+    register = f"register the key that make keys shows at {where_to_register(answers.GIT_REPO)}"
+    network = f"try: nc -vz {host} {port}"
+    if host == "github.com" and answers.SSH:
+        network += f", or reach GitHub by another port: ssh://git@ssh.github.com:443/{path}"
+    changed = f"{host} shows another key than helm/known_hosts holds: is it new, or is somebody in between?"
+    yield "HOST IDENTIFICATION HAS CHANGED", changed, "make known-hosts, and compare the fingerprints"
+    cannot_prove = f"{host}, port {port}, cannot prove a key of helm/known_hosts"
+    yield "host key is known for|Host key verification failed", cannot_prove, "make known-hosts"
+    others = "others may read the deploy key, so ssh refuses it"
+    yield "UNPROTECTED PRIVATE KEY", others, f"chmod 600 {answers.in_secrets('deploy_key')}"
+    damaged = "ssh cannot read the deploy key: its text is damaged"
+    yield "error in libcrypto|Load key .*invalid format", damaged, "python3 -m tools.secrets.deploy_key"
+    unknown = f"{host} does not know this deploy key"
+    yield r"Permission denied \(|Too many authentication failures", unknown, register
+    yield "Could not resolve host", f"there is no server {host}, or no network", where
+    silent = f"{host} does not answer at port {port}: a firewall, a VPN that is off, or no network"
+    yield "timed out|No route to host|is unreachable|Connection reset", silent, network
+    other = f"{host} has no git server at port {port}"
+    yield "Connection refused|Connection closed|banner exchange: Connection to", other, where
+    app = f"compare {answers.in_secrets('github_app*')} with {github_app.page(answers.GIT_REPO)}, "
+    app += f"then OVERWRITE={answers.SLUG}-github-app make secrets"
+    yield "JSON web token|Integration not found", "GitHub knows no App of this ID with this key", app
+    yield r"claim \('(exp|iat)'\)", "GitHub finds this clock wrong", "set it by a time server"
+    yield "has been suspended", "the App's installation is suspended", "unsuspend it at GitHub"
+    yield "returned status 404|create-an-installation", "the App has no installation of this ID", app
+    private = "the repository is private, and git has no token for it"
+    yield (
+        "could not read Username",
+        private,
+        "make it public, or read it with a token (git_access https-token)",
+    )
+    refused = "the server refuses the token, or it may not read this repository"
+    new = "make a token that may read it, then GIT_TOKEN=… make secrets"
+    yield "Authentication failed|Access denied|returned error: 403", refused, new
+    untrusted = f"{host}'s certificate is not one that this machine trusts"
+    yield "certificate", untrusted, "install your company's certificate authority, here and in the pods"
+    missing = f"{host} has no repository {path} that this login may see"
+    not_there = "epository not found|could not be found|' not found|does not appear to be a git repository"
+    seen = {"ssh-deploy-key": f", or {register}", "github-app": ", or let the App's installation see it"}
+    yield not_there, missing, where + seen.get(answers.GIT_ACCESS, "")
+
+
+def explained(words: str) -> tuple[str, str]:
+    """Return what the output of a failed git command means and what fixes it."""
+    for sign, meaning, fix in meanings():
+        if re.search(sign, words):
+            return meaning, fix
+    lines = [line.strip() for line in re.split(r"\n|\\n", words) if line.strip(' "}')]
+    last = lines[-1] if lines else "no reason given"
+    return f"git says: {last}", "git ls-remote shows the same; the lines before may say more"
