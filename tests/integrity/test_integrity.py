@@ -82,10 +82,9 @@ def libraries(installed, tmp_path_factory):
     """A folder for PYTHONPATH: a database library in C, Kubernetes' client, one whose import starts a process."""
     folder = tmp_path_factory.mktemp("libraries")
     python = installed() / ".venv" / "bin" / "python"
-    run(
-        ["uv", "pip", "install", "--quiet", "--python", python, "--target", folder, "psycopg2-binary", "kubernetes"],
-        cwd=folder,
-    )
+    # Compiled, as in an image: or their import would be over the budget.
+    install = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "--target", folder]
+    run([*install, "psycopg2-binary", "kubernetes"], cwd=folder)
     (folder / "lib_with_ldconfig.py").write_text(
         "import subprocess\nimport sys\nimport types\n\n"
         'FOUND = subprocess.run(["true"], check=True).returncode\n'

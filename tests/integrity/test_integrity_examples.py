@@ -110,3 +110,23 @@ def test_findings_about_time_are_what_the_files_say(examples):
             assert finding["file"] == "dags/example_asset_partition.py"
             assert "max_active_runs" not in text
             assert "start_date" not in text
+
+
+TWICE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, ".")
+from tools.dag_integrity.engine import Check
+from tools.dag_integrity.policy import read_policy
+steady, is_steady = set(), Check._steady
+Check._steady = lambda check, path: is_steady(check, path) and steady.add(path)  # nothing: parse it twice
+check = Check(Path.cwd(), read_policy(Path.cwd()))
+check.run()
+assert len(steady) > 10, steady
+assert [path for path in steady if check.firsts[path].serialized != check.seconds[path].serialized] == []
+"""
+
+
+def test_what_is_parsed_once_is_the_same_when_parsed_twice(examples):
+    project, _ = examples
+    run([".venv/bin/python", "-c", TWICE], cwd=project)

@@ -53,6 +53,17 @@ class Dag:
         return self.source.task_line(task_id, dag_id) if at else self.source.dag_line(dag_id)
 
     @cached_property
+    def templated(self) -> list[tuple]:
+        """Task, field and value of every templated field."""
+        fields = [(task, field) for task in self.dag.tasks for field in task.template_fields or ()]
+        return [(task, field, _of(task, field)) for task, field in fields]
+
+    @cached_property
+    def environment(self):
+        """What the DAG's templates are rendered in, but for those of operators that bring their own."""
+        return self.dag.get_template_env()
+
+    @cached_property
     def working_tasks(self) -> list:
         """The tasks that do something; those of an EmptyOperator need no worker, retry or time limit."""
         return [task for task in self.dag.tasks if not getattr(task, "inherits_from_empty_operator", False)]
@@ -323,21 +334,17 @@ def _branch_targets(c: Dag, task) -> set[str]:
 @rule("template", "dag", "Use a name of Airflow's template reference, params, or user_defined_macros")
 def _template(c: Dag):
     """Templated fields are valid Jinja and use names that Airflow 3 provides."""
-    shared = c.dag.get_template_env()
-    for task in c.dag.tasks:
-        # Only of an operator that makes an environment of its own is it not the DAG's.
+    for task, field, value in c.templated:
+        for wrong, write in _missing_file(task, value):
+            yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
         maker = getattr(type(task), "get_template_env", None)
         own = maker and not maker.__module__.startswith("airflow.sdk.")
-        environment = task.get_template_env(c.dag) if own else shared
-        for field in task.template_fields or ():
-            value = _of(task, field)
-            for wrong, write in _missing_file(task, value):
-                yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
-            for text in _texts(value):
-                for wrong, write in _wrong_in_template(c, task, text, environment):
-                    short = text if len(text) < 60 else f"{text[:57]}…"
-                    yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
-                    break
+        for text in _texts(value):
+            environment = task.get_template_env(c.dag) if own else c.environment
+            for wrong, write in _wrong_in_template(c, task, text, environment):
+                short = text if len(text) < 60 else f"{text[:57]}…"
+                yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
+                break
 
 
 def _adds_names(task) -> bool:
@@ -376,10 +383,8 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
 
     own = set(c.dag.user_defined_macros or {})
     if match := re.search(rf"(?<![{{$]){{ ({'|'.join(KNOWN_CONTEXT_KEYS)}) }}(?!}})", text):
-        yield (
-            f"{match[0]} is no template",
-            f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}",
-        )
+        write = f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}"
+        yield f"{match[0]} is no template", write
     try:
         tree = environment.parse(text)
         undeclared = jinja2.meta.find_undeclared_variables(tree)
@@ -396,10 +401,8 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
         name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
         of = getattr(node.node, "name", "") if name else ""
         if of == "macros" and of not in own and not hasattr(macros, name):
-            yield (
-                f"macros.{name}, which does not exist,",
-                "Use one of Airflow's macros, or user_defined_macros",
-            )
+            write = "Use one of Airflow's macros, or user_defined_macros"
+            yield f"macros.{name}, which does not exist,", write
         known = name in params or hasattr(dict, name) or not (params or c.runs_by_time)
         if of == "params" and of not in own and not known:
             write = f"Declare {name} in params, or use {some(sorted(params)) or 'another value'}"
@@ -410,15 +413,12 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
 def _xcom(c: Dag):
     """What is pulled from a task is pulled from one that the DAG has."""
     known = set(c.dag.task_dict)
-    for task in c.dag.tasks:
-        for field in task.template_fields or ():
-            for text in _texts(_of(task, field)):
-                for call in re.findall(r"xcom_pull\(([^()]*)\)", text):
-                    match = re.match(r"\s*(?:task_ids\s*=\s*)?['\"]([\w.-]+)['\"]", call)
-                    if match and "dag_id" not in call and match[1] not in known:
-                        yield problem(
-                            f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task
-                        )
+    for task, field, value in c.templated:
+        calls = [call for text in _texts(value) for call in re.findall(r"xcom_pull\(([^()]*)\)", text)]
+        for call in calls:
+            match = re.match(r"\s*(?:task_ids\s*=\s*)?['\"]([\w.-]+)['\"]", call)
+            if match and "dag_id" not in call and match[1] not in known:
+                yield problem(f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task)
     for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
         if isinstance(node, ast.Call) and dotted(node.func).endswith(".xcom_pull"):
             given = {keyword.arg: keyword.value for keyword in node.keywords}
