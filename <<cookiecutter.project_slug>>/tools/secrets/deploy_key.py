@@ -28,8 +28,8 @@ DAMAGE = {
     rb"(?!.*-----BEGIN|\xff\xfe|\xfe\xff)": "is encoded in base64 once too often",
     rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff": "starts with a byte order mark, which an editor on Windows adds",
     rb".*\r": "has the line ends of Windows (CRLF)",
-    rb"[^\n]*\n?$": "is on one line",
-    rb".*[^\n]$": "has no newline at its end",
+    rb"[^\n]*\n?\Z": "is on one line",
+    rb".*[^\n]\Z": "has no newline at its end",
     rb"": "has spaces or other text around its lines",
 }
 
