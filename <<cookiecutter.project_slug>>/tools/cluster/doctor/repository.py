@@ -94,9 +94,9 @@ def meanings() -> Iterator[tuple[str, str, str]]:
     yield r"Permission denied \(|Too many authentication failures", unknown, register
     yield "Could not resolve host", f"there is no server {host}, or no network", where
     silent = f"{host} does not answer at port {port}: a firewall, a VPN that is off, or no network"
-    yield "timed out|No route to host|is unreachable|Connection reset", silent, network
+    yield "timed out|No route to host|is unreachable", silent, network
     other = f"{host} has no git server at port {port}"
-    yield "Connection refused|Connection closed|banner exchange: Connection to", other, where
+    yield "Connection (refused|closed|reset)|banner exchange: Connection to", other, where
     app = f"compare {answers.in_secrets('github_app*')} with {github_app.page(answers.GIT_REPO)}, "
     app += f"then OVERWRITE={answers.SLUG}-github-app make secrets"
     yield "JSON web token|Integration not found", "GitHub knows no App of this ID with this key", app
