@@ -8,7 +8,7 @@ from scripts import size
 MOST = {
     "example": (280, 6),
     "daily": (1340, 8),
-    "tools": (4381, 39),
+    "tools": (3760, 37),
     "integrity": (3024, 12),
     "outside": (None, 60),
 }
