@@ -160,7 +160,7 @@ def test_without_the_example_all_else_works(emptied):
     assert "there is no daily DAG" in run(["make", "--silent", "run"], cwd=emptied, expect=2)
     run(["git", "commit", "--quiet", "--all", "--message", "Without the example"], cwd=emptied)
     (found,) = broken(run(["make", "--silent", "doctor", "OFFLINE=1"], cwd=emptied, expect=2))
-    assert "git_repo is still the placeholder" in found
+    assert "git_repo: still the placeholder" in found
     assert "it is gone already" in run(["make", "--silent", "remove-example"], cwd=emptied)
 
 
