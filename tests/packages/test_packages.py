@@ -391,8 +391,7 @@ def test_a_bundle_is_read_as_a_github_app(bake_fresh, image, tmp_path):
     run([image / "bin/python", "-m", "pip", "install", "--quiet", f"{name}=={version}"], cwd=project)
     pem, public = github_app.new_key()
     github_app.put_files(project, pem)
-    run([sys.executable, "-m", "tools.secrets.keys"], cwd=project)
-    secrets = yaml.safe_load_all((project / "secrets/kubernetes.yaml").read_text())
+    secrets = yaml.safe_load_all(run([sys.executable, "-m", "tools.secrets.manifests"], cwd=project))
     (data,) = [item["data"] for item in secrets if item["metadata"]["name"] == "my-etl-github-app"]
     connection = json.loads(base64.b64decode(data["connection"]))
     with GitHttpsServer(tmp_path, github_app.TOKEN, public) as server:
