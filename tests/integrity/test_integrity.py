@@ -581,11 +581,11 @@ for text in json.loads(sys.argv[1]):
 """
 
 
-def test_only_files_that_cannot_differ_are_parsed_once(bake):
+def test_only_files_that_cannot_differ_are_parsed_once(bake_fresh):
     """Anything that might make two parses differ, and anything that is not known, costs the second parse."""
     assert all(old in STEADY_DAG for old, _ in UNSTEADY)
     texts = [STEADY_DAG, *(STEADY_DAG.replace(old, new) for old, new in UNSTEADY)]
-    printed = run([sys.executable, "-B", "-c", IS_STEADY, json.dumps(texts)], cwd=bake()).split()
+    printed = run([sys.executable, "-B", "-c", IS_STEADY, json.dumps(texts)], cwd=bake_fresh()).split()
     wrong = [new for (_, new), steady in zip(UNSTEADY, printed[1:], strict=True) if steady != "False"]
     assert (printed[0], wrong) == ("True", [])
 
