@@ -179,7 +179,8 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
                     yield name, piece
             hashes[name] = sha256.hexdigest()
 
-    for rejects.file, piece in ahead(pieces()):
+    for name, piece in ahead(pieces()):
+        rejects.file = name
         read += piece.table.num_rows + len(piece.broken)
         tables.append(cleaning.conform(dataset, piece, day, rejects))
     return tables, read, hashes
