@@ -397,6 +397,27 @@ def test_a_rule_of_ones_own(installed, tmp_path):
         assert "Traceback" not in printed
 
 
+OWN_FOLDER_RULE = """
+from tools.dag_integrity import problem, rule
+DAG = "from airflow.sdk import DAG\\nDAG('%s', schedule=None)"
+@rule("no-test-dag", "folder", "Give it another dag_id", broken=DAG % "test", fixed=DAG % "orders")
+def no_test_dag(folder):
+    "No DAG is called test."
+    for dag in folder.facts:
+        if dag["dag_id"] == "test":
+            yield problem("A DAG is called test", dag["line"], file=dag["file"])
+"""
+
+
+def test_a_rule_of_ones_own_about_the_folder(installed, tmp_path):
+    project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nown-rules = "tests/dag_rules.py"\n')
+    good = (EXAMPLES / "good" / "good_schedule.py").read_text()
+    (dags / "test.py").write_text(good.replace("good_schedule", "test"))
+    (project / "tests" / "dag_rules.py").write_text(OWN_FOLDER_RULE)
+    report, printed = check(project, expect=1)
+    assert [f["rule"] for f in report["findings"]] == ["no-test-dag"], printed
+
+
 def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
     good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
@@ -501,12 +522,12 @@ with DAG("a", schedule=timedelta(hours=1), params={"n": Param(1, type="integer")
     @task(outlets=[Asset("x")])
     def rows(part):
         return [json.dumps({part, "set"}), datetime.now()]
-    for shop in ("north", "south"):
+    for shop in ("north", "south", *sorted({"west", "east"})):
         BashOperator(task_id=named(shop), bash_command="true") >> rows.override(task_id=shop)(1)
 """
 # What in a file keeps it from being proven: in front of it, or in place of one of its texts.
 UNSTEADY = [
-    ('("north", "south")', text)
+    ('("north", "south", *sorted({"west", "east"}))', text)
     for text in (
         '{"north", "south"}',
         '{shop for shop in "ab"}',
@@ -517,7 +538,8 @@ UNSTEADY = [
         'open("x")',
         '__import__("os").listdir()',
         'json.loads("[]")',
-        "sorted(ARGUMENTS)",
+        "sorted({'a', 'b'}, key=len)",
+        "list({'a', 'b'})",
         "id",
         "hash",
         "ARGUMENTS.copy()",
@@ -538,6 +560,8 @@ UNSTEADY = [
     ("ARGUMENTS =", f"{text}\nARGUMENTS =")
     for text in (
         "DAG = named",
+        "def sorted(x): return list(x)\nsorted({'a', 'b'})",
+        "from helper import reverse as sorted\nsorted({'a', 'b'})",
         "from helper import *",
         "from .helper import DAG",
         "import uuid; uuid.uuid4()",

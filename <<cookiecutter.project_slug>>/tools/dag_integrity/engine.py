@@ -25,7 +25,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.connection import Pipe, wait
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,7 @@ TRIES = 3
 class Outcome:
     """What parsing a file once gave; it travels from a worker to the main process."""
 
+    source: Source | None = None
     findings: list[Finding] = field(default_factory=list)
     # The facts of each DAG and the DAG itself, serialized or as a digest of that
     dags: list[dict] = field(default_factory=list)
@@ -108,110 +110,99 @@ class Report(NamedTuple):
 class Worker:
     """A forked process that answers jobs, one at a time, with the function that `make` gives it."""
 
-    def __init__(self, kind: str, make: Callable[[], Callable]) -> None:
-        self.kind, self.job = kind, None
-        self.pipe, theirs = Pipe()
-        sys.stdout.flush()
+    def __init__(self, make: Callable[[], Callable]) -> None:
+        self.job, pipes = None, Pipe()
+        self.pipe = pipes[0]
+        self.process = get_context("fork").Process(target=_answer, args=(*pipes, make))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # no thread here holds a lock
-            self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                self.pipe.close()
-                try:
-                    answer = make()
-                except Exception as error:
-                    theirs.send(PolicyError(f"The checks cannot start: {type(error).__name__}: {error}."))
-                    raise
-                while True:
-                    job = theirs.recv()
-                    try:
-                        theirs.send(answer(job))
-                    except PolicyError as error:
-                        theirs.send(PolicyError(f"{error} ({getattr(job, 'name', 'reading')})"))
-            except (EOFError, BrokenPipeError):
-                os._exit(0)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-            finally:
-                os._exit(1)
-        theirs.close()
+            self.process.start()
+        pipes[1].close()
 
     def give(self, job: Any) -> None:
-        self.job, self.since, self.warned = job, clock(self.pid), False
+        self.job, self.since, self.warned = job, self.clock(), False
         with contextlib.suppress(BrokenPipeError):  # it has just ended, as its answer tells
             self.pipe.send(job)
+
+    def clock(self) -> float:
+        return clock(self.process.pid)
 
     def end(self) -> str:
         """Kill the process, which has nothing left to say, and return how it ended."""
         self.pipe.close()
-        os.kill(self.pid, signal.SIGKILL)
-        status = os.waitpid(self.pid, 0)[1]
-        if os.WIFSIGNALED(status):
-            return f"signal {signal.Signals(os.WTERMSIG(status)).name}"
-        return f"exit code {os.WEXITSTATUS(status)}"
+        self.process.kill()
+        self.process.join()
+        code = self.process.exitcode
+        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable]) -> None:
+    theirs.close()
+    try:
+        answer = make()
+    except Exception as error:
+        pipe.send(PolicyError(f"The checks cannot start: {type(error).__name__}: {error}."))
+        raise
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            job = pipe.recv()
+            try:
+                pipe.send(answer(job))
+            except PolicyError as error:
+                pipe.send(PolicyError(f"{error} ({job.name})"))
 
 
 class Pool:
-    """Does jobs in `size` forked processes, one of each kind at least; `once`: a process for each job."""
+    """Does jobs in `size` forked processes; `once`: in a fresh one each."""
 
-    def __init__(self, makers: dict[str, Callable], size: int, limit: float, once: bool = False) -> None:
-        self.makers, self.size, self.limit, self.once = makers, size, limit, once
-        self.waiting: dict[str, deque] = {kind: deque() for kind in makers}
+    def __init__(self, make: Callable[[], Callable], size: int, limit: float, once: bool = False) -> None:
+        self.make, self.size, self.limit, self.once = make, size, limit, once
         self.workers: list[Worker] = []
 
-    def run(self, jobs: dict[str, list]) -> Iterator[tuple[str, Any, Any]]:
-        """Do the jobs of each kind of process; yields kind, job and answer, or how its process ended."""
-        for kind, some in jobs.items():
-            self.waiting[kind].extend(some)
-        self._give_out()
-        return self._answers()
-
-    def _answers(self) -> Iterator[tuple[str, Any, Any]]:
+    def run(self, jobs: list) -> Iterator[tuple[Any, Any]]:
+        """Yields each job with its answer, or with how its process ended, '' if its time was up."""
+        waiting = deque(jobs)
         try:
-            while self._give_out():
+            while self._give_out(waiting):
                 ready = wait([worker.pipe for worker in self.workers], timeout=1)
                 for worker in list(self.workers):
                     if worker.pipe in ready:
-                        yield worker.kind, worker.job, self._answer(worker)
-                    elif (spent := clock(worker.pid) - worker.since) > self.limit and not worker.warned:
+                        yield worker.job, self._answer(worker)
+                    elif (spent := worker.clock() - worker.since) > self.limit + GRACE:
+                        self._end(worker)
+                        yield worker.job, ""
+                    elif spent > self.limit and not worker.warned:
                         worker.warned = True
-                        os.kill(worker.pid, signal.SIGALRM)  # the parser raises an exception
-                    elif spent > self.limit + GRACE:
-                        self.workers.remove(worker)
-                        worker.end()
-                        yield worker.kind, worker.job, ""
+                        os.kill(worker.process.pid, signal.SIGALRM)  # the parser raises an exception
         finally:
             for worker in self.workers:
                 worker.end()
 
-    def _give_out(self) -> bool:
-        """Start workers and give them jobs; whether there is anything to wait for."""
-        share = self.size // max(1, sum(map(bool, self.waiting.values())))
-        for kind, queue in self.waiting.items():
-            ours = [worker for worker in self.workers if worker.kind == kind]
-            while queue and len(ours) < max(1, share):
-                ours.append(Worker(kind, self.makers[kind]))
-                self.workers.append(ours[-1])
-            for worker in ours:
-                if worker.job is None and queue:
-                    worker.give(queue.popleft())
-                elif worker.job is None:
-                    self.workers.remove(worker)
-                    worker.end()
+    def _give_out(self, waiting: deque) -> bool:
+        """Give jobs to processes, start or end some of these; whether there is anything to wait for."""
+        idle = [worker for worker in self.workers if worker.job is None]
+        while waiting and (idle or len(self.workers) < self.size):
+            if not idle:
+                idle.append(Worker(self.make))
+                self.workers += idle
+            idle.pop().give(waiting.popleft())
+        for worker in idle:
+            self._end(worker)
         return bool(self.workers)
+
+    def _end(self, worker: Worker) -> str:
+        self.workers.remove(worker)
+        return worker.end()
 
     def _answer(self, worker: Worker) -> Any:
         try:
             answer = worker.pipe.recv()
         except (EOFError, ConnectionResetError):
-            self.workers.remove(worker)
-            return worker.end()
+            return self._end(worker)
         if isinstance(answer, PolicyError):
             raise answer
-        if self.once or getattr(answer, "spoilt", False):
-            self.workers.remove(worker)
-            worker.end()
+        if self.once or answer.spoilt:
+            self._end(worker)
         worker.job = None
         return answer
 
@@ -228,15 +219,15 @@ class Check:
     def run(self) -> Report:
         """All checks of the whole folder."""
         folder = list_folder(self.dags)
-        everything = [*folder.dag_files, *folder.others]
-        ruff = Ruff(everything, self.policy.python)
+        ruff = Ruff([*folder.dag_files, *folder.others], self.policy.python)
         # Airflow and syntax trees are no garbage; the collector would look through them all the time.
         gc.disable()
-        reads = self.reads = self._read_while_loading(everything, folder.dag_files)
-        parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
-        findings = [*self._say_of_files(parsed), *ruff.findings(reads)]
+        self.reads = {path: read(path, self.root, self.policy) for path in folder.others}
         if folder.dag_files:
+            load_airflow(folder.dag_files, self.dags, self.policy)
             self._parse(folder.dag_files)
+        parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
+        findings = [*self._say_of_files(parsed), *ruff.findings(self.reads)]
         dags = []
         for path in folder.dag_files:
             findings += self._say_of_parses(path)
@@ -245,10 +236,11 @@ class Check:
             for dag in getattr(first, "dags", ()):
                 dags.append(dag | {"file": self._name(path), "milliseconds": ms})
         unfinished = {one.file for one in findings if one.rule in UNFINISHED}
-        folder.complete(self.root, self.policy, dags, reads, unfinished)
+        folder.complete(self.root, self.policy, dags, self.reads, unfinished)
         for rule, said in apply("folder", folder, self.policy):
             findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
         dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
+        try_own_rules(self.policy)
         return Report(self._left(findings, unfinished), dags, [self._name(path) for path in folder.dag_files])
 
     def run_static(self, paths: list[Path]) -> Report:
@@ -270,15 +262,6 @@ class Check:
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    def _read_while_loading(self, paths: list[Path], dag_files: list[Path]) -> dict[Path, Source]:
-        """Read all files in other processes while this one imports Airflow."""
-        make = lambda: lambda part: [read(path, self.root, self.policy) for path in part]  # noqa: E731
-        parts = [part for i in range(_cores()) if (part := paths[i :: _cores()])]
-        answers = Pool({"read": make}, _cores(), 3600).run({"read": parts})
-        if dag_files:
-            load_airflow(dag_files, self.dags, self.policy)
-        return {source.path: source for _, _, sources in answers for source in sources}
-
     def _say_of_files(self, parsed: set[Path]) -> list[Finding]:
         """What reading said of the files that are parsed; of others what holds for all."""
         found = [(path, one) for path, source in self.reads.items() for one in source.findings]
@@ -288,32 +271,27 @@ class Check:
         """Parse each file, and again where that may make a difference; what is doubtful once more, alone."""
         from .parser import Parser
 
-        try_own_rules(self.policy)
-        kinds = {"first": self.firsts, "second": self.seconds}
-        limit = self.policy.time_limit
-
-        def makers(once: bool) -> dict[str, Callable]:
-            given = (self.root, self.policy, self.reads)
-            return {kind: lambda kind=kind: Parser(*given, kind == "second", once).parse for kind in kinds}
+        def run(kind: str, files: list[Path], size: int = _cores(), once: bool = False) -> Iterator:
+            make = lambda: Parser(self.root, self.policy, kind == "second", once).parse  # noqa: E731
+            return Pool(make, size, self.policy.time_limit, once).run(files)
 
         gc.collect()
         gc.freeze()
+        self.firsts |= run("first", paths)
+        for path, first in self.firsts.items():
+            self.reads[path] = getattr(first, "source", None) or read(path, self.root, self.policy)
         steady = {path for path in paths if self._steady(path)}
-        jobs = {"first": paths, "second": [path for path in paths if path not in steady]}
-        for kind, path, answer in Pool(makers(False), _cores(), limit).run(jobs):
-            kinds[kind][path] = answer
+        self.seconds = dict(run("second", [path for path in paths if path not in steady]))
         self.seconds |= {path: self.firsts[path] for path in steady}
         doubtful = [path for path in paths if self._doubtful(path)]
-        jobs = {kind: doubtful for kind in kinds}
-        for kind, path, answer in Pool(makers(True), 2 * _cores(), limit, once=True).run(jobs):
-            kinds[kind][path] = answer
+        self.firsts |= run("first", doubtful, once=True)
+        self.seconds |= run("second", doubtful, once=True)
         # Of one that seems slow the quickest parse counts, with the machine to itself.
-        del (again := makers(True))["second"]
         for _ in range(TRIES):
             slow = [path for path in paths if self._over_budget(path)]
-            for _, path, answer in Pool(again, 1, limit, once=True).run({"first": slow}):
-                if isinstance(answer, Outcome):
-                    self.firsts[path].seconds = min(answer.seconds, self.firsts[path].seconds)
+            for path, again in run("first", slow, size=1, once=True):
+                if isinstance(again, Outcome):
+                    self.firsts[path].seconds = min(again.seconds, self.firsts[path].seconds)
 
     def _steady(self, path: Path) -> bool:
         """Whether two parses cannot differ: nor can its modules, which no installed module stands before."""
@@ -405,31 +383,18 @@ def read(path: Path, root: Path, policy: Policy) -> Source:
 
 def try_own_rules(policy: Policy) -> None:
     """Try the examples of the repository's own rules: each speaks of the broken one, not of the fixed one."""
-    from .parser import Parser
-
     own = [rule for rule in RULES.values() if rule.broken]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder).resolve()
-        (root / "dags").mkdir()
-        there = dataclasses.replace(policy, dags_folder="dags")
-        said: dict[Path, set[str]] = {}
+    there = dataclasses.replace(policy, dags_folder=".", own_rules="", off=[], exempt=[])
+    for kind in ("broken", "fixed") if policy.own_rules else ():
+        with tempfile.TemporaryDirectory() as folder:
+            for rule in own:
+                Path(folder, f"{rule.name}.py").write_text(getattr(rule, kind), encoding="utf-8")
+            findings = Check(Path(folder).resolve(), there).run().findings
+        said = {(one.file, one.rule) for one in findings}
         for rule in own:
-            for kind, text in (("broken", rule.broken), ("fixed", rule.fixed)):
-                path = root / "dags" / f"{rule.name}_{kind}.py"
-                path.write_text(text, encoding="utf-8")
-                said[path] = set()
-        makers = {
-            "read": lambda: lambda path: read(path, root, there),
-            "first": lambda: Parser(root, there, {}, False, False).parse,
-        }
-        for _, path, answer in Pool(makers, 1, policy.time_limit).run({kind: list(said) for kind in makers}):
-            said[path] |= {one.rule for one in getattr(answer, "findings", ())}
-    for rule in own:
-        broken, fixed = (said[path] for path in said if path.stem.rpartition("_")[0] == rule.name)
-        if rule.name not in broken:
-            raise PolicyError(f"{policy.own_rules}: {rule.name} says nothing of its broken example.")
-        if rule.name in fixed:
-            raise PolicyError(f"{policy.own_rules}: {rule.name} still finds something in its fixed example.")
+            if ((f"{rule.name}.py", rule.name) in said) is not (kind == "broken"):
+                wrong = "says nothing of" if kind == "broken" else "still finds something in"
+                raise PolicyError(f"{policy.own_rules}: {rule.name} {wrong} its {kind} example.")
 
 
 def one_line_each(findings: list[Finding]) -> list[Finding]:

@@ -24,7 +24,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from . import Finding, apply, dag_rules, finding, some
-from .engine import BY_WARNING, Outcome, clock
+from .engine import BY_WARNING, Outcome, clock, read
 from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, RefusedAtImport
@@ -63,8 +63,8 @@ class TooLate(BaseException):
 class Parser:
     """Parses DAG files in this process, which it takes over: its output, directory, path and garbage."""
 
-    def __init__(self, root: Path, policy: Policy, sources: dict, second: bool, whole: bool) -> None:
-        self.root, self.policy, self.sources, self.second, self.whole = root, policy, sources, second, whole
+    def __init__(self, root: Path, policy: Policy, second: bool, whole: bool) -> None:
+        self.root, self.policy, self.second, self.whole = root, policy, second, whole
         self.dags = root / policy.dags_folder
         self.guard, self.parsed, self.stated = Guard(self.dags), 0, {}
         dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
@@ -117,7 +117,7 @@ class Parser:
 
     def parse(self, path: Path) -> Outcome:
         """Parse the file, check it, and leave this process as if it had not been."""
-        outcome = Outcome()
+        outcome = Outcome(None if self.second else read(path, self.root, self.policy))
         os.ftruncate(self.output, 0)
         started = clock(os.getpid())
         self.guard.armed = str(path)
@@ -136,7 +136,7 @@ class Parser:
             for dag in dags:
                 self._serialize(dag, outcome, lambda *_: None)
         else:
-            self._check(path, dags, added, outcome)
+            self._check(outcome.source, dags, added, outcome)
         self._forget(added)
         return outcome
 
@@ -170,9 +170,8 @@ class Parser:
             return True
         return self._own(module)
 
-    def _check(self, path: Path, dags: list, added: set[str], outcome: Outcome) -> None:
-        source = self.sources.get(path) or Source(path, self.root, self.policy)
-        name = path.relative_to(self.root).as_posix()
+    def _check(self, source: Source, dags: list, added: set[str], outcome: Outcome) -> None:
+        name = source.name
         for refused in self.guard.refusals:
             where = Path(refused.path).relative_to(self.root).as_posix()
             wrong = f"The file {refused.what} when it is parsed"
@@ -180,7 +179,7 @@ class Parser:
         for text in self.bag.import_errors.values():
             if RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
-        outcome.findings += self._warnings(path)
+        outcome.findings += self._warnings(source.path)
         of_libraries = (module for module in added if not module.startswith("airflow."))
         heavy = {heavy_module(module, self.policy) for module in of_libraries} - {None}
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings

@@ -8,7 +8,7 @@ import re
 import tokenize
 from collections import deque
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ class Source:
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, which is quicker made again than sent."""
         asked = "imports needs own_modules dag_calls task_lines exemptions either"
-        kept = "path policy name dags text error findings steady"
+        kept = "path name dags error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
     @cached_property
@@ -158,13 +158,7 @@ class Source:
 
     def own_module(self, module: str) -> list[Path]:
         """The files of the DAG folder that `import module` reads, packages first."""
-        found, parts = [], module.split(".")
-        for count in range(1, len(parts) + 1):
-            path = self.dags.joinpath(*parts[:count])
-            if not path.is_dir():
-                return [*found, path.with_suffix(".py")] if path.with_suffix(".py").is_file() else found
-            found += [p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()][:1]
-        return found
+        return _own_module(self.dags, module)
 
     @cached_property
     def own_modules(self) -> set[Path]:
@@ -259,6 +253,17 @@ def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
         return {alias.asname or alias.name: start + alias.name for alias in node.names}
     tops = {alias.name.split(".")[0] for alias in node.names if not alias.asname}
     return {alias.asname: alias.name for alias in node.names if alias.asname} | {top: top for top in tops}
+
+
+@cache
+def _own_module(dags: Path, module: str) -> list[Path]:
+    found, parts = [], module.split(".")
+    for count in range(1, len(parts) + 1):
+        path = dags.joinpath(*parts[:count])
+        if not path.is_dir():
+            return [*found, path.with_suffix(".py")] if path.with_suffix(".py").is_file() else found
+        found += [p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()][:1]
+    return found
 
 
 def decorator_of(node: ast.AST) -> ast.AST:

@@ -1,7 +1,7 @@
 """Proves of a file, by its syntax tree, that two parses cannot give two DAGs: it needs no second parse.
 
-Every value in such a file is made of constants by what is listed here, which brings in no set, clock, listing
-or random number. What is not listed is not trusted, and the file is parsed twice.
+Every value in such a file is made of constants by what is listed here, which brings in no set but a sorted
+one, no clock, listing or random number. What is not listed is not trusted, and the file is parsed twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import builtins
 import sys
 
-from .source import FUNCTIONS, IMPORTS, Source, decorator_of, imported
+from .source import FUNCTIONS, IMPORTS, Source, decorator_of, dotted, imported
 
 SDK = ("Asset", "DAG", "Label", "Param", "TaskGroup", "chain", "dag", "task_group")
 OPERATORS = ("bash.BashOperator", "empty.EmptyOperator", "python.PythonOperator")
@@ -20,7 +20,7 @@ KNOWN |= {f"airflow.providers.standard.operators.{name}" for name in OPERATORS}
 KNOWN |= {"datetime", "datetime.date", "datetime.datetime", "datetime.timedelta", "datetime.timezone"}
 KNOWN |= {"datetime.timezone.utc", "pendulum", "pendulum.datetime", "pendulum.duration"}
 BUILTINS = {"__doc__", "__file__", "bool", "dict", "enumerate", "float", "int", "len", "list", "print"}
-BUILTINS |= {"range", "tuple", "zip"}
+BUILTINS |= {"range", "sorted", "tuple", "zip"}
 METHODS = {"append", "expand", "extend", "get", "items", "join", "keys", "override", "partial", "values"}
 NODES = (
     ast.Module, ast.Expr, ast.Assign, ast.Return, ast.Pass, ast.Assert, ast.If, ast.For, ast.With,
@@ -61,7 +61,7 @@ def is_steady(source: Source) -> bool:
 
 
 def _names(source: Source) -> set[str] | None:
-    """The names that a steady file may use; nothing where one of those imported stands for two things."""
+    """The names that a steady file may use; nothing where one of them stands for two things."""
     bound: set[str] = set()
     names: dict[str, str] = {}
     for node in source.nodes:
@@ -75,7 +75,7 @@ def _names(source: Source) -> set[str] | None:
             for name, full in imported(node).items():
                 if names.setdefault(name, full) != full:
                     return None
-    if bound & names.keys():
+    if bound & names.keys() or (bound | names.keys()) & BUILTINS:
         return None
     bound |= {name for name, full in names.items() if full in KNOWN or source.own_module(full)}
     return {name for name in bound if not hasattr(builtins, name) and not name.startswith("__")} | BUILTINS
@@ -95,6 +95,9 @@ def _is_steady_node(source: Source, node: ast.AST, names: set[str]) -> bool:
         return known and isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Subscript):
         return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
+    if isinstance(node, ast.Set):
+        outer = source.parents[node]
+        return isinstance(outer, ast.Call) and dotted(outer.func) == "sorted" and not outer.keywords
     if isinstance(node, ast.FormattedValue):
         return node.format_spec is None
     return isinstance(node, NODES)

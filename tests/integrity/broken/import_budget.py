@@ -1,5 +1,6 @@
 """It computes for a long time."""  # expect: import-budget
 
+import time
 from datetime import timedelta
 
 import pendulum
@@ -24,9 +25,8 @@ with DAG(
     load()
 
 
-def step(number):
-    return number + 1
-
-
-SUM = sum(step(number) for number in range(20_000_000))
-# cure: range(20_000_000) => range(20)
+# The processor's time, so that a quick machine takes as long
+END = time.process_time() + 1.5
+while time.process_time() < END:
+    pass
+# cure: + 1.5 => + 0.0
