@@ -399,7 +399,7 @@ def test_a_rule_of_ones_own(installed, tmp_path):
 
 OWN_FOLDER_RULE = """
 from tools.dag_integrity import problem, rule
-DAG = "from airflow.sdk import DAG\\nDAG('%s', schedule=None)"
+DAG = "from airflow.sdk import DAG\\ndag = DAG('%s', schedule=None)"
 @rule("no-test-dag", "folder", "Give it another dag_id", broken=DAG % "test", fixed=DAG % "orders")
 def no_test_dag(folder):
     "No DAG is called test."
