@@ -275,7 +275,6 @@ class Check:
             make = lambda: Parser(self.root, self.policy, kind == "second", once).parse  # noqa: E731
             return Pool(make, size, self.policy.time_limit, once).run(files)
 
-        gc.collect()
         gc.freeze()
         self.firsts |= run("first", paths)
         for path, first in self.firsts.items():

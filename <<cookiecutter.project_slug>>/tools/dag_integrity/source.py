@@ -71,7 +71,8 @@ class Source:
         pending = deque([self.tree])
         while pending:
             node = pending.popleft()
-            inside = [n for n in ast.iter_child_nodes(node) if not isinstance(n, ast.expr_context)]
+            values = [v for value in vars(node).values() for v in (value if type(value) is list else [value])]
+            inside = [v for v in values if isinstance(v, ast.AST) and not isinstance(v, ast.expr_context)]
             children[node] = inside
             pending += inside
         return children
