@@ -25,6 +25,24 @@ with DAG("theirs", schedule="@daily", start_date=datetime.datetime(2026, 1, 1), 
     load()
 '''
 
+PLUGIN = """
+from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.base import DataInterval, Timetable
+
+
+class Odd(Timetable):
+    def infer_manual_data_interval(self, *, run_after):
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(self, *, last_automated_data_interval, restriction):
+        return None
+
+
+class Plugin(AirflowPlugin):
+    name = "odd"
+    timetables = [Odd]
+"""
+
 
 @pytest.fixture
 def foreign(tmp_path):
@@ -106,7 +124,9 @@ def test_as_an_action(installed, foreign, checkout, tmp_path):
     for folder in ("include", "plugins/hooks"):
         (foreign / folder).mkdir(parents=True)
         (foreign / folder / "ours.py").write_text("LIMIT = 1\n")
-    (foreign / "dags" / "theirs.py").write_text(DAG % "import hooks.ours\nimport include.ours\n")
+    (foreign / "plugins" / "odd.py").write_text(PLUGIN)
+    theirs = DAG % "import hooks.ours\nimport include.ours\nfrom odd import Odd\n"
+    (foreign / "dags" / "theirs.py").write_text(theirs.replace('"@daily"', "Odd()"))
     act(expect=0)
     (foreign / "dags").rename(foreign / "elsewhere")
     (foreign / "pyproject.toml").write_text('[tool.dag-integrity]\ndags-folder = "elsewhere"\n')

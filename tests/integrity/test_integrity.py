@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import TEMPLATE, run
 
 EXAMPLES = TEMPLATE / "tests" / "integrity"
-FOLDERS = ("airflow", "broken", "broken_helpers", "good", "good_helpers")
+FOLDERS = ("airflow", "broken", "broken_helpers", "good", "good_helpers", "good_spaces")
 FILES = sorted(
     path.relative_to(EXAMPLES).as_posix() for folder in FOLDERS for path in (EXAMPLES / folder).rglob("*.py")
 )
@@ -94,6 +94,10 @@ def libraries(installed, tmp_path_factory):
     (folder / "lib_with_variable.py").write_text(
         'from airflow.sdk import Variable\n\nLIMIT = Variable.get("limit", default=1)\n'
     )
+    old = folder / "airflow" / "providers" / "lib_old"
+    old.mkdir(parents=True)
+    (old / "hooks.py").write_text("from airflow.hooks.dbapi import DbApiHook\n")
+    (old / "transfers.py").write_text("import airflow.providers.ftp.hooks.ftp\n")
     # A provider whose module about assets imports something heavy, which no DAG file can help.
     (folder / "dask.py").write_text("")
     (folder / "lib_provider.py").write_text(PROVIDER)
@@ -235,6 +239,8 @@ def test_an_error_of_several_lines_is_told_from_its_first(checked):
         ("standard_library", "the image's Python"),
         ("provider_module", "has no such module"),
         ("missing_file", "Put the file there"),
+        ("old_provider", "Take a newer apache-airflow-providers-lib-old"),
+        ("provider_inside", "Add apache-airflow-providers-ftp "),
     ],
 )
 def test_what_fails_at_import_says_what_to_do(checked, file, said):

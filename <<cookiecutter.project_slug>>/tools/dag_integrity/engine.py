@@ -224,7 +224,7 @@ class Check:
         gc.disable()
         self.reads = {path: read(path, self.root, self.policy) for path in folder.others}
         if folder.dag_files:
-            load_airflow(folder.dag_files, self.dags, self.policy)
+            load_airflow(folder.dag_files, self.root, self.policy)
             self._parse(folder.dag_files)
         parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
         findings = [*self._say_of_files(parsed), *ruff.findings(self.reads)]
@@ -417,16 +417,18 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
     return list(left.values())
 
 
-def load_airflow(paths: list[Path], dags: Path, policy: Policy) -> None:
+def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
     home = tempfile.mkdtemp(prefix="dag-integrity-")
+    plugins = next((folder for folder in policy.path if Path(folder).name == "plugins"), home)
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     # What is set in the shell of the person who calls must not make the findings differ.
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
         del os.environ[name]
     os.environ.update(
         AIRFLOW_HOME=home,
-        AIRFLOW__CORE__DAGS_FOLDER=str(dags),
+        AIRFLOW__CORE__DAGS_FOLDER=str(root / policy.dags_folder),
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(root / plugins),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="0",  # `Pool` sees to it
         AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACKS="True",

@@ -246,7 +246,8 @@ def _partitioned(folder: Folder):
         if producers and dag["plain"] and all(other["partitioned"] for other in producers):
             wrong = f"Asset {name} comes in partitions (from {makers}): a plain schedule never fires on it"
             yield problem(wrong, dag["line"], file=dag["file"])
-        given = any(other["partitioned"] or other["adds_partitions"] for other in producers)
+        # Without a schedule, whoever starts the run gives it a partition key.
+        given = any(o["partitioned"] or o["adds_partitions"] or o["schedule"] == "-" for o in producers)
         if producers and dag["partitioned"] and not given:
             wrong = f"Asset {name} has no partitions (from {makers}): this schedule never fires"
             write = f"Give {makers} a CronPartitionTimetable, or write schedule=[…] here"

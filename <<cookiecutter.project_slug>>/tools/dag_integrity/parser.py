@@ -52,6 +52,7 @@ def usual():
     second.expand(number=first())
 usual()
 """
+HERE = Path(__file__).parent
 COLLECT_EVERY = 25  # files: Python's own collector of garbage would run all the time
 MOST_OUTPUT = 50_000_000  # bytes: a file that prints without end must not fill the disk before its time is up
 
@@ -143,9 +144,9 @@ class Parser:
     def _forget(self, added: set[str]) -> None:
         self.bag.dags.clear(), self.bag.import_errors.clear(), self.bag.captured_warnings.clear()
         self.stated.clear(), self.guard.refusals.clear()
-        for name in added:
-            if name.startswith("unusual_prefix_") or self._own(name):
-                sys.modules.pop(name, None)
+        # All of them first: a package without __init__.py asks for the one that it is in.
+        for name in [name for name in added if name.startswith("unusual_prefix_") or self._own(name)]:
+            sys.modules.pop(name, None)
         self.known = list(sys.modules)  # also what the checks themselves have brought in since
         os.chdir(tempfile.gettempdir())
         sys.path[:] = self.world[0]
@@ -309,6 +310,7 @@ KNOWN = [
     ("required params without default values", "params", ""),
     ("ParamValidationError", "params", ""),
     ("No such file or directory: '/", "import-error", "Put the file there, or correct its name"),
+    ("cannot open shared object file", "import-error", "Install that library of the system in the image"),
     ("FileNotFoundError", "import-error", BESIDE),
     ("SystemExit", "process-death", ""),
     ("relative import", "import-error", IN_FULL),
@@ -355,7 +357,12 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     if "'provide_context'" in message:
         wrong = "provide_context is gone in Airflow 3"
         return finding("airflow-3", name, line, wrong, CURES["provide_context"])
-    if gone := re.search(r"'(airflow\.(?!providers)[\w.]+)'", message):
+    gone = re.search(r"'(airflow\.(?!providers)[\w.]+)'", message)
+    places = [place for place in re.findall(r'File "([^"<]+)"', text) if Path(place).parent != HERE]
+    if gone and (old := re.search(r"/(airflow/providers/\w+/\w+)", (places or [""])[-1])):
+        write = f"Take a newer {provider(old[1].replace('/', '.'))}: this one is for an older Airflow"
+        return finding("import-error", name, line, message, write)
+    if gone:
         write = next((cure for module, cure in MOVED.items() if gone[1].startswith(module)), "")
         return finding("airflow-3", name, line, f"{gone[1]} is gone in Airflow 3: {message}", write)
     for part, rule, write in KNOWN:
@@ -366,7 +373,7 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
 
 def _missing_module(module: str, root: Path, source: Source) -> str:
     top, *rest = module.split(".")
-    if rest[:1] == ["providers"] and len(rest) > 2:
+    if rest[:1] == ["providers"] and len(rest) > 1:
         package = provider(module)
         with contextlib.suppress(PackageNotFoundError):
             return f"Correct the name: {package} {version(package)} has no such module"
@@ -378,7 +385,7 @@ def _missing_module(module: str, root: Path, source: Source) -> str:
         return f"Rename {folder}/{top}: the installed package {top} is found first"
     if own:
         return f"Correct the name: {folder}/{top} has no such module"
-    if folder.split("/")[-1] == top:
+    if folder.split("/")[-1] == top and source.own_module(".".join(rest)):
         return f"Leave {top}. out: {folder} itself is on the path, as from package.module import …"
     if (root / top).exists() or (root / f"{top}.py").exists():
         return f"Move {top} into {folder}, or add its folder to path in pyproject.toml if a pod has it there"
