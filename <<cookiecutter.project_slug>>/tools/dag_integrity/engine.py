@@ -404,10 +404,13 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
     left: dict[tuple, Finding] = {}
     moved: set[tuple[str, str]] = set()
     by_ruff = {one.file for one in findings if one.rule == "airflow-3" and one.write != BY_WARNING}
+    gone = {(one.file, one.wrong.split(" ")[0]) for one in findings if one.rule == "airflow-3"}
     # ruff, which knows where a name went, before the import that fails and Airflow's warnings
     for one in sorted(findings, key=lambda one: (one.write == BY_WARNING, ": " in one.wrong, one)):
         said = any(one.rule in SAID_BY.get(rule, ()) for rule in rules[one.file])
         said = said or (one.write == BY_WARNING and one.file in by_ruff)
+        argument = re.search(r"unexpected keyword argument '(\w+)'", one.wrong)
+        said = said or (argument and (one.file, argument[1]) in gone)
         key = (one.file, one.line, one.rule, "" if one.rule == "forbidden-at-import" else one.wrong)
         if one.rule == "airflow-3" and (match := re.search(r"airflow\.[\w.]*\w", one.wrong)):
             said = said or (one.file, match[0]) in moved
