@@ -86,11 +86,15 @@ def libraries(installed, tmp_path_factory):
     install = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", python, "--target", folder]
     run([*install, "psycopg2-binary", "kubernetes"], cwd=folder)
     (folder / "lib_with_ldconfig.py").write_text(
-        "import subprocess\nimport sys\nimport types\n\n"
+        "import subprocess\nimport sys\nimport tempfile\nimport types\n\n"
         'FOUND = subprocess.run(["true"], check=True).returncode\n'
         # As an operator brings the hook that it uses; to import an operator is no fault.
         'sys.modules["airflow.providers.cncf.kubernetes.hooks"] = types.ModuleType("hooks")\n'
+        "def cache():\n    with tempfile.TemporaryDirectory() as folder:\n"
+        "        open(f'{folder}/cached', 'w').close()\n"
     )
+    (folder / "polars.py").write_text("")
+    (folder / "lib_with_frames.py").write_text("import polars\n")
     (folder / "lib_with_variable.py").write_text(
         'from airflow.sdk import Variable\n\nLIMIT = Variable.get("limit", default=1)\n'
     )
@@ -113,7 +117,7 @@ def libraries(installed, tmp_path_factory):
 def examples_in(installed, folder, change=lambda name, text: text):
     """A project whose DAG folder has the examples, each changed by a function of its name and text."""
     project, dags = project_with(installed, folder, POLICY)
-    lock = "psycopg2-binary==2.9.9\nlib-with-ldconfig\nlib-with-variable\npre-commit\n"
+    lock = "psycopg2-binary==2.9.9\nlib-with-frames\nlib-with-ldconfig\nlib-with-variable\npre-commit\n"
     (project / "requirements-image.lock").write_text(lock)
     for name in FILES:
         (dags / name).parent.mkdir(parents=True, exist_ok=True)
@@ -236,16 +240,17 @@ def test_an_error_of_several_lines_is_told_from_its_first(checked):
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        ("standard_library", "the image's Python"),
-        ("provider_module", "has no such module"),
-        ("missing_file", "Put the file there"),
-        ("old_provider", "Take a newer apache-airflow-providers-lib-old"),
-        ("provider_inside", "Add apache-airflow-providers-ftp "),
+        ("import_error_standard_library", "the image's Python"),
+        ("import_error_provider_module", "has no such module"),
+        ("import_error_missing_file", "Put the file there"),
+        ("import_error_old_provider", "Take a newer apache-airflow-providers-lib-old"),
+        ("import_error_provider_inside", "Add apache-airflow-providers-ftp "),
+        ("template_beside", 'Write "say.sh" alone'),
     ],
 )
-def test_what_fails_at_import_says_what_to_do(checked, file, said):
+def test_the_cure_fits_the_case(checked, file, said):
     _, report, _ = checked
-    name = f"dags/broken/import_error_{file}.py"
+    name = f"dags/broken/{file}.py"
     assert said in next(f["write"] for f in report["findings"] if f["file"] == name)
 
 

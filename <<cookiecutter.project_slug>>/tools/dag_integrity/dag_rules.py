@@ -360,9 +360,12 @@ def _missing_file(task, value) -> Iterator[tuple[str, str]]:
         if value.startswith(("/", "~")) or " " in value:
             folder, name = os.path.split(value)
             write = f'Write template_searchpath=["{folder}"] on the DAG and "{name}" here'
-            if value.endswith((".sh", ".bash")):
+            if folder == os.path.dirname(task.dag.fileloc):
+                write = f'Write "{name}" alone: it is looked for beside the DAG file'
+            elif value.endswith((".sh", ".bash")):
                 write = f'Write "{value} " with a space at its end: a command, and no template file'
-        yield f"there is no template file {value}", write
+        by = "by the absolute path" if value.startswith("/") else "of the name"
+        yield f"Airflow finds no template file {by} {value}", write
 
 
 def _texts(value, depth: int = 0) -> Iterator[str]:

@@ -425,11 +425,13 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     home = tempfile.mkdtemp(prefix="dag-integrity-")
     plugins = next((folder for folder in policy.path if Path(folder).name == "plugins"), home)
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    tempfile.tempdir = home
     # What is set in the shell of the person who calls must not make the findings differ.
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
         del os.environ[name]
     os.environ.update(
         AIRFLOW_HOME=home,
+        TMPDIR=home,
         AIRFLOW__CORE__DAGS_FOLDER=str(root / policy.dags_folder),
         AIRFLOW__CORE__PLUGINS_FOLDER=str(root / plugins),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",

@@ -246,11 +246,11 @@ def _partitioned(folder: Folder):
         if producers and dag["plain"] and all(other["partitioned"] for other in producers):
             wrong = f"Asset {name} comes in partitions (from {makers}): a plain schedule never fires on it"
             yield problem(wrong, dag["line"], file=dag["file"])
-        # Without a schedule, whoever starts the run gives it a partition key.
-        given = any(o["partitioned"] or o["adds_partitions"] or o["schedule"] == "-" for o in producers)
+        # A DAG that is none of these refuses a partition key from who starts it.
+        given = any(other["partitioned"] or other["adds_partitions"] for other in producers)
         if producers and dag["partitioned"] and not given:
             wrong = f"Asset {name} has no partitions (from {makers}): this schedule never fires"
-            write = f"Give {makers} a CronPartitionTimetable, or write schedule=[…] here"
+            write = f"Give {makers} PartitionedAtRuntime() or a CronPartitionTimetable, or write schedule=[…] here"
             yield problem(wrong, dag["line"], write, dag["file"])
 
 

@@ -1,7 +1,8 @@
 """Refuses and records what a DAG file must not do while it is parsed.
 
 The refusal is recorded as well as raised: a file may swallow the exception. Nothing is answered with a
-made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not held against it.
+made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not held against it,
+nor is what one keeps in the folder for temporary files, which each run of the checks has for itself.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import builtins
 import functools
 import os
+import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +30,8 @@ ACTIONS = {
 }
 EVENTS = {event: what for what, events in ACTIONS.items() for event in events.split()}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# The files of Python's own modules; libraries are in a folder of that folder, or elsewhere.
+PYTHONS_OWN = re.compile(rf"<|{re.escape(os.path.dirname(os.__file__) + os.sep)}(?!\w+-packages)")
 
 
 class RefusedAtImport(Exception):
@@ -87,19 +92,21 @@ class Guard:
         elif event == "open":
             path, _, flags = arguments
             if not isinstance(path, int) and flags & WRITING and path != os.devnull:
-                self._refuse(f"writes the file {os.fsdecode(path)}")
+                self._refuse(f"writes the file {os.fsdecode(path)}", temporary=_is_temporary(path))
         elif event in EVENTS:
-            self._refuse(EVENTS[event], even_by_import=EVENTS[event] == "uses the network")
+            what = EVENTS[event]
+            temporary = what.endswith((" file", " directory")) and _is_temporary(*arguments)
+            self._refuse(what, even_by_import=what == "uses the network", temporary=temporary)
 
-    def _refuse(self, what: str, even_by_import: bool = False) -> None:
+    def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False) -> None:
         armed, self.armed = self.armed, ""
-        refusal = self._blame(armed, what, even_by_import)
+        refusal = self._blame(armed, what, even_by_import, temporary)
         self.armed = armed
         if refusal:
             self.refusals.append(refusal)
             raise RefusedAtImport(f"{refusal.what} at line {refusal.line} of {refusal.path}")
 
-    def _blame(self, dag_file: str, what: str, even_by_import: bool) -> Refusal | None:
+    def _blame(self, dag_file: str, what: str, even_by_import: bool, temporary: bool) -> Refusal | None:
         """The DAG file's own line; where a helper module does it by being imported, the helper's."""
         inner = None
         frame = sys._getframe(3)  # who called what is refused
@@ -115,6 +122,8 @@ class Guard:
                         return Refusal(helper, line, what)
                     where = f" (in {helper[len(self.dags) :]}, line {line})" if helper != dag_file else ""
                     return Refusal(dag_file, frame.f_lineno, what + where)
+            elif temporary and not inner and not PYTHONS_OWN.match(path):
+                return None
             elif frame.f_code.co_name == "<module>" and not inner and not even_by_import:
                 return None
             frame = frame.f_back
@@ -130,3 +139,10 @@ class Guard:
             return original(*args, **kwargs)
 
         setattr(owner, name, guarded)
+
+
+def _is_temporary(*arguments) -> bool:
+    """Whether the last path among the arguments of an audit event is in the folder for temporary files."""
+    paths = [os.fsdecode(one) for one in arguments if isinstance(one, (str, bytes, os.PathLike))]
+    in_open_folder = isinstance(arguments[-1], int) and arguments[-1] >= 0  # as shutil.rmtree() has them
+    return in_open_folder or any(path.startswith(f"{tempfile.gettempdir()}{os.sep}") for path in paths[-1:])

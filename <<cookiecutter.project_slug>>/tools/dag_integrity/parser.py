@@ -181,10 +181,14 @@ class Parser:
             if RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
         outcome.findings += self._warnings(source.path)
-        of_libraries = (module for module in added if not module.startswith("airflow."))
-        heavy = {heavy_module(module, self.policy) for module in of_libraries} - {None}
+        loaded = [module for module in sys.modules if module in added]  # each after those that it imports
+        of_libraries = [module for module in loaded if not module.startswith("airflow.")]
+        heavy = {heavy_module(module, self.policy): module for module in reversed(of_libraries)}
+        heavy.pop(None, None)
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
-            line = next((i.line for i in source.imports if i.module in added), 1)
+            after = loaded[min(map(loaded.index, heavy.values())) :]
+            by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
+            line = min(by, default=(0, 1))[1]
             outcome.heavy = [(some(sorted(heavy)), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
@@ -357,7 +361,7 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     if "'provide_context'" in message:
         wrong = "provide_context is gone in Airflow 3"
         return finding("airflow-3", name, line, wrong, CURES["provide_context"])
-    gone = re.search(r"'(airflow\.(?!providers)[\w.]+)'", message)
+    gone = re.search(r"'(airflow\.(?!providers|sdk)[\w.]+)'", message)
     places = [place for place in re.findall(r'File "([^"<]+)"', text) if Path(place).parent != HERE]
     if gone and (old := re.search(r"/(airflow/providers/\w+/\w+)", (places or [""])[-1])):
         write = f"Take a newer {provider(old[1].replace('/', '.'))}: this one is for an older Airflow"

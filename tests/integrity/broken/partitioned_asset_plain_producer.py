@@ -8,7 +8,7 @@ from airflow.sdk import Asset, DAG, task
 with DAG(
     dag_id="partitioned_asset_plain_producer",
     description="An example",
-    schedule="@daily",
+    schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,

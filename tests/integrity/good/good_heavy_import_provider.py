@@ -1,4 +1,4 @@
-"""A client that the operators of its provider import as well."""
+"""Modules that their providers import as well."""
 
 from datetime import timedelta
 
@@ -7,9 +7,13 @@ from airflow.sdk import DAG, task
 
 try:
     import boto3
+    import pandas
+    import requests
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-except ImportError:  # no amazon here
-    boto3 = S3Hook = None
+    from airflow.providers.jenkins.hooks.jenkins import JenkinsHook
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+except ImportError:  # not here
+    boto3 = pandas = requests = JenkinsHook = S3Hook = SnowflakeHook = None
 
 with DAG(
     dag_id="good_heavy_import_provider",

@@ -1,4 +1,4 @@
-"""A library whose import starts a process; one of a newer Python in a task."""
+"""A library whose import starts a process, and that keeps a temporary file; one of a newer Python in a task."""
 
 from datetime import timedelta
 
@@ -28,3 +28,4 @@ with DAG(
 
 
 FOUND = lib_with_ldconfig.FOUND
+lib_with_ldconfig.cache()

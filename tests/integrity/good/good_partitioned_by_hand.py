@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, task
+from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, PartitionedAtRuntime, task
 
 ARGUMENTS = dict(
     description="An example",
@@ -18,7 +18,7 @@ ARGUMENTS = dict(
 
 PARTS = Asset("good_by_hand")
 
-with DAG(dag_id="good_partitioned_by_hand", schedule=None, **ARGUMENTS):
+with DAG(dag_id="good_partitioned_by_hand", schedule=PartitionedAtRuntime(), **ARGUMENTS):
     @task(outlets=[PARTS])
     def load():
         return 1

@@ -1,0 +1,28 @@
+"""The letters of an address in memory, without the address."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+from airflow.providers.standard.operators.bash import BashOperator
+
+
+def hello():
+    return 1
+
+
+
+with DAG(  # expect: unstable
+    dag_id="unstable_address",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="say", bash_command="echo " + " ".join(sorted(f"{hello}")))
+# cure: sorted(f"{hello}") => ["hello"]
