@@ -2,6 +2,7 @@
 
 Every value in such a file is made of constants by what is listed here, which brings in no set but a sorted
 one, no clock, listing or random number. What is not listed is not trusted, and the file is parsed twice.
+It misses letters that are cut out of an object's text, with its address in memory: sorted(f"{a_function}").
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ KNOWN |= {"datetime", "datetime.date", "datetime.datetime", "datetime.timedelta"
 KNOWN |= {"datetime.timezone.utc", "pendulum", "pendulum.datetime", "pendulum.duration"}
 BUILTINS = {"__doc__", "__file__", "bool", "dict", "enumerate", "float", "int", "len", "list", "print"}
 BUILTINS |= {"range", "sorted", "tuple", "zip"}
-COLLECTIONS = {"dict", "list", "range", "sorted", "tuple"}
 METHODS = {"append", "expand", "extend", "get", "items", "join", "keys", "override", "partial", "values"}
 NODES = (
     ast.Module, ast.Expr, ast.Assign, ast.Return, ast.Pass, ast.Assert, ast.If, ast.For, ast.With,
@@ -37,8 +37,6 @@ def is_steady(source: Source) -> bool:
     names = _names(source)
     if source.error or names is None:
         return False
-    texts = any(isinstance(node, ast.FormattedValue) for node in source.nodes)
-    plain = _plain(source) if texts else set()
     pending: list[ast.AST] = [source.tree]
     while pending:
         node = pending.pop()
@@ -56,41 +54,11 @@ def is_steady(source: Source) -> bool:
             modules = imported(node).values()
             steady = node in source.tree.body and all(_may_import(source, module) for module in modules)
         else:
-            steady = _is_steady_node(source, node, names, plain)
+            steady = _is_steady_node(source, node, names)
             pending += source.children[node]
         if not steady:
             return False
     return True
-
-
-def _plain(source: Source) -> set[str]:
-    """The names that stand for nothing but constants and collections of them.
-
-    The text of anything else may have its address in it, of which `for letter in f"{it}"` leaves no trace.
-    """
-    made_of: dict[str, set[str]] = {}
-    for node in source.nodes:
-        if isinstance(node, ast.Assign):
-            made, parts = node.targets, [node.value]
-        elif isinstance(node, (ast.For, ast.comprehension)):
-            made, parts = [node.target], [node.iter]
-        elif isinstance(node, ast.withitem) and node.optional_vars:
-            made, parts = [node.optional_vars], [node.context_expr]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            made, parts = [node.func], node.args  # as append() has them
-        else:
-            continue
-        for name in _named(*made):
-            made_of.setdefault(name, set()).update(_named(*parts))
-    plain = made_of.keys() - {node.arg for node in source.nodes if isinstance(node, ast.arg)}
-    plain -= {node.name for node in source.nodes if isinstance(node, FUNCTIONS)}
-    while others := {name for name in plain if made_of[name] - plain - COLLECTIONS}:
-        plain -= others
-    return plain
-
-
-def _named(*nodes: ast.AST) -> set[str]:
-    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _names(source: Source) -> set[str] | None:
@@ -120,12 +88,11 @@ def _may_import(source: Source, name: str) -> bool:
     return harmless and "*" not in name
 
 
-def _is_steady_node(source: Source, node: ast.AST, names: set[str], plain: set[str]) -> bool:
+def _is_steady_node(source: Source, node: ast.AST, names: set[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names
     if isinstance(node, ast.Attribute):
-        called = getattr(source.parents[node], "func", None) is node
-        known = (called and node.attr in METHODS) or source.full_name(node) in KNOWN
+        known = node.attr in METHODS or source.full_name(node) in KNOWN
         return known and isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Subscript):
         return isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
@@ -133,5 +100,5 @@ def _is_steady_node(source: Source, node: ast.AST, names: set[str], plain: set[s
         outer = source.parents[node]
         return isinstance(outer, ast.Call) and dotted(outer.func) == "sorted" and not outer.keywords
     if isinstance(node, ast.FormattedValue):
-        return node.format_spec is None and _named(node.value) <= plain
+        return node.format_spec is None
     return isinstance(node, NODES)
