@@ -246,6 +246,7 @@ def test_an_error_of_several_lines_is_told_from_its_first(checked):
         ("import_error_old_provider", "Take a newer apache-airflow-providers-lib-old"),
         ("import_error_provider_inside", "Add apache-airflow-providers-ftp "),
         ("template_beside", 'Write "say.sh" alone'),
+        ("forbidden_variable_library", "set lib_with_variable up"),
     ],
 )
 def test_the_cure_fits_the_case(checked, file, said):

@@ -39,11 +39,12 @@ class RefusedAtImport(Exception):
 
 
 class Refusal(NamedTuple):
-    """What was refused, and the file and line of the DAG folder that asked for it."""
+    """What was refused, the file and line of the DAG folder that asked for it, and the library that did it."""
 
     path: str
     line: int
     what: str
+    library: str = ""
 
 
 class Guard:
@@ -108,7 +109,7 @@ class Guard:
 
     def _blame(self, dag_file: str, what: str, even_by_import: bool, temporary: bool) -> Refusal | None:
         """The DAG file's own line; where a helper module does it by being imported, the helper's."""
-        inner = None
+        inner, library = None, ""
         frame = sys._getframe(3)  # who called what is refused
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return None  # Python keeps a module's bytecode
@@ -119,13 +120,16 @@ class Guard:
                 if path == dag_file or frame.f_code.co_name == "<module>":
                     helper, line = inner
                     if path != dag_file:
-                        return Refusal(helper, line, what)
+                        return Refusal(helper, line, what, library)
                     where = f" (in {helper[len(self.dags) :]}, line {line})" if helper != dag_file else ""
-                    return Refusal(dag_file, frame.f_lineno, what + where)
+                    return Refusal(dag_file, frame.f_lineno, what + where, library)
             elif temporary and not inner and not PYTHONS_OWN.match(path):
                 return None
             elif frame.f_code.co_name == "<module>" and not inner and not even_by_import:
                 return None
+            elif not inner and path != __file__ and not PYTHONS_OWN.match(path):
+                name = frame.f_globals.get("__name__", "").split(".")[0]
+                library = library if name == "airflow" else name
             frame = frame.f_back
         return Refusal(dag_file, 1, what)
 

@@ -176,7 +176,9 @@ class Parser:
         for refused in self.guard.refusals:
             where = Path(refused.path).relative_to(self.root).as_posix()
             wrong = f"The file {refused.what} when it is parsed"
-            outcome.findings.append(finding("forbidden-at-import", where, refused.line, wrong))
+            by = refused.library
+            write = f"Move that line into a task, or set {by} up so that it does not do it" if by else ""
+            outcome.findings.append(finding("forbidden-at-import", where, refused.line, wrong, write))
         for text in self.bag.import_errors.values():
             if RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
