@@ -183,15 +183,14 @@ class Parser:
             if RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
         outcome.findings += self._warnings(source.path)
-        loaded = [module for module in sys.modules if module in added]  # each after those that it imports
-        of_libraries = [module for module in loaded if not module.startswith("airflow.")]
-        heavy = {heavy_module(module, self.policy): module for module in reversed(of_libraries)}
-        heavy.pop(None, None)
+        of_libraries = [module for module in added if not module.startswith("airflow.")]
+        heavy = {module: what for module in of_libraries if (what := heavy_module(module, self.policy))}
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
-            after = loaded[min(map(loaded.index, heavy.values())) :]
+            loaded = [module for module in sys.modules if module in added]  # each after those that it imports
+            after = loaded[min(map(loaded.index, heavy)) :]
             by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
             line = min(by, default=(0, 1))[1]
-            outcome.heavy = [(some(sorted(heavy)), line)]
+            outcome.heavy = [(some(sorted({*heavy.values()})), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(finding("output", name, 1, wrong))
