@@ -246,11 +246,11 @@ def _partitioned(folder: Folder):
         if producers and dag["plain"] and all(other["partitioned"] for other in producers):
             wrong = f"Asset {name} comes in partitions (from {makers}): a plain schedule never fires on it"
             yield problem(wrong, dag["line"], file=dag["file"])
-        # A DAG that is none of these refuses a partition key from who starts it.
+        # Any other DAG refuses a partition key from whoever starts it.
         given = any(other["partitioned"] or other["adds_partitions"] for other in producers)
         if producers and dag["partitioned"] and not given:
             wrong = f"Asset {name} has no partitions (from {makers}): this schedule never fires"
-            write = f"Give {makers} PartitionedAtRuntime() or a CronPartitionTimetable, or write schedule=[…] here"
+            write = f"Give {makers} PartitionedAtRuntime() or a CronPartitionTimetable, or write schedule=[…]"
             yield problem(wrong, dag["line"], write, dag["file"])
 
 

@@ -39,7 +39,7 @@ class RefusedAtImport(Exception):
 
 
 class Refusal(NamedTuple):
-    """What was refused, the file and line of the DAG folder that asked for it, and the library that did it."""
+    """What was refused, the file and line of the DAG folder that asked for it, and whose code did it."""
 
     path: str
     line: int
@@ -123,12 +123,11 @@ class Guard:
                         return Refusal(helper, line, what, library)
                     where = f" (in {helper[len(self.dags) :]}, line {line})" if helper != dag_file else ""
                     return Refusal(dag_file, frame.f_lineno, what + where, library)
-            elif temporary and not inner and not PYTHONS_OWN.match(path):
-                return None
-            elif frame.f_code.co_name == "<module>" and not inner and not even_by_import:
-                return None
-            elif not inner and path != __file__ and not PYTHONS_OWN.match(path):
-                name = frame.f_globals.get("__name__", "").split(".")[0]
+            elif not inner:
+                by_library = path != __file__ and not PYTHONS_OWN.match(path)
+                if (temporary and by_library) or (frame.f_code.co_name == "<module>" and not even_by_import):
+                    return None
+                name = frame.f_globals.get("__name__", "").split(".")[0] if by_library else "airflow"
                 library = library if name == "airflow" else name
             frame = frame.f_back
         return Refusal(dag_file, 1, what)
