@@ -185,3 +185,6 @@ def test_the_branch_that_people_work_on_is_not_promoted(promoted):
     printed = project.make("promote", expect=2, TAG="v1", CONFIRM="yes")
     assert "follows main, the branch you work on" in printed
     assert "git rev-parse:" in project.make("promote", expect=2, ENV="production", TAG="v9")
+    run(["git", "remote", "set-url", "origin", "/none"], cwd=project.project)
+    printed = project.make("promote", expect=2, ENV="production", TAG="v1")
+    assert "git fetch: fatal: '/none' does not appear to be a git repository" in printed

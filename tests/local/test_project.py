@@ -102,6 +102,7 @@ def test_ui_shows_both_dags_and_ends_with_ctrl_c(project, tmp_path):
             address = re.search(r"http://localhost:(\d+)", said)
             port = int(address[1])
             assert port != 8080
+            assert "it runs already" in run(["make", "ui"], cwd=project, expect=2)
             token = ask(port, "/auth/token", {"username": login["user"], "password": login["password"]})["access_token"]
             found = ask(port, "/api/v2/dags", token=token)["dags"]
             assert {dag["dag_id"]: dag["is_paused"] for dag in found} == {"extract": False, "transform": False}
@@ -119,6 +120,8 @@ def test_ui_shows_both_dags_and_ends_with_ctrl_c(project, tmp_path):
         finally:
             # As a terminal does: to make and to all that it started, but for Airflow, which has a session of its own.
             os.killpg(ui.pid, signal.SIGINT)
+            time.sleep(1)
+            os.killpg(ui.pid, signal.SIGTERM)  # a second one hurries nothing, and leaves nothing behind
             rest, _ = ui.communicate(timeout=120)
     assert "Stopping Airflow" in rest
     assert not listening(port)

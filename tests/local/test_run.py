@@ -1,10 +1,12 @@
 """make run in a baked project: what it runs, what it prints, and what it says when it cannot."""
 
+import contextlib
 import os
 import pty
 import re
 import select
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -181,6 +183,50 @@ def test_a_day_that_cannot_run_gets_a_plain_line(project):
     assert "The log: .airflow/run.log" in printed
 
 
+def test_a_bug_is_said_with_its_kind_and_place(project):
+    file = project / "dags" / "my_etl" / "earthquakes" / "dataset.py"
+    good = file.read_text()
+    bad = good.replace('events["mag"]', 'events["typo"]')
+    line = next(n for n, text in enumerate(bad.splitlines(), 1) if "typo" in text)
+    file.write_text(bad)
+    try:
+        printed = make_run(project, f"DATE={DAY}", expect=2)
+        assert f"failed: dags/my_etl/earthquakes/dataset.py:{line}: KeyError: 'typo'" in printed
+    finally:
+        file.write_text(good)
+
+
+def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_path):
+    both = [
+        subprocess.Popen(
+            ["make", "run", "DAG=extract", f"DATE={DAY}"],
+            cwd=project,
+            env=clean_environment() | {"AIRFLOW_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for _ in range(2)
+    ]
+    made = [one.communicate(timeout=300)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], made
+    assert sum("Making Airflow's database" in said for said in made) == 1
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(project)
+        os.execvpe("make", ["make", "run"], clean_environment())
+    said = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while block := os.read(terminal, 4096):
+            said += block
+            if b"..." in block:
+                os.write(terminal, b"\x03")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) != 0
+    assert b"make run: stopped" in said
+    assert b"Traceback" not in said
+
+
 def test_no_such_dag(project):
     assert "there is no DAG nope, only extract, transform." in make_run(project, "DAG=nope", expect=2)
 
@@ -197,6 +243,9 @@ def test_a_broken_file_stops_what_is_in_it(project):
         assert "1 run " in make_run(project, "DAG=extract", f"DATE={DAY}")
         for arguments in ([], ["DAG=broken"]):
             printed = make_run(project, *arguments, expect=2)
-            assert "broken.py does not import: ModuleNotFoundError: No module named 'no_such_module'" in printed
+            assert (
+                "broken.py does not import: dags/broken.py:2: ModuleNotFoundError: No module named 'no_such_module'"
+                in printed
+            )
     finally:
         broken.unlink()

@@ -162,13 +162,10 @@ def from_cluster() -> None:
             raise ClusterError(f"a value of the Secret {CONNECTIONS} fits on no line of connections.env")
         found[connections.FILE.name] = lines.encode()
     paths = {name: answers.SECRETS / name for name in found}
-    new = [name for name, path in paths.items() if not path.exists() or path.read_bytes() != found[name]]
+    here = {name: path.read_bytes() for name, path in paths.items() if path.exists()}
+    new = [name for name in found if here.get(name) != found[name]]
     # A number of a GitHub App that was written with a line end is the same number.
-    other = [
-        name
-        for name in new
-        if paths[name].exists() and paths[name].read_bytes().strip() != found[name].strip()
-    ]
+    other = [name for name in here if here[name].strip() != found[name].strip()]
     if other and os.environ.get("OVERWRITE") != "yes":
         raise ClusterError(
             f"{answers.in_secrets('')}/ holds other content in {', '.join(other)}. Nothing was written. "

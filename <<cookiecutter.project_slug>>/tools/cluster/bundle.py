@@ -17,12 +17,9 @@ VOLUMES = f"""\
 
 def lines() -> Iterator[str]:
     name = f"git_{answers.SLUG.replace('-', '_')}"
-    kwargs = {
-        "repo_url": answers.GIT_REPO,
-        "tracking_ref": answers.GIT_BRANCH,
-        "subdir": answers.DAGS_SUBPATH,
-    }
-    kwargs |= {"refresh_interval": 30} | ({} if answers.GIT_ACCESS == "public" else {"git_conn_id": name})
+    kwargs = {"repo_url": answers.GIT_REPO, "tracking_ref": answers.GIT_BRANCH}
+    kwargs |= {"subdir": answers.DAGS_SUBPATH, "refresh_interval": 30}
+    kwargs |= {} if answers.GIT_ACCESS == "public" else {"git_conn_id": name}
     classpath = "airflow.providers.git.bundles.git.GitDagBundle"
     entry = {"name": answers.SLUG, "classpath": classpath, "kwargs": kwargs}
     connection = {"conn_type": "git", "host": answers.GIT_REPO}

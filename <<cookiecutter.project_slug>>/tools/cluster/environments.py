@@ -1,6 +1,7 @@
 """Environments beside each other: none shares its place, data or database with another; `make promote`."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -42,10 +43,11 @@ def shared() -> Iterator[str]:
 
 
 def git(*words: str) -> str:
-    """Run git as the person at the keyboard; ClusterError with its last line if it fails."""
+    """Run git as the person at the keyboard; ClusterError with its first complaint if it fails."""
     ended = run("git", "-C", answers.ROOT, *words)
     if ended.returncode:
-        raise ClusterError(f"git {words[0]}: {(ended.stderr.strip().splitlines() or ['failed'])[-1]}")
+        said = re.search(r"(?m)^(fatal:|error:| !) .*", ended.stderr)
+        raise ClusterError(f"git {words[0]}: {said[0].strip() if said else ended.stderr.strip() or 'failed'}")
     return ended.stdout.strip()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools import answers
 from tools.cluster.apply_secrets import in_cluster, new, put, refuse_surprises
+from tools.cluster.doctor.repository import explained
 from tools.cluster.kubectl import ClusterError, done, kubectl, restart, show_cluster
 from tools.secrets import github_app
 from tools.secrets.git_server import ask_server, where_to_register
@@ -76,7 +77,7 @@ def rotate_deploy_key() -> None:
             raise ClusterError(
                 f"the new key does not open {answers.GIT_REPO} yet; the old one stays in use. Register\n\n"
                 f"{new_public.read_text().strip()}\n\nat {page}\nand run make rotate-deploy-key again. "
-                f"(git says: {(remote.stderr.strip().splitlines() or ['nothing'])[-1]})"
+                f"({explained(remote.stderr)[0]})"
             )
         print("The new key opens the repository.")
         if path("deploy_key.pub").exists():

@@ -40,13 +40,7 @@ def draw(frame, time: str, numbers: list[str], units: dict[str, str]) -> Figure:
     figure = Figure(figsize=(9, 2.5 * panels + has_map))
     axes = figure.subplots(panels, squeeze=False, height_ratios=[2] * has_map + [1] * len(numbers))[:, 0]
     figure.subplots_adjust(top=0.93, bottom=0.08, hspace=0.4)
-    looks = {
-        "c": frame[numbers[0]].astype("float64"),
-        "cmap": "viridis_r",
-        "s": 12,
-        "alpha": 0.7,
-        "linewidths": 0,
-    }
+    looks = {"c": frame[numbers[0]].astype(float), "cmap": "viridis_r", "s": 12, "alpha": 0.7, "lw": 0}
     pairs = [MAP] * has_map + [(time, name) for name in numbers]
     for axis, (x, y) in zip(axes, pairs, strict=True):
         across = frame[x] if x == time else frame[x].astype("float64")

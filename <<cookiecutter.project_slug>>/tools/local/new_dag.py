@@ -26,31 +26,27 @@ DAILY = ("source", "files", "sql")
 KINDS = (*DAILY, "asset", "plain", "heavy")
 
 
-class Refused(Exception):
-    """What the user is told, in one line."""
-
-
 def check(name: str, kind: str, asset: str) -> None:
-    """Raise Refused when no such DAG can be made."""
+    """ValueError when no such DAG can be made."""
     if not name:
-        raise Refused("Give the DAG a name: make new-dag NAME=orders")
+        raise ValueError("Give the DAG a name: make new-dag NAME=orders")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST:
-        raise Refused(
+        raise ValueError(
             f"{name!r} is not a name for a DAG: use a-z, 0-9 and _, a letter first, at most {LONGEST}."
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise Refused(f"{name} is a word of the Python language: choose another name.")
+        raise ValueError(f"{name} is a word of the Python language: choose another name.")
     for path in (DAGS / name, DAGS / PACKAGE / name, *targets(name)):
         if (ROOT / path).exists():
-            raise Refused(f"{path} exists: choose another name, or remove it first.")
+            raise ValueError(f"{path} exists: choose another name, or remove it first.")
     # Airflow puts the DAG folder on sys.path, where the file could be imported in place of such a module.
     if name in sys.stdlib_module_names or importlib.util.find_spec(name):
-        raise Refused(f"{name} is the name of a Python module: choose another name.")
+        raise ValueError(f"{name} is the name of a Python module: choose another name.")
     if kind not in KINDS:
-        raise Refused(f"There is no KIND={kind}, only {', '.join(KINDS)}.")
+        raise ValueError(f"There is no KIND={kind}, only {', '.join(KINDS)}.")
     if kind == "asset" and asset not in (known := clean_assets()):
         there = f"one of {', '.join(known)}" if known else "none yet: make a DAG with KIND=source first"
-        raise Refused(f"Say of which clean days it is made, ASSET=…: {there}.")
+        raise ValueError(f"Say of which clean days it is made, ASSET=…: {there}.")
 
 
 def clean_assets() -> list[str]:
@@ -63,13 +59,8 @@ def clean_assets() -> list[str]:
 
 def targets(name: str) -> list[Path]:
     """Where the DAG, the module, the test and the sample go, relative to the repository."""
-    inside = DAGS / PACKAGE
-    return [
-        DAGS / f"{name}.py",
-        inside / f"{name}.py",
-        Path(f"tests/test_{name}.py"),
-        inside / f"{name}_sample",
-    ]
+    inside, file = DAGS / PACKAGE, f"{name}.py"
+    return [DAGS / file, inside / file, Path(f"tests/test_{file}"), inside / f"{name}_sample"]
 
 
 def write(name: str, kind: str, asset: str) -> list[Path]:
@@ -113,7 +104,7 @@ def main() -> int:
     name, kind = arguments.name, arguments.kind
     try:
         check(name, kind, arguments.asset)
-    except Refused as problem:
+    except ValueError as problem:
         print(problem, file=sys.stderr)
         return 1
     paths = write(name, kind, arguments.asset)

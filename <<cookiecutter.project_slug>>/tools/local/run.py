@@ -6,12 +6,15 @@ in .airflow/run.log; with DEBUG=1 it is on the terminal, and so is the prompt of
 
 import argparse
 import contextlib
+import fcntl
 import gc
 import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from graphlib import TopologicalSorter
@@ -25,10 +28,6 @@ DAY = "partition"  # the param that names the day of a daily DAG
 WIDTH = 11  # of a column
 # The version of the API between tasks and Airflow that spare_old_versions() knows.
 TASK_API = "2026-06-30"
-
-
-class Failed(Exception):
-    """What the user is told, in one line."""
 
 
 def main() -> int:
@@ -53,9 +52,12 @@ def main() -> int:
             runs = run_all(arguments.dag, day, say)
             file = newest_file(began)
             chart = chart_of(file) if file else None
-    except (Failed, ValueError) as problem:
+    except ValueError as problem:
         print(f"make run: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("make run: stopped", file=sys.stderr)
+        return 130
     seconds = time.monotonic() - started
     print(f"{runs} run{'s' * (runs > 1)} in {seconds:.1f} s. The data is in {os.environ['ETL_DATA_ROOT']}")
     if chart:
@@ -69,20 +71,22 @@ def a_day(text: str) -> str:
     with contextlib.suppress(ValueError):
         if date.fromisoformat(text).isoformat() == text:
             return text
-    raise Failed(f"{text!r} is not a day: write it like 2018-02-01.")
+    raise ValueError(f"{text!r} is not a day: write it like 2018-02-01.")
 
 
 def prepare_database(say) -> None:
     """Make the SQLite database in AIRFLOW_HOME, or bring it up to date."""
     home = Path(os.environ["AIRFLOW_HOME"])
     marker, version = home / "migrated-to", importlib.metadata.version("apache-airflow-core")
-    if (home / "airflow.db").exists() and marker.exists() and marker.read_text() == version:
-        return
-    print("Making Airflow's database in .airflow (the first time only) ...", file=say, flush=True)
-    from airflow.utils import db
+    with open(marker, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another make run may be making it
+        if (home / "airflow.db").exists() and marker.read_text() == version:
+            return
+        print("Making Airflow's database in .airflow (the first time only) ...", file=say, flush=True)
+        from airflow.utils import db
 
-    db.initdb()
-    marker.write_text(version)
+        db.initdb()
+        marker.write_text(version)
 
 
 def spare_old_versions() -> None:
@@ -101,10 +105,11 @@ def run_all(name: str | None, day: str | None, say) -> int:
     daily = [dag_id for dag_id, dag in bag.dags.items() if DAY in dag.params]
     if (name and name not in bag.dags) or (bag.import_errors and not name):
         for path, error in bag.import_errors.items():
-            raise Failed(f"{path} does not import: {error.strip().splitlines()[-1]}")
-        raise Failed(f"there is no DAG {name}, only {', '.join(sorted(bag.dags))}.")
+            said = error.strip().splitlines()[-1]
+            raise ValueError(f"{os.path.relpath(path)} does not import: {place(error)}{said}")
+        raise ValueError(f"there is no DAG {name}, only {', '.join(sorted(bag.dags))}.")
     if not name and not daily:
-        raise Failed("there is no daily DAG; say which one: make run DAG=… (make dags lists them).")
+        raise ValueError("there is no daily DAG; say which one: make run DAG=… (make dags lists them).")
     before = graph(bag.dags)
     wanted = {name} if name else set(daily)
     runs = 0
@@ -162,7 +167,8 @@ def days_for(dag, day: str | None, chain: list) -> list[str | None]:
         param = one.params.get_param(DAY) if DAY in one.params else None
         if param and (days := param.schema.get("examples") or [param.value] * bool(param.value)):
             return days
-    raise Failed(f"{dag.dag_id} offers no day: say which one, like make run DAG={dag.dag_id} DATE=2018-02-01")
+    name = dag.dag_id
+    raise ValueError(f"{name} offers no day: say which one, like make run DAG={name} DATE=2018-02-01")
 
 
 def has_run(dag_id: str, day: str | None) -> bool:
@@ -184,7 +190,7 @@ def run(dag, day: str | None, say) -> dict:
         # One attempt: whoever sits in front of it wants the reason now.
         settings["retries"] = 0
         settings["retry_delay"] = timedelta(0)
-        settings["on_failure_callback"] = [lambda context: problems.append(context.get("exception"))]
+        settings["on_failure_callback"] = [lambda context: problems.append(context["exception"])]
     when, conf = datetime.now(timezone.utc), {}
     if day and DAY in dag.params:
         conf = {DAY: day}
@@ -197,11 +203,11 @@ def run(dag, day: str | None, say) -> dict:
     gc.freeze()
     gc.enable()
     if result.state != "success":
-        why = problems[0] if problems else "no task says why"
-        raise Failed(f"{dag.dag_id} {day or ''} failed: {why}\nThe log: {os.path.relpath(LOG)}")
+        why = in_words(problems[0]) if problems else "no task says why"
+        raise ValueError(f"{dag.dag_id} {day or ''} failed: {why}\nThe log: {os.path.relpath(LOG)}")
     tasks = result.get_task_instances()
     if not any(task.state == "success" for task in tasks):
-        raise Failed(f"{dag.dag_id} {day or ''} ran nothing: it has no task, or all were skipped.")
+        raise ValueError(f"{dag.dag_id} {day or ''} ran nothing: it has no task, or all were skipped.")
     facts: dict = {}
     for leaf in dag.leaves:
         value = None if leaf.is_mapped else result.get_task_instance(leaf.task_id).xcom_pull(leaf.task_id)
@@ -209,6 +215,23 @@ def run(dag, day: str | None, say) -> dict:
             value = value[day]
         facts |= value if isinstance(value, dict) else {} if value is None else {leaf.task_id: value}
     return {**facts, "seconds": round(time.monotonic() - started, 1)}
+
+
+def in_words(problem: BaseException) -> str:
+    """What it says; a bug's words say little without its kind and place."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    if isinstance(problem, AirflowFailException):
+        return str(problem)
+    return f"{place(''.join(traceback.format_tb(problem.__traceback__)))}{type(problem).__name__}: {problem}"
+
+
+def place(text: str) -> str:
+    """The last line of the user's that a traceback names, like "dags/orders.py:12: "."""
+    for file, line in reversed(re.findall(r'File "(.+)", line (\d+)', text)):
+        if Path(file).is_relative_to(environment.DAGS) and Path(file).parent.name != "daily":
+            return f"{os.path.relpath(file)}:{line}: "
+    return ""
 
 
 def newest_file(began: float) -> Path | None:

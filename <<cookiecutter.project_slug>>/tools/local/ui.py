@@ -3,6 +3,7 @@
 OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ PORTS = {
     "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": 8793,
     "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": 8794,
 }
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -37,8 +39,14 @@ def main() -> int:
     home = Path(os.environ["AIRFLOW_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
-    print(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...", flush=True)
-    with open(LOG, "w") as log:
+    with open(LOG, "a") as log:
+        try:  # Airflow writes there, and has the lock as long as it lives
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"make ui: it runs already; its log is {LOG}", file=sys.stderr)
+            return 1
+        log.truncate(0)
+        print(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...", flush=True)
         # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
         airflow = subprocess.Popen(
             [str(Path(sys.executable).parent / "airflow"), "standalone"],
@@ -126,7 +134,7 @@ def healthy(address: str) -> bool:
 def stop(airflow: subprocess.Popen) -> None:
     """SIGINT lets `airflow standalone` end its children (SIGTERM would leave them); then whoever is left."""
     print("\nStopping Airflow ...", flush=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # make hands on what has come here already
     for number, seconds in ((signal.SIGINT, 30), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
         end = time.monotonic() + seconds
         try:
@@ -142,5 +150,6 @@ def stop(airflow: subprocess.Popen) -> None:
 if __name__ == "__main__":
     # A shell starts a background job with SIGINT ignored, and Airflow would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in ENDS[1:]:
+        signal.signal(number, lambda *_: sys.exit(0))
     sys.exit(main())

@@ -148,6 +148,22 @@ def test_a_missing_column_fails_the_file():
         conform(header=",".join(COLUMN_NAMES[:-1]))
 
 
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"columns": (Column("id", "txt"),)}, "knows no type 'txt', only text, number"),
+        ({"derived": (Column("size", "float"),)}, "knows no type 'float'"),
+        ({"key": ("id", "nr")}, "knows no column 'nr', only time, latitude"),
+        ({"newest": "at"}, "knows no column 'at'"),
+        ({"time": "at"}, "knows no column 'at'"),
+        ({"format": "json"}, "knows no format 'json', only csv, jsonl"),
+    ],
+)
+def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(EARTHQUAKES, **slip)
+
+
 def table(*rows, dataset=EARTHQUAKES):
     """The rows as typed events; they all keep to the columns."""
     (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()), hashlib.sha256())

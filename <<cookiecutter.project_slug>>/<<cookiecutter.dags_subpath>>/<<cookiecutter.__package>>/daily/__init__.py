@@ -39,6 +39,9 @@ from .settings import Permanent as Permanent
 from .settings import load
 from .store import Store
 
+TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
+FORMATS = ("csv", "jsonl")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -88,6 +91,15 @@ class Dataset:
     newest: str | None = None
     time: str | None = None
     format: str = "csv"
+
+    def __post_init__(self):
+        names = [column.name for column in self.columns]
+        types = [column.type for column in (*self.columns, *self.derived)]
+        given = [*self.keys, *filter(None, (self.newest, self.time))]
+        checks = ("type", types, TYPES), ("column", given, names), ("format", [self.format], FORMATS)
+        for what, some, known in checks:
+            if unknown := [one for one in some if one not in known]:
+                raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -67,11 +67,8 @@ def deadline(dag_id: str):
 
     text = f"It is not over after {LONGEST_RUN} hours. See its page in Airflow."
     mail = {"to": load().notify, "subject": f"A run of {dag_id} takes too long", "html_content": text}
-    return DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=LONGEST_RUN,
-        callback=AsyncCallback(SmtpNotifier, kwargs=mail),
-    )
+    queued, callback = DeadlineReference.DAGRUN_QUEUED_AT, AsyncCallback(SmtpNotifier, kwargs=mail)
+    return DeadlineAlert(reference=queued, interval=LONGEST_RUN, callback=callback)
 
 
 def extract_then_transform(dataset, clean: Asset) -> None:

@@ -180,14 +180,11 @@ class _Csv:
         there = [name for name in self._wanted if name in self._names]
         if not content:
             return pa.table({name: pa.array([], pa.string()) for name in self._wanted})
+        size = len(content) + 64 if newlines_in_values else 2**20  # a record must fit; small ones are faster
         table = csv.read_csv(
             pa.BufferReader(content),
-            # A record must fit into a block; small ones are faster. steps.ahead has a thread for all this.
-            csv.ReadOptions(
-                use_threads=False,
-                column_names=self._names,
-                block_size=len(content) + 64 if newlines_in_values else 2**20,
-            ),
+            # steps.ahead has a thread for all this.
+            csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
             csv.ParseOptions(newlines_in_values=newlines_in_values),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()),

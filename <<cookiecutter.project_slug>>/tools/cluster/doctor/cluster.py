@@ -75,10 +75,9 @@ def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
         words = ", ".join(f"{name} ({key}: {what})" for (name, key), what in rows.items())
         names = {name for name, _ in rows}
         overwrite = f"OVERWRITE={names.pop() if len(names) == 1 else 'yes'} make secrets && {RESTART}"
-        safe = (
-            "make keys-from-cluster, to work with those that Airflow uses; or, if it may lose what they open"
-        )
-        fix = overwrite if set(rows.values()) == {"encoded twice"} else f"{safe} (database, git): {overwrite}"
+        safe = "make keys-from-cluster, to work with those that Airflow uses; or, if it may lose what they "
+        safe += "open (database, git): "
+        fix = overwrite if set(rows.values()) == {"encoded twice"} else safe + overwrite
         problems.append(broken(f"not what {answers.in_secrets('')}/ holds: the Secrets {words}", fix))
     compared = "content" if here else "content not compared, as there are no keys here"
     good = f"the cluster has each Secret, with the right keys and {compared}"

@@ -104,11 +104,8 @@ def meanings() -> Iterator[tuple[str, str, str]]:
     yield "has been suspended", "the App's installation is suspended", "unsuspend it at GitHub"
     yield "returned status 404|create-an-installation", "the App has no installation of this ID", app
     private = "the repository is private, and git has no token for it"
-    yield (
-        "could not read Username",
-        private,
-        "make it public, or read it with a token (git_access https-token)",
-    )
+    public = "make it public, or read it with a token (git_access https-token)"
+    yield "could not read Username", private, public
     refused = "the server refuses the token, or it may not read this repository"
     new = "make a token that may read it, then GIT_TOKEN=… make secrets"
     yield "Authentication failed|Access denied|returned error: 403", refused, new
