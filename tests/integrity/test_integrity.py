@@ -472,6 +472,14 @@ def test_what_a_broken_file_may_have_is_not_missing(installed, tmp_path):
     (dags / "unknown_dag_trigger.py").write_text(trigger.replace('"no_such_dag"', '"import_error_name"'))
     report, _ = check(project, expect=1)
     assert [f["rule"] for f in report["findings"]] == ["import-error"]
+    # The fault of a module that it imports, which is where it is said.
+    (dags / ".airflowignore").write_text("helpers.py\n")
+    (dags / "helpers.py").write_text("LIMIT = = 1\n")
+    dag = (EXAMPLES / "good" / "good_retries.py").read_text()
+    dag = dag.replace("good_retries", "import_error_name").replace("import pendulum", "import helpers\nimport pendulum")
+    (dags / "import_error_name.py").write_text(dag)
+    report, _ = check(project, expect=1)
+    assert [(f["file"], f["line"], f["rule"]) for f in report["findings"]] == [("dags/helpers.py", 1, "import-error")]
 
 
 def test_a_link_into_itself_is_a_finding(installed, tmp_path):

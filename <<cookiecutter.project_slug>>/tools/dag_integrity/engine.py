@@ -120,12 +120,9 @@ class Worker:
         pipes[1].close()
 
     def give(self, job: Any) -> None:
-        self.job, self.since, self.warned = job, self.clock(), False
+        self.job, self.since, self.warned = job, clock(self.process.pid), False
         with contextlib.suppress(BrokenPipeError):  # it has just ended, as its answer tells
             self.pipe.send(job)
-
-    def clock(self) -> float:
-        return clock(self.process.pid)
 
     def end(self) -> str:
         """Kill the process, which has nothing left to say, and return how it ended."""
@@ -168,7 +165,7 @@ class Pool:
                 for worker in list(self.workers):
                     if worker.pipe in ready:
                         yield worker.job, self._answer(worker)
-                    elif (spent := worker.clock() - worker.since) > self.limit + GRACE:
+                    elif (spent := clock(worker.process.pid) - worker.since) > self.limit + GRACE:
                         self._end(worker)
                         yield worker.job, ""
                     elif spent > self.limit and not worker.warned:
@@ -236,6 +233,7 @@ class Check:
             for dag in getattr(first, "dags", ()):
                 dags.append(dag | {"file": self._name(path), "milliseconds": ms})
         unfinished = {one.file for one in findings if one.rule in UNFINISHED}
+        unfinished |= {self._name(path) for path in folder.dag_files if self._failed(path)}
         folder.complete(self.root, self.policy, dags, self.reads, unfinished)
         for rule, said in apply("folder", folder, self.policy):
             findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
@@ -315,10 +313,12 @@ class Check:
 
     def _doubtful(self, path: Path) -> bool:
         first, second = self.firsts[path], self.seconds[path]
-        if isinstance(first, str) or isinstance(second, str):
-            return True
-        failed = any(one.rule in UNFINISHED for one in first.findings)
-        return failed or first.serialized != second.serialized
+        return self._failed(path) or isinstance(second, str) or first.serialized != second.serialized
+
+    def _failed(self, path: Path) -> bool:
+        """Whether the file could not be parsed, also by the fault of a module that it imports."""
+        first = self.firsts[path]
+        return isinstance(first, str) or any(one.rule in UNFINISHED for one in first.findings)
 
     def _say_of_parses(self, path: Path) -> Iterator[Finding]:
         first, second = self.firsts[path], self.seconds[path]
@@ -331,7 +331,7 @@ class Check:
                 yield finding("process-death", name, 1, f"Importing the file ends the process ({answer})")
             if isinstance(answer, str):
                 return
-        broken = self.reads[path].error
+        broken = any(self.reads[one].error for one in (path, *self._closure(path)))  # as reading has said
         yield from (one for one in first.findings if not (broken and one.rule == "import-error"))
         if first.heavy and not self._names_heavy(path):  # or reading has said it
             heavy, line = first.heavy[0]
