@@ -96,7 +96,8 @@ class Guard:
                 self._refuse(f"writes the file {os.fsdecode(path)}", temporary=_is_temporary(path))
         elif event in EVENTS:
             what = EVENTS[event]
-            temporary = what.endswith((" file", " directory")) and _is_temporary(*arguments)
+            paths = arguments[:1] if event == "os.truncate" else arguments  # the other one is a length
+            temporary = what.endswith((" file", " directory")) and _is_temporary(*paths)
             self._refuse(what, even_by_import=what == "uses the network", temporary=temporary)
 
     def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False) -> None:

@@ -51,7 +51,7 @@ class Source:
         _ = self.tree
 
     def __getstate__(self) -> dict:
-        """What goes to another process: no syntax tree, which is quicker made again than sent."""
+        """What goes to another process: no syntax tree, for which nobody asks there."""
         asked = "imports needs own_modules dag_calls task_lines exemptions either"
         kept = "path name dags error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
