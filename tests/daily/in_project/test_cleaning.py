@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 from dirty import DAY, GOOD, record
-from my_etl.daily import Column, Dataset, cleaning, reading
+from my_etl.daily import TYPES, Column, Dataset, cleaning, reading
 from my_etl.daily.settings import Permanent
 from my_etl.daily.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -162,6 +162,10 @@ def test_a_missing_column_fails_the_file():
 def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
     with pytest.raises(ValueError, match=words):
         dataclasses.replace(EARTHQUAKES, **slip)
+
+
+def test_every_type_that_a_column_may_have_is_one_that_cleaning_knows():
+    assert set(TYPES) == set(cleaning.TYPES)
 
 
 def table(*rows, dataset=EARTHQUAKES):
