@@ -201,7 +201,7 @@ def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_pa
         subprocess.Popen(
             ["make", "run", "DAG=extract", f"DATE={DAY}"],
             cwd=project,
-            env=clean_environment() | {"AIRFLOW_HOME": str(tmp_path)},
+            env=clean_environment() | {"AIRFLOW_HOME": str(tmp_path / "new")},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -78,6 +78,7 @@ def prepare_database(say) -> None:
     """Make the SQLite database in AIRFLOW_HOME, or bring it up to date."""
     home = Path(os.environ["AIRFLOW_HOME"])
     marker, version = home / "migrated-to", importlib.metadata.version("apache-airflow-core")
+    home.mkdir(parents=True, exist_ok=True)
     with open(marker, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # another make run may be making it
         if (home / "airflow.db").exists() and marker.read_text() == version:
