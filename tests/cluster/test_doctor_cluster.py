@@ -41,6 +41,7 @@ def replica_set(name, revision):
 
 WELL = [pod("airflow-api-server-1", "api-server"), pod("airflow-dag-processor-1", "dag-processor")]
 CRASHING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting"}}
+SERVER = {"clusters": [{"cluster": {"server": "https://10.0.0.1"}}], "current-context": "here"}
 
 
 class Cluster(Recorder):
@@ -50,8 +51,7 @@ class Cluster(Recorder):
         super().__init__(folder)
         self.secrets_are(secret_manifests(project))
         self.pods_are(*WELL)
-        server = {"clusters": [{"cluster": {"server": "https://10.0.0.1"}}], "current-context": "here"}
-        self.answer("config view", json.dumps(server))
+        self.answer("config view", json.dumps(SERVER))
         self.answer("logs", '{"level":0,"msg":"updated successfully"}\n')
         self.answer("exec", "No data found\n")
         dags = [{"dag_id": "extract", "is_paused": "False"}, {"dag_id": "transform", "is_paused": "False"}]
@@ -353,6 +353,7 @@ def pod_dags(project, cluster, expect=1, **environment):
 def test_pod_dags_says_what_failed_in_the_pod(project, tmp_path):
     """The script runs here, for real, in a folder that stands for the pod's."""
     cluster = Recorder(tmp_path / "kubectl")
+    cluster.answer("config view", json.dumps(SERVER))
     cluster.answer("get replicasets,pods", json.dumps({"items": WELL}))
     home = tmp_path / "pod"
     assert "the repository is not fetched yet: make logs-sync says why" in pod_dags(
@@ -369,12 +370,13 @@ def test_pod_dags_says_what_failed_in_the_pod(project, tmp_path):
     airflow.chmod(0o755)
     path = f"{airflow.parent}:{os.environ['PATH']}"
     printed = pod_dags(project, cluster, expect=0, AIRFLOW_HOME=str(home), PATH=path)
-    assert printed.startswith("Commit in the pod: 0a1b2c\n")
+    assert "\nCommit in the pod: 0a1b2c\n" in printed
     assert "  airflow dags list failed: OperationalError: no database\n" in printed
 
 
 def test_pod_dags_names_the_state_of_a_pod_that_does_not_run(project, tmp_path):
     cluster = Recorder(tmp_path / "kubectl")
+    cluster.answer("config view", json.dumps(SERVER))
     cluster.answer("exec", 'error: unable to upgrade connection: container not found ("dag-processor")\n', 1)
     crashed = pod("airflow-dag-processor-1", "dag-processor", ready=False, **CRASHING)
     cluster.answer("get replicasets,pods", json.dumps({"items": [crashed]}))

@@ -177,6 +177,13 @@ def test_the_cluster_is_named_first_and_another_one_is_refused(first, tmp_path):
         assert "CONTEXT=prod make …" in printed
         assert cluster.writes() == []
         assert [call[:2] for call in cluster.calls("kubectl")] == [["config", "view"]]
+    # What only looks, or starts a run, is refused as well: another cluster's answer would be taken for this one's.
+    for words in (["status"], ["diff"], ["trigger", "DAG=extract"], ["ui-forward"], ["logs-sync"], ["pod-dags"]):
+        cluster.forget_calls()
+        printed = cluster.make(*words, expect=2, KUBECONFIG=config)
+        assert f"this checkout was deployed to context here ({SERVER}), and kubectl points at prod" in printed, words
+        assert [call[:2] for call in cluster.calls("kubectl")] == [["config", "view"]]
+        assert cluster.calls("helm") == []
     # Said once, it is the one from now on; --context goes to both tools.
     cluster.make("deploy", KUBECONFIG=config, CONTEXT="prod")
     assert set((cluster.state / "contexts").read_text().splitlines()) == {

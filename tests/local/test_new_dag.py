@@ -205,6 +205,7 @@ def test_the_example_stays_while_git_does_not_have_it(bake_fresh):
     project = bake_fresh()
     command = [sys.executable, "-m", "tools.local.remove_example"]
     before = files(project)
+    assert "commit first" in run(command, cwd=project, expect=1, PATH="/nowhere")  # there is no git
     for step in (["git", "init", "--quiet"], ["git", "add", "--all"]):
         run(step, cwd=project)
         assert "commit first, or make remove-example YES=1" in run(command, cwd=project, expect=1)

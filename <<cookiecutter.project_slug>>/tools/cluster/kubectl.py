@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -139,11 +140,15 @@ def main(tool: str, *arguments: str) -> None:
     """Let kubectl or helm take this process's place; CHART in the arguments is release, chart and values."""
     from tools.cluster.helm_values import chart
 
-    words = [*command(tool), *(word for one in arguments for word in (chart() if one == "CHART" else [one]))]
     try:
-        os.execvp(words[0], words)  # noqa: S606
-    except FileNotFoundError:
-        sys.exit(f"{words[0]} is not on PATH. {INSTALL}")
+        show_cluster(lambda _: None)
+        words = [word for one in arguments for word in (chart() if one == "CHART" else [one])]
+        program, *options = command(tool)
+        if not shutil.which(program):
+            raise ClusterError(f"{program} is not on PATH. {INSTALL}")
+        os.execvp(program, [program, *options, *words])  # noqa: S606
+    except (ClusterError, OSError) as problem:
+        sys.exit(str(problem))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tools import answers
 from tools.cluster.helm_values import paths
-from tools.cluster.kubectl import ClusterError, done, kubectl
+from tools.cluster.kubectl import ClusterError, done, kubectl, show_cluster
 from tools.secrets.git_server import git
 
 STARTING = ("PodInitializing", "ContainerCreating")
@@ -128,6 +128,7 @@ def waiting_for(item: dict) -> tuple[str, str]:
 
 def pod_dags() -> None:
     """Print what the DAG processor's pod has, beside what is here; ClusterError says what failed there."""
+    show_cluster()
     in_pod = ("exec", f"deployment/{answers.RELEASE}-dag-processor", "--container=dag-processor", "--")
     try:
         commit, _, rest = kubectl(*in_pod, "bash", "-c", SHOW_DAGS, timeout=180).partition("\n")

@@ -29,6 +29,8 @@ def set_up() -> None:
     """Put them and secrets/connections.env into this process's environment; what is set already stays."""
     for name, value in {**variables(), **connections.read()}.items():
         os.environ.setdefault(name, value)
+    for folder in (HOME, os.environ["AIRFLOW_HOME"]):  # one of your own, maybe; logs are in ours
+        os.makedirs(folder, exist_ok=True)
     sys.path.insert(0, str(DAGS))
 
 

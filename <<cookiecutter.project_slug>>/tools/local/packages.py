@@ -34,10 +34,6 @@ S3FS = "apache-airflow-providers-amazon[s3fs]"
 HOW_ELSE = "Ask for another version, or give the task packages of its own (make new-dag KIND=heavy)"
 
 
-class Refused(Exception):
-    """What was asked for is not possible; the message says why."""
-
-
 def canonical(name):
     """Return a distribution's name as PyPI compares it: A_b.c is a-b-c."""
     return re.sub(r"[-_.]+", "-", name).lower()
@@ -58,7 +54,7 @@ def stock_versions():
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     found = re.search(rf"^FROM {STOCK_REPOSITORY}:([\d.]+)-python([\d.]+)", text, re.MULTILINE)
     if not found:
-        raise Refused(f"Dockerfile: no line FROM {STOCK_REPOSITORY}:<version>-python<version>")
+        raise ValueError(f"Dockerfile: no line FROM {STOCK_REPOSITORY}:<version>-python<version>")
     return found.groups()
 
 
@@ -78,7 +74,7 @@ def stock_packages():
         published = pins(place)
     except (OSError, ValueError) as problem:
         if os.environ.get("AIRFLOW_CONSTRAINTS"):
-            raise Refused(f"AIRFLOW_CONSTRAINTS={place}: {problem}") from problem
+            raise ValueError(f"AIRFLOW_CONSTRAINTS={place}: {problem}") from problem
         return listed(), STOCK_IMAGE
     versions = {name: published.get(name, version) for name, version in listed().items()}
     return versions, f"Airflow's constraints of {airflow} for Python {python}"
@@ -90,13 +86,13 @@ def stock_pins():
 
 
 def uv(*arguments, cwd):
-    """Run uv. Raises Refused with what it says."""
+    """Run uv. ValueError with what it says."""
     # The Makefile puts one there where PATH has none.
     command = [shutil.which("uv") or str(ROOT / ".tools/bin/uv"), *arguments, "--quiet"]
     environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused(done.stderr.strip())
+        raise ValueError(done.stderr.strip())
 
 
 def asked_for(folder):
@@ -130,7 +126,7 @@ def lock(folder, packages, upgrade):
     write_image_lock(folder, added)
     try:
         lock_laptop(folder)
-    except Refused:
+    except ValueError:
         if not added:
             raise
         # A version that Pythons older than the image's do not get: they take one of their own.
@@ -156,9 +152,9 @@ def lock_image(folder, requirements):
     options += [f"--no-emit-package={name}" for name in listed()]
     try:
         uv("pip", "compile", *options, "asked.txt", cwd=folder)
-    except Refused as problem:
+    except ValueError as problem:
         source = f"The image's versions are by {stock_packages()[1]}."
-        raise Refused(f"{problem}\n{source} {HOW_ELSE}.") from problem
+        raise ValueError(f"{problem}\n{source} {HOW_ELSE}.") from problem
     lines = (folder / IMAGE_LOCK).read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith("#"))
 
@@ -176,7 +172,7 @@ def image_in_values(text):
     """Return the repository and the tag of the image in the text of values.yaml."""
     found = dict(re.findall(r'^defaultAirflow(Repository|Tag): "?([^"\s]+)', text, re.MULTILINE))
     if len(found) < 2:
-        raise Refused(f"{VALUES}: lacks defaultAirflowRepository or defaultAirflowTag at its top level")
+        raise ValueError(f"{VALUES}: lacks defaultAirflowRepository or defaultAirflowTag at its top level")
     return found["Repository"], found["Tag"]
 
 
@@ -190,7 +186,7 @@ def own_repository(current):
     """Return where this repository's images are: IMAGE=…, what the values say, or the git host's registry."""
     given = os.environ.get("IMAGE", "")
     if given and not re.fullmatch(r"[\w.-]+(:\d+)?(/[\w.-]+)+", given):
-        raise Refused(f"IMAGE={given}: must be registry/path without a tag (registry.example.com/team/etl)")
+        raise ValueError(f"IMAGE={given}: write registry/path without a tag (registry.example.com/team/etl)")
     if given or current != STOCK_REPOSITORY:
         return given or current
     host, _, path = re.sub(r"^(\w+://)?([^@/]+@)?", "", GIT_REPO).replace(":", "/", 1).partition("/")
@@ -268,7 +264,7 @@ def image_to_build():
         return ""
     repository, tag = image_in_values((ROOT / VALUES).read_text(encoding="utf-8"))
     if tag != own_tag():
-        raise Refused(f"{VALUES} does not name the image of this {IMAGE_LOCK}: run make lock first")
+        raise ValueError(f"{VALUES} does not name the image of this {IMAGE_LOCK}: run make lock first")
     return f"{repository}:{tag}"
 
 
@@ -285,7 +281,7 @@ def main(arguments):
         else:
             print("Usage: make add PKG=openpyxl, make lock (UPGRADE=1), make image", file=sys.stderr)
             return 2
-    except Refused as problem:
+    except ValueError as problem:
         print(f"make {arguments[0]}: {problem}\nNothing was changed.", file=sys.stderr)
         return 1
     return 0

@@ -5,10 +5,10 @@ Refuses while git does not have what would go (YES=1: all the same).
 
 import re
 import shutil
-import subprocess
 import sys
 
 from tools.answers import DAGS_SUBPATH, ROOT, SLUG
+from tools.programs import run
 
 PACKAGE = f"{DAGS_SUBPATH}/{SLUG.replace('-', '_')}"
 REMOVED = [f"{DAGS_SUBPATH}/extract.py", f"{DAGS_SUBPATH}/transform.py", f"{PACKAGE}/earthquakes"]
@@ -52,8 +52,7 @@ def main(arguments: list[str]) -> int:
 
 def in_git(paths: list[str]) -> bool:
     """Whether the last commit has these files as they are."""
-    command = ["git", "status", "--porcelain", "--", *paths]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("git", "-C", ROOT, "status", "--porcelain", "--", *paths)
     return done.returncode == 0 and not done.stdout
 
 

@@ -44,7 +44,6 @@ def main() -> int:
     try:
         day = a_day(arguments.date) if arguments.date else None
         environment.set_up()
-        LOG.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
             prepare_database(say)
             spare_old_versions()
@@ -78,7 +77,6 @@ def prepare_database(say) -> None:
     """Make the SQLite database in AIRFLOW_HOME, or bring it up to date."""
     home = Path(os.environ["AIRFLOW_HOME"])
     marker, version = home / "migrated-to", importlib.metadata.version("apache-airflow-core")
-    home.mkdir(parents=True, exist_ok=True)
     with open(marker, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # another make run may be making it
         if (home / "airflow.db").exists() and marker.read_text() == version:

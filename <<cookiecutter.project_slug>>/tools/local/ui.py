@@ -37,7 +37,6 @@ def main() -> int:
         print(f"make ui: {problem}", file=sys.stderr)
         return 1
     home = Path(os.environ["AIRFLOW_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
     address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
     with open(LOG, "a") as log:
         try:  # Airflow writes there, and has the lock as long as it lives
