@@ -120,12 +120,14 @@ def test_as_an_action(installed, foreign, checkout, tmp_path):
     assert found[0].startswith(FOUND)
     (foreign / "dags" / "bad.py").unlink()
     act(expect=0)
-    # As many repositories have it: a folder beside the DAGs, and plugins, which Airflow puts on the path.
+    # As many repositories have it: a folder beside the DAGs, and plugins, which Airflow puts on the path; all of it is
+    # AIRFLOW_HOME in the image.
     for folder in ("include", "plugins/hooks"):
         (foreign / folder).mkdir(parents=True)
         (foreign / folder / "ours.py").write_text("LIMIT = 1\n")
     (foreign / "plugins" / "odd.py").write_text(PLUGIN)
-    theirs = DAG % "import hooks.ours\nimport include.ours\nfrom odd import Odd\n"
+    read = "import os\nLIMIT = open(os.environ['AIRFLOW_HOME'] + '/include/ours.py').read()\n"
+    theirs = DAG % f"import hooks.ours\nimport include.ours\nfrom odd import Odd\n{read}"
     (foreign / "dags" / "theirs.py").write_text(theirs.replace('"@daily"', "Odd()"))
     act(expect=0)
     (foreign / "dags").rename(foreign / "elsewhere")

@@ -237,12 +237,20 @@ def test_an_error_of_several_lines_is_told_from_its_first(checked):
     assert "comand" in wrong
 
 
+def test_what_differs_between_two_parses_is_shown(checked):
+    _, report, _ = checked
+    wrong = next(f["wrong"] for f in report["findings"] if f["file"].endswith("unstable_param.py"))
+    assert wrong.endswith(" is 'north', then 'south'") or wrong.endswith(" is 'south', then 'north'")
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [
         ("import_error_standard_library", "the image's Python"),
         ("import_error_provider_module", "has no such module"),
         ("import_error_missing_file", "Put the file there"),
+        ("import_error_dags", "Leave dags. out"),
+        ("import_error_dags_missing", "dags has no nowhere/shops"),
         ("import_error_old_provider", "Take a newer apache-airflow-providers-lib-old"),
         ("import_error_provider_inside", "Add apache-airflow-providers-ftp "),
         ("template_beside", 'Write "say.sh" alone'),
@@ -525,6 +533,29 @@ assert set(changed) == {1, 2, 3, 4} and len(list(changed)) == 4
 def test_every_set_iterates_the_other_way_round(bake):
     """Also one whose copy has another order than itself: or whether a DAG is unstable were found by luck."""
     run([sys.executable, "-B", "-c", OTHER_WAY_ROUND], cwd=bake())
+
+
+OTHER_NUMBERS = """
+import random
+from pathlib import Path
+from tools.dag_integrity.second import SEED, differ
+
+def numbers(seed):
+    random.seed(seed)
+    choose = [random.randrange, lambda n: random.choice(range(n)), lambda n: random.sample(range(n), n)]
+    choose += [lambda n: random.random(), lambda n: random.uniform(1, 2), lambda n: random.choices("ab")]
+    return [draw(n) for draw in choose for n in range(2, 40)]
+
+usual, own = numbers(SEED), numbers(7)
+differ(Path("dags").resolve())
+assert numbers(SEED) == numbers(SEED)
+assert [one for one, other in zip(usual, numbers(SEED)) if one == other] == []
+assert own == numbers(7)
+"""
+
+
+def test_every_random_number_is_another_one_but_with_a_seed(bake):
+    run([sys.executable, "-B", "-c", OTHER_NUMBERS], cwd=bake())
 
 
 STEADY_DAG = """

@@ -422,10 +422,14 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
 
 def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
-    home = tempfile.mkdtemp(prefix="dag-integrity-")
+    home = os.path.realpath(tempfile.mkdtemp(prefix="dag-integrity-"))
     plugins = next((folder for folder in policy.path if Path(folder).name == "plugins"), home)
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     tempfile.tempdir = home
+    # Where a repository itself is on the path, it is AIRFLOW_HOME, too, as in Astronomer's image.
+    for folder in root.iterdir() if "." in policy.path else ():
+        if folder.is_dir() and folder.name != "logs":  # which Airflow writes
+            Path(home, folder.name).symlink_to(folder)
     # What is set in the shell of the person who calls must not make the findings differ.
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
         del os.environ[name]

@@ -233,6 +233,6 @@ class Ruff:
             if match := re.search(r"Install (\S+?)(?:[><=]\S+)? and use (\S+) from (\S+) instead", fix):
                 fix = f"Write from {match[3]} import {match[2]} (package {match[1]})"
             elif match := re.match(r"(\S+) has been moved to (\S+) since", fix):
-                module = match[2].replace("airflow.sdk.definitions.param", "airflow.sdk")
+                module = re.sub(r"airflow\.(sdk\.definitions\.param|hooks\.base)$", "airflow.sdk", match[2])
                 fix = f"Write from {module} import {match[1]}"
             yield finding("airflow-3", name, line, wrong, CURES.get(what.split(".")[-1]) or fix)

@@ -149,4 +149,5 @@ def _is_temporary(*arguments) -> bool:
     """Whether the last path among the arguments of an audit event is in the folder for temporary files."""
     paths = [os.fsdecode(one) for one in arguments if isinstance(one, (str, bytes, os.PathLike))]
     in_open_folder = isinstance(arguments[-1], int) and arguments[-1] >= 0  # as shutil.rmtree() has them
-    return in_open_folder or any(path.startswith(f"{tempfile.gettempdir()}{os.sep}") for path in paths[-1:])
+    folder = f"{tempfile.gettempdir()}{os.sep}"
+    return in_open_folder or any(os.path.realpath(path).startswith(folder) for path in paths[-1:])

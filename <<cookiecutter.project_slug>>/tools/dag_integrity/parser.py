@@ -8,6 +8,7 @@ import gc
 import hashlib
 import json
 import os
+import random
 import re
 import resource
 import signal
@@ -29,7 +30,7 @@ from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, RefusedAtImport
 from .policy import Policy
-from .second import differ
+from .second import SEED, differ
 from .source import Source
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
@@ -121,6 +122,7 @@ class Parser:
         outcome = Outcome(None if self.second else read(path, self.root, self.policy))
         os.ftruncate(self.output, 0)
         started = clock(os.getpid())
+        random.seed(SEED)
         self.guard.armed = str(path)
         try:
             dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=False)
@@ -290,7 +292,7 @@ def difference(dag_id: str, first: dict | None, second: dict | None) -> str:
 
 
 def _first_difference(one, other, where: str = "") -> str:
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
         one, other = dict(enumerate(one)), dict(enumerate(other))
     if isinstance(one, dict) and isinstance(other, dict):
         # Tasks before the groups and dependencies that follow from them
@@ -339,7 +341,8 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
         if path == str(source.path) or (path.startswith(f"{source.dags}/") and function == "<module>"):
             name, line = Path(path).relative_to(root).as_posix(), int(number)
     message = " ".join(re.split(r"(?m)^  File .*\n(?: .*\n)*", text)[-1].split())
-    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])", "", message)
+    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])| \(/[^()]+\.py\)$", "", message)
+    message = message.replace(tempfile.gettempdir(), "$AIRFLOW_HOME")
     message = message if len(message) <= 300 else f"{message[:299]}…"
     if TooLate.__name__ in text:
         wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
@@ -390,7 +393,9 @@ def _missing_module(module: str, root: Path, source: Source) -> str:
         return f"Rename {folder}/{top}: the installed package {top} is found first"
     if own:
         return f"Correct the name: {folder}/{top} has no such module"
-    if folder.split("/")[-1] == top and source.own_module(".".join(rest)):
+    if folder.split("/")[-1] == top:
+        if rest and not source.own_module(".".join(rest)) and not (root / rest[0]).exists():
+            return f"Correct the name: {folder} has no {'/'.join(rest)}"
         return f"Leave {top}. out: {folder} itself is on the path, as from package.module import …"
     if (root / top).exists() or (root / f"{top}.py").exists():
         return f"Move {top} into {folder}, or add its folder to path in pyproject.toml if a pod has it there"
