@@ -68,6 +68,12 @@ CONTEXT = _answers.get("context", "")
 EXPOSE = _answers["expose"]
 
 
+def advice(text: object) -> str:
+    """Return the text, and behind it for which environment a make command in it is meant."""
+    unsaid = ENV and re.search(r"\bmake [a-z]", str(text)) and "ENV=" not in str(text)
+    return f"{text}\nPut ENV={ENV} before that, too." if unsaid else str(text)
+
+
 def in_secrets(name: str) -> str:
     """Return how a person calls a file in this environment's folder of secrets."""
     return str((SECRETS / name).relative_to(ROOT))

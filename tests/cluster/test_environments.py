@@ -56,6 +56,7 @@ def upgraded_with(cluster, own_chart, **environment):
 def test_one_environment_is_as_ever(cluster, own_chart):
     one = cluster("")
     values = upgraded_with(one, own_chart)
+    assert "ENV=" not in one.make("rotate", "NAME=none", expect=2) + one.make("doctor", expect=2, OFFLINE="1")
     assert values["dags"]["gitSync"]["ref"] == "main"
     assert set(one.secrets("etl")) >= {"quakes-fernet"}
     printed = one.make("deploy", expect=2, ENV="staging")
@@ -73,7 +74,11 @@ def test_an_environment_has_a_namespace_branch_keys_and_values_of_its_own(cluste
     (project / "helm" / "values.staging.yaml").write_text("triggerer:\n  replicas: 7\n")
     upgraded_with(both, own_chart)
     before = both.secrets("etl")
-    assert "secrets/staging/ lacks deploy_key, fernet_key" in both.make("deploy", expect=2, ENV="staging")
+    # What it says to do is meant for this environment; typed as it stands, it would be for the other one.
+    printed = both.make("deploy", expect=2, ENV="staging")
+    assert "secrets/staging/ lacks deploy_key, fernet_key" in printed
+    assert "\nPut ENV=staging before that, too.\n" in printed
+    assert "ENV=staging comes before each make command" in both.make("doctor", expect=2, ENV="staging", OFFLINE="1")
     assert "secrets/staging/" in both.make("keys", ENV="staging")
 
     values = upgraded_with(both, own_chart, ENV="staging")

@@ -59,7 +59,7 @@ def deploy() -> None:
     roll_out("upgrade", "--install", *chart(), "--history-max=20")
     external = os.environ.get("SECRETS") == "external"
     password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
-    print(f"Airflow runs. User admin, password in {password}. The UI: {UI}")
+    print(answers.advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
 
 
 def roll_out(*arguments: str) -> None:

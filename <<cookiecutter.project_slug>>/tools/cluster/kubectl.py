@@ -81,7 +81,7 @@ def done(target: str, action: Callable[..., object], *words: object) -> int:
     try:
         action(*words)
     except (ClusterError, OSError, RuntimeError, ValueError) as problem:
-        print(f"make {target}: {problem}", file=sys.stderr)
+        print(f"make {target}: {answers.advice(problem)}", file=sys.stderr)
         return 1
     return 0
 
@@ -148,7 +148,7 @@ def main(tool: str, *arguments: str) -> None:
             raise ClusterError(f"{program} is not on PATH. {INSTALL}")
         os.execvp(program, [program, *options, *words])  # noqa: S606
     except (ClusterError, OSError) as problem:
-        sys.exit(str(problem))
+        sys.exit(answers.advice(problem))
 
 
 if __name__ == "__main__":

@@ -108,10 +108,9 @@ def main() -> int:
     folder = answers.in_secrets("")
     print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
     if first and git("rev-parse", "--verify", "HEAD").returncode == 0:  # a clone, maybe
-        print(
-            "\nThese are for a new installation. If Airflow runs already for this repository, it has others, "
-            "and make deploy\nrefuses to replace them. Get those: make keys-from-cluster OVERWRITE=yes"
-        )
+        words = "\nThese are for a new installation. If Airflow runs already for this repository, it has "
+        words += "others,\nand make deploy refuses to replace them: make keys-from-cluster OVERWRITE=yes"
+        print(answers.advice(words))
     public = answers.SECRETS / "deploy_key.pub"
     if answers.SSH and public.exists():
         print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")

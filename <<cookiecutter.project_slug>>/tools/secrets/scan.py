@@ -121,6 +121,8 @@ def main(arguments: list[str]) -> int:
         print(line, file=sys.stderr)
     if found and history:
         print("Whoever can read the repository has these: make new ones, then take them out of the history.")
+    elif history:
+        print("No commit has a secret in it that this knows.")
     return 1 if found else 0
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
+from tools import answers
 from tools.cluster.doctor import Finding, unknown
 from tools.cluster.doctor.cluster import cluster_state
 from tools.cluster.doctor.dags import connections, dag_files, imports
@@ -54,7 +55,8 @@ def main(offline: bool) -> int:
                     print(f"    {finding.fix}", flush=True)
                 to_fix += finding.ok is False
     if to_fix:
-        print(f"\nTo fix: {to_fix}, from the top. More in docs/troubleshooting.md.")
+        before = f" ENV={answers.ENV} comes before each make command." if answers.ENV else ""
+        print(f"\nTo fix: {to_fix}, from the top.{before} More in docs/troubleshooting.md.")
         return 1
     print("\nNothing is broken, as far as can be seen from here.")
     return 0
