@@ -300,6 +300,7 @@ def test_a_paused_dag_and_an_import_error_are_named(cluster, diagnosis):
 
 
 ORDERS = """
+'PostgresHook("in_words") or conn_id="in_words" is what one could write.'
 from airflow.sdk import BaseHook, Connection
 
 SHOP = Connection.get("shop_api")
@@ -307,7 +308,10 @@ SHOP = Connection.get("shop_api")
 def read(http):
     BaseHook.get_connection("erp")
     PostgresHook("warehouse").get_records("select 1")
-    S3Hook(aws_conn_id="lake")
+    S3Hook(
+        aws_conn_id="lake")
+    Hook(conn_id="")
+    dict(default_args={"http_conn_id": "prices"})
     SqlOperator(conn_id="{{ params.database }}")
 """
 
@@ -318,7 +322,7 @@ def test_connections_that_nobody_provides_are_named(project, cluster, diagnosis)
     values.write_text(values.read_text().replace("\nenv:\n", "\nenv:\n  - {name: ETL_NOTIFY, value: me@example.com}\n"))
     report = doctor(project, "--offline", expect=1)
     assert (
-        f"{EN_DASH} dags/orders.py:4 names the connection shop_api, and nobody provides it, as far as can be " in report
+        f"{EN_DASH} dags/orders.py:5 names the connection shop_api, and nobody provides it, as far as can be " in report
     )
 
     (project / "secrets/connections.env").write_text("AIRFLOW_CONN_SHOP_API=https://shop.example\n")
@@ -328,7 +332,8 @@ def test_connections_that_nobody_provides_are_named(project, cluster, diagnosis)
     cluster.airflow_says("connections list", [{"conn_id": "warehouse", "conn_type": "postgres"}])
     missing = {what: fix for what, fix in diagnosis().items() if "nobody provides it" in what}
     assert list(missing) == [
-        "dags/orders.py:9 names the connection lake, and nobody provides it",
+        "dags/orders.py:11 names the connection lake, and nobody provides it",
+        "dags/orders.py:13 names the connection prices, and nobody provides it",
         "ETL_NOTIFY names the connection smtp_default, and nobody provides it",
     ]
     first = next(iter(missing.values()))

@@ -130,7 +130,7 @@ def _secret(source: Source):
         if match := SECRET_VALUE.search(text):
             kind = list(SECRET_VALUES.values())[match.lastindex - 1]
             yield problem(f"The text looks like it holds {kind}", node.lineno)
-        for name, value in _named_values(node):
+        for name, value in named_values(node):
             if isinstance(value, ast.Call) and dotted(value.func).split(".")[-1] == "Param":
                 default = [k.value for k in value.keywords if k.arg == "default"]
                 value = (value.args[:1] or default or [value])[0]
@@ -142,7 +142,7 @@ def _secret(source: Source):
                 yield problem(f"{name} is given as a literal", value.lineno)
 
 
-def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     """The name and value of each assignment, keyword argument, default and dict entry at this node."""
     if isinstance(node, ast.Assign):
         for target in node.targets:

@@ -1,5 +1,6 @@
 """The DAG files: can a pod import them, are they committed, and which connections do they name?"""
 
+import ast
 import json
 import re
 import sys
@@ -9,6 +10,8 @@ from contextlib import suppress
 from tools import answers
 from tools.cluster.doctor import Finding, broken, fine, unknown
 from tools.cluster.helm_values import merged, paths
+from tools.dag_integrity.file_rules import named_values
+from tools.dag_integrity.source import dotted
 from tools.programs import run
 from tools.secrets.connections import read as connections_here
 from tools.secrets.git_server import git
@@ -16,8 +19,8 @@ from tools.secrets.git_server import git
 FOLDER = answers.ROOT / answers.DAGS_SUBPATH
 PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"
 
-# A connection's name in a call: conn_id="shop", PostgresHook("shop"), Connection.get("shop").
-NAMED = re.compile(r"""(?:conn_id\s*=|(?:Hook|get_connection|Connection\.get)\()\s*["']([^"'{]+)["']""")
+# What takes a connection's name first: PostgresHook("shop"), Connection.get("shop").
+TAKES_NAME = re.compile(r"(Hook|get_connection|Connection\.get)$")
 
 
 def dag_files() -> Iterator[Finding]:
@@ -79,7 +82,13 @@ def connection_id(variable: str) -> str:
 def named_connections() -> Iterator[tuple[str, str]]:
     """Yield each connection that a DAG file names in plain text, and where."""
     for path in sorted(FOLDER.rglob("*.py")):
-        text = re.sub("#.*", "", path.read_text(encoding="utf-8", errors="replace"))
-        for found in NAMED.finditer(text):
-            line = text.count("\n", 0, found.start(1)) + 1
-            yield found[1], f"{path.relative_to(answers.ROOT)}:{line}"
+        nodes: list[ast.AST] = []
+        with suppress(SyntaxError, ValueError):  # a finding of its own
+            nodes = list(ast.walk(ast.parse(path.read_bytes())))
+        for node in nodes:
+            values = [value for name, value in named_values(node) if name.endswith("conn_id")]
+            if isinstance(node, ast.Call) and TAKES_NAME.search(dotted(node.func)):
+                values += node.args[:1]
+            for name in [getattr(value, "value", None) for value in values]:
+                if isinstance(name, str) and re.fullmatch("[^{]+", name):
+                    yield name, f"{path.relative_to(answers.ROOT)}:{node.lineno}"
