@@ -134,6 +134,11 @@ def test_as_an_action(installed, foreign, checkout, tmp_path):
     (foreign / "pyproject.toml").write_text('[tool.dag-integrity]\ndags-folder = "elsewhere"\n')
     act(expect=0)
     (foreign / "elsewhere").rename(foreign / "dags")
+    # With the repository alone on the path, its plugins are those of AIRFLOW_HOME, and nothing else of it is a plugin.
+    (foreign / "pyproject.toml").write_text('[tool.dag-integrity]\npath = ["."]\n')
+    (foreign / "include" / "no_plugin.py").write_text("raise SystemExit\n")
+    (foreign / "dags" / "theirs.py").write_text(theirs.replace('"@daily"', "Odd()").replace("import hooks.ours\n", ""))
+    act(expect=0)
     policy = '[tool.dag-integrity]\nowners = ["us"]\noff = ["docs", "timeout"]\n'
     (foreign / "pyproject.toml").write_text(policy)
     assert {line.split(": ")[1] for line in act(expect=1)} == {"import-error"}

@@ -536,20 +536,25 @@ def test_every_set_iterates_the_other_way_round(bake):
 
 
 OTHER_NUMBERS = """
-import random
+import random, secrets
 from pathlib import Path
-from tools.dag_integrity.second import SEED, differ
+from tools.dag_integrity.second import differ, set_numbers
 
-def numbers(seed):
-    random.seed(seed)
+def numbers(*seed):
+    set_numbers()
+    if seed:
+        random.seed(*seed)
     choose = [random.randrange, lambda n: random.choice(range(n)), lambda n: random.sample(range(n), n)]
     choose += [lambda n: random.random(), lambda n: random.uniform(1, 2), lambda n: random.choices("ab")]
+    choose += [secrets.randbelow, lambda n: secrets.choice(range(n))] if not seed else []
+    choose += [lambda n: random.Random(*seed).randrange(n)]
+    choose += [lambda n: random.SystemRandom().randrange(n)] if not seed else []
     return [draw(n) for draw in choose for n in range(2, 40)]
 
-usual, own = numbers(SEED), numbers(7)
+usual, own = numbers(), numbers(7)
 differ(Path("dags").resolve())
-assert numbers(SEED) == numbers(SEED)
-assert [one for one, other in zip(usual, numbers(SEED)) if one == other] == []
+assert numbers() == numbers()
+assert [one for one, other in zip(usual, numbers()) if one == other] == []
 assert own == numbers(7)
 """
 

@@ -12,25 +12,9 @@ from functools import cached_property
 from typing import Any
 
 from . import problem, rule, some
-from .source import FUNCTIONS, Source, dotted, first_line
+from .file_rules import REMOVED_VARIABLES
+from .source import FUNCTIONS, Source, first_line
 
-# Template variables that Airflow 2 had, and what stands for them in Airflow 3.
-REMOVED_VARIABLES = {
-    "execution_date": "logical_date",
-    "conf": "an Airflow Variable, {{ var.value.name }}",
-    "next_ds": "{{ data_interval_end | ds }}",
-    "next_ds_nodash": "{{ data_interval_end | ds_nodash }}",
-    "next_execution_date": "data_interval_end",
-    "prev_ds": "{{ macros.ds_add(ds, -1) }}",
-    "prev_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
-    "prev_execution_date": "prev_data_interval_start_success",
-    "prev_execution_date_success": "prev_data_interval_start_success",
-    "tomorrow_ds": "{{ macros.ds_add(ds, 1) }}",
-    "tomorrow_ds_nodash": "{{ macros.ds_add(ds, 1) | replace('-', '') }}",
-    "yesterday_ds": "{{ macros.ds_add(ds, -1) }}",
-    "yesterday_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
-    "triggering_dataset_events": "triggering_asset_events",
-}
 CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
 CALLBACKS += ("on_skipped_callback",)
 
@@ -56,7 +40,7 @@ class Dag:
     def templated(self) -> list[tuple]:
         """Task, field and value of every templated field."""
         fields = [(task, field) for task in self.dag.tasks for field in task.template_fields or ()]
-        return [(task, field, _of(task, field)) for task, field in fields]
+        return [(task, field, argument_of(task, field)) for task, field in fields]
 
     @cached_property
     def environment(self):
@@ -191,9 +175,15 @@ def _start_date(c: Dag):
 
 @rule("end-date", "dag", "Take end_date out, or write one after start_date")
 def _end_date(c: Dag):
-    """The DAG ends after it starts."""
-    if c.dag.start_date and c.dag.end_date and c.dag.end_date < c.dag.start_date:
-        yield f"end_date {c.dag.end_date:%Y-%m-%d} is before start_date {c.dag.start_date:%Y-%m-%d}"
+    """The DAG, and each of its tasks, ends after it starts."""
+
+    def span(one) -> tuple:
+        return argument_of(one, "start_date") or c.dag.start_date, argument_of(one, "end_date")
+
+    late = [one for one in (c.dag, *c.dag.tasks) if all(span(one)) and span(one)[1] < span(one)[0]]
+    for start, end in [span(one) for one in late[:1]]:
+        wrong = f"end_date {end:%Y-%m-%d} is before start_date {start:%Y-%m-%d}"
+        yield problem(wrong, None if late[0] is c.dag else c.first(late))
 
 
 @rule("catchup", "dag", "Write catchup=False, or True with a max_active_runs", house=True)
@@ -260,7 +250,7 @@ def _callback(c: Dag):
     """Callbacks take one argument, the context."""
     said = set()
     for owner in (c.dag, *c.dag.tasks):
-        for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(_of(owner, kind))]:
+        for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(argument_of(owner, kind))]:
             try:
                 signature = inspect.signature(callback)
             except (TypeError, ValueError):
@@ -279,7 +269,7 @@ def _list(value) -> list:
     return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
 
 
-def _of(task, name: str):
+def argument_of(task, name: str):
     """An attribute of a task, also of one that is mapped."""
     mapped = getattr(task, "partial_kwargs", None)
     return getattr(task, name, None) if mapped is None else mapped.get(name)
@@ -323,8 +313,9 @@ def _branch_targets(c: Dag, task) -> set[str]:
     code = getattr(getattr(task, "python_callable", None), "__code__", None)
     is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
     for node in c.source.nodes if is_branch else ():
-        if isinstance(node, FUNCTIONS) and first_line(node) == code.co_firstlineno:
+        if isinstance(node, (*FUNCTIONS, ast.Lambda)) and first_line(node) == code.co_firstlineno:
             returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+            returned = [node.body] if isinstance(node, ast.Lambda) else returned
             values = [v for r in returned for v in ([r.body, r.orelse] if isinstance(r, ast.IfExp) else [r])]
             texts = {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
             return texts if len(texts) == len(values) else set()
@@ -419,13 +410,13 @@ def _xcom(c: Dag):
     for task, field, value in c.templated:
         calls = [call for text in _texts(value) for call in re.findall(r"xcom_pull\(([^()]*)\)", text)]
         for call in calls:
-            match = re.match(r"\s*(?:task_ids\s*=\s*)?['\"]([\w.-]+)['\"]", call)
+            match = re.match(r"\s*(?:task_ids\s*=\s*)?\[?['\"]([\w.-]+)['\"]", call)
             if match and "dag_id" not in call and match[1] not in known:
                 yield problem(f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task)
     for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
-        if isinstance(node, ast.Call) and dotted(node.func).endswith(".xcom_pull"):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             value = given.get("task_ids", node.args[0] if node.args else None)
-            task_id = value.value if isinstance(value, ast.Constant) else None
-            if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
-                yield problem(f"There is no task {task_id} to pull from", node.lineno)
+            for task_id in [getattr(one, "value", None) for one in getattr(value, "elts", [value])]:
+                if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
+                    yield problem(f"There is no task {task_id} to pull from", node.lineno)

@@ -278,11 +278,11 @@ class Check:
         for path, first in self.firsts.items():
             self.reads[path] = getattr(first, "source", None) or read(path, self.root, self.policy)
         steady = {path for path in paths if self._steady(path)}
-        self.seconds = dict(run("second", [path for path in paths if path not in steady]))
-        self.seconds |= {path: self.firsts[path] for path in steady}
+        self.seconds = {path: self.firsts[path] for path in steady}
+        self.seconds |= run("second", [one for one in paths if not (one in steady or self._failed(one))])
         doubtful = [path for path in paths if self._doubtful(path)]
         self.firsts |= run("first", doubtful, once=True)
-        self.seconds |= run("second", doubtful, once=True)
+        self.seconds |= run("second", [one for one in doubtful if not self._failed(one)], once=True)
         # Of one that seems slow the quickest parse counts, with the machine to itself.
         for _ in range(TRIES):
             slow = [path for path in paths if self._over_budget(path)]
@@ -303,8 +303,9 @@ class Check:
     def _over_budget(self, path: Path) -> bool:
         """Whether importing the file took too long, which a heavy import explains."""
         first = self.firsts[path]
-        slow = isinstance(first, Outcome) and first.seconds > self.policy.import_budget
-        return slow and not first.heavy and not self._names_heavy(path)
+        if isinstance(first, str) or first.late or first.heavy or self._names_heavy(path):
+            return False
+        return first.seconds > self.policy.import_budget
 
     def _names_heavy(self, path: Path) -> bool:
         """Whether the file, or a module of the folder that it imports, imports a heavy module by name."""
@@ -312,7 +313,7 @@ class Check:
         return any(heavy_module(module, self.policy) for module in named)
 
     def _doubtful(self, path: Path) -> bool:
-        first, second = self.firsts[path], self.seconds[path]
+        first, second = self.firsts[path], self.seconds.get(path, "")
         return self._failed(path) or isinstance(second, str) or first.serialized != second.serialized
 
     def _failed(self, path: Path) -> bool:
@@ -321,8 +322,8 @@ class Check:
         return isinstance(first, str) or any(one.rule in UNFINISHED for one in first.findings)
 
     def _say_of_parses(self, path: Path) -> Iterator[Finding]:
-        first, second = self.firsts[path], self.seconds[path]
-        name = self._name(path)
+        first = self.firsts[path]
+        second, name = self.seconds.get(path, first), self._name(path)
         for answer in (first, second):
             if answer == "":
                 wrong = f"Importing the file takes longer than {self.policy.time_limit:g} s"
@@ -423,12 +424,13 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
 def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     """Import Airflow, and of it what the files import: the DAG processor does so before it forks, too."""
     home = os.path.realpath(tempfile.mkdtemp(prefix="dag-integrity-"))
-    plugins = next((folder for folder in policy.path if Path(folder).name == "plugins"), home)
+    plugins = next((one for one in policy.path if Path(one).name == "plugins"), f"{home}/plugins")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     tempfile.tempdir = home
     # Where a repository itself is on the path, it is AIRFLOW_HOME, too, as in Astronomer's image.
     for folder in root.iterdir() if "." in policy.path else ():
-        if folder.is_dir() and folder.name != "logs":  # which Airflow writes
+        # Not what Airflow writes, and not code of the repository's own about all of Airflow
+        if folder.is_dir() and folder.name != "logs" and not (folder / "airflow_local_settings.py").exists():
             Path(home, folder.name).symlink_to(folder)
     # What is set in the shell of the person who calls must not make the findings differ.
     for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:

@@ -42,7 +42,24 @@ OF_PROVIDERS = {
     "amazon": ("boto3", "botocore"), "google": ("google.cloud", "requests"), "jenkins": ("requests",),
     "snowflake": ("pandas", "pyarrow", "snowflake"),
 }  # fmt: skip
-SESSION = re.compile(r"airflow\.(settings\.Session|utils\.session\.create_session)")
+SESSION = re.compile(r"airflow\.(settings\.Session|utils\.session\.(create|provide)_session)")
+# Template variables that Airflow 2 had, and what stands for them in Airflow 3.
+REMOVED_VARIABLES = {
+    "execution_date": "logical_date",
+    "conf": "an Airflow Variable, {{ var.value.name }}",
+    "next_ds": "{{ data_interval_end | ds }}",
+    "next_ds_nodash": "{{ data_interval_end | ds_nodash }}",
+    "next_execution_date": "data_interval_end",
+    "prev_ds": "{{ macros.ds_add(ds, -1) }}",
+    "prev_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
+    "prev_execution_date": "prev_data_interval_start_success",
+    "prev_execution_date_success": "prev_data_interval_start_success",
+    "tomorrow_ds": "{{ macros.ds_add(ds, 1) }}",
+    "tomorrow_ds_nodash": "{{ macros.ds_add(ds, 1) | replace('-', '') }}",
+    "yesterday_ds": "{{ macros.ds_add(ds, -1) }}",
+    "yesterday_ds_nodash": "{{ macros.ds_add(ds, -1) | replace('-', '') }}",
+    "triggering_dataset_events": "triggering_asset_events",
+}
 SECRET_VALUES = {
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----": "a private key",
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b": "an AWS access key",
@@ -162,9 +179,10 @@ def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 )
 def _session(source: Source):
     """No task opens a session on Airflow's own database, which Airflow 3 refuses."""
-    at_parse = set(source.at_parse)
-    for name, node in source.calls(source.nodes):
-        if node not in at_parse and SESSION.fullmatch(name) and node.lineno not in source.either:
+    at_parse, tasks = set(source.at_parse), [node for node in source.nodes if source.is_task(node)]
+    calls = [(name, node) for name, node in source.calls(source.nodes) if node not in at_parse]
+    for name, node in [*calls, *((source.full_name(d), d) for task in tasks for d in task.decorator_list)]:
+        if SESSION.fullmatch(name) and node.lineno not in source.either:
             yield problem(f"{name.split('.')[-1]}() fails when the task runs", node.lineno)
 
 
@@ -235,4 +253,6 @@ class Ruff:
             elif match := re.match(r"(\S+) has been moved to (\S+) since", fix):
                 module = re.sub(r"airflow\.(sdk\.definitions\.param|hooks\.base)$", "airflow.sdk", match[2])
                 fix = f"Write from {module} import {match[1]}"
+            if new := REMOVED_VARIABLES.get(what):
+                fix = f"Write {new}" if new.isidentifier() else "Make it from ds or data_interval_end"
             yield finding("airflow-3", name, line, wrong, CURES.get(what.split(".")[-1]) or fix)

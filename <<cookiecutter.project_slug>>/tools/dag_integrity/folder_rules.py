@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from . import problem, rule, some
+from .dag_rules import argument_of
 
 STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
 # Modules of Python that the Python of this process may lack
@@ -122,15 +123,15 @@ def facts(c) -> dict:
     named = []
     of_sensor = ("external_task_id", "external_task_ids")
     for task in dag.tasks:
-        kinds = {kind.__name__ for kind in type(task).__mro__}
+        kinds = {kind.__name__ for kind in getattr(task, "operator_class", type(task)).__mro__}
         for kind, name, tasks in (
             ("TriggerDagRunOperator", "trigger_dag_id", ()),
             ("ExternalTaskMarker", "external_dag_id", of_sensor),
             ("ExternalTaskSensor", "external_dag_id", of_sensor),
         ):
-            value = getattr(task, name, None) if kind in kinds else None
+            value = argument_of(task, name) if kind in kinds else None
             if isinstance(value, str) and value and "{" not in value:
-                ids = [getattr(task, key, None) for key in tasks]
+                ids = [argument_of(task, key) for key in tasks]
                 flat = [i for one in ids for i in (one if isinstance(one, (list, tuple, set)) else [one])]
                 ids = [i for i in flat if isinstance(i, str) and "{" not in i]
                 named.append((c.line(task), task.task_id, value, ids))

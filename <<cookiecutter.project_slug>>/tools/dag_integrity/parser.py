@@ -8,7 +8,6 @@ import gc
 import hashlib
 import json
 import os
-import random
 import re
 import resource
 import signal
@@ -30,7 +29,7 @@ from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, RefusedAtImport
 from .policy import Policy
-from .second import SEED, differ
+from .second import differ, set_numbers
 from .source import Source
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
@@ -88,6 +87,10 @@ class Parser:
             differ(self.dags)
             DagSerialization.validate_schema = classmethod(lambda *_: None)  # the first process does it
         signal.signal(signal.SIGALRM, self._too_late)
+        # Airflow's handler of a segmentation fault goes back to it, until the time is up.
+        set_handler = signal.signal
+        set_handler(signal.SIGSEGV, signal.SIG_DFL)
+        signal.signal = lambda number, to: number == signal.SIGSEGV or set_handler(number, to)
         self.guard.watch()
 
     def _too_late(self, *_) -> None:
@@ -122,7 +125,7 @@ class Parser:
         outcome = Outcome(None if self.second else read(path, self.root, self.policy))
         os.ftruncate(self.output, 0)
         started = clock(os.getpid())
-        random.seed(SEED)
+        set_numbers()
         self.guard.armed = str(path)
         try:
             dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=False)

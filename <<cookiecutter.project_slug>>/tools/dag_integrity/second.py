@@ -15,6 +15,7 @@ import datetime
 import importlib.machinery
 import os
 import random
+import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -45,18 +46,29 @@ class BackwardFrozenSet(Backward, frozenset):
     pass
 
 
-class Others(random.Random):
-    """Each number is another than random.Random's with this seed; with a seed of the file's own it is not."""
+class Numbers(random.Random):
+    """The same in each run of the checks; others in the second process, but with a seed of the file's own."""
+
+    differ = False
 
     def seed(self, a=None, version: int = 2) -> None:
-        super().seed(a, version)
-        self.shift = a in (None, SEED)
+        super().seed(SEED if a is None else a, version)
+        self.shift = self.differ and a in (None, SEED)
 
     def random(self) -> float:
         return (super().random() + self.shift / 2) % 1
 
     def _randbelow(self, n: int) -> int:
         return (super()._randbelow(n) + self.shift) % (n or 1)
+
+
+def set_numbers() -> None:
+    """Make what is random the first of the Numbers; for good, so do it in a worker."""
+    numbers = Numbers()
+    for name in set(random.__all__) & set(dir(numbers)):
+        setattr(random, name, getattr(numbers, name))
+    random.Random = random.SystemRandom = Numbers
+    secrets.choice, secrets.randbelow = numbers.choice, numbers._randbelow
 
 
 def other_way_round(value, name: str = ""):
@@ -105,9 +117,7 @@ def differ(dags: Path) -> None:
     clock, clock_ns = time.time, time.time_ns
     time.time = lambda: clock() + LATER.total_seconds()
     time.time_ns = lambda: clock_ns() + int(LATER.total_seconds()) * 10**9
-    others = Others()
-    for name in set(random.__all__) & set(dir(others)):
-        setattr(random, name, getattr(others, name))
+    Numbers.differ = True
 
 
 def _reverse_listings() -> None:

@@ -1,0 +1,23 @@
+"""A mapped task starts a DAG that is not there."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+with DAG(
+    dag_id="unknown_dag_mapped",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    start = TriggerDagRunOperator.partial(task_id="start", trigger_dag_id="nowhere")  # expect: unknown-dag
+    start.expand(conf=[{"shop": "north"}, {"shop": "south"}])
+# cure: "nowhere" => "good_retries"
