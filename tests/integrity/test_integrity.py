@@ -480,6 +480,13 @@ def test_what_a_broken_file_may_have_is_not_missing(installed, tmp_path):
     (dags / "unknown_dag_trigger.py").write_text(trigger.replace('"no_such_dag"', '"import_error_name"'))
     report, _ = check(project, expect=1)
     assert [f["rule"] for f in report["findings"]] == ["import-error"]
+    # Names that are computed there.
+    shutil.copy(EXAMPLES / "broken" / "asset_nobody.py", dags)
+    assert [f["rule"] for f in check(project, expect=1)[0]["findings"]] == ["asset", "import-error"]
+    broken = (dags / "import_error_name.py").read_text()
+    (dags / "import_error_name.py").write_text(f"{broken}\nfor shop in ():\n    Asset(f'raw_{{shop}}')\n")
+    assert [f["rule"] for f in check(project, expect=1)[0]["findings"]] == ["import-error"]
+    (dags / "asset_nobody.py").unlink()
     # The fault of a module that it imports, which is where it is said.
     (dags / ".airflowignore").write_text("helpers.py\n")
     (dags / "helpers.py").write_text("LIMIT = = 1\n")

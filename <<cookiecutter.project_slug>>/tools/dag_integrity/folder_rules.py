@@ -21,6 +21,9 @@ STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
 # Modules of Python that the Python of this process may lack
 NEW_STDLIB = {"tomllib", "annotationlib", "compression"}
 
+# A name of an asset or a DAG that is no text: Asset(f"raw_{shop}"), dag_id=name
+COMPUTED = re.compile(r"""(\b(Asset|Dataset|DAG)\(|\b(dag_id|uri)=)\s*(f["']|[a-z_][\w.]*\s*[,)])""")
+
 
 @dataclass
 class Folder:
@@ -59,8 +62,9 @@ class Folder:
         ]
 
     def may_have(self, name: str) -> bool:
-        """Whether a file that could not be parsed has this name in it."""
-        return any(f'"{name}"' in text or f"'{name}'" in text for text in self.unread)
+        """Whether a file that could not be parsed has this name in it, or computes such names."""
+        texts = (f'"{name}"', f"'{name}'")
+        return any(COMPUTED.search(one) or any(text in one for text in texts) for one in self.unread)
 
     def name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
