@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "daily": (1340, 8),
     "tools": (3778, 37),
-    "integrity": (3103, 12),
+    "integrity": (3109, 12),
     "outside": (None, 60),
 }
 

@@ -553,6 +553,7 @@ def numbers(*seed):
         random.seed(*seed)
     choose = [random.randrange, lambda n: random.choice(range(n)), lambda n: random.sample(range(n), n)]
     choose += [lambda n: random.random(), lambda n: random.uniform(1, 2), lambda n: random.choices("ab")]
+    choose += [random.getrandbits, random.randbytes, lambda n: random.shuffle(row := list(range(n))) or row]
     choose += [secrets.randbelow, lambda n: secrets.choice(range(n))] if not seed else []
     choose += [lambda n: random.Random(*seed).randrange(n)]
     choose += [lambda n: random.SystemRandom().randrange(n)] if not seed else []

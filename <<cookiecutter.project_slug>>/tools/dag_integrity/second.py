@@ -58,8 +58,14 @@ class Numbers(random.Random):
     def random(self) -> float:
         return (super().random() + self.shift / 2) % 1
 
+    def getrandbits(self, k: int) -> int:
+        return super().getrandbits(k) ^ (self.shift and k > 0)
+
     def _randbelow(self, n: int) -> int:
-        return (super()._randbelow(n) + self.shift) % (n or 1)
+        shift, self.shift = self.shift, False  # once, not for each of its bits, too
+        number = super()._randbelow(n)
+        self.shift = shift
+        return (number + shift) % (n or 1)
 
 
 def set_numbers() -> None:
