@@ -160,7 +160,7 @@ def _secret(source: Source):
 
 
 def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """The name and value of each assignment, keyword argument, default and dict entry at this node."""
+    """The names and values of the assignment, keyword argument or dict entries that this node is."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
             yield getattr(target, "id", getattr(target, "attr", "")), node.value
