@@ -157,7 +157,7 @@ def helm(namespace, words, given):
         os.execv(real, [real, *sys.argv[1:]])
     elif words[0] in ("upgrade", "rollback"):
         if answer("helm-hangs"):
-            time.sleep(60)
+            time.sleep(float(answer("helm-hangs")))
         if answer("helm-fails"):
             fail(answer("helm-fails"))
         for name in json.loads(answer("scaled.json", "[]")):
@@ -168,6 +168,8 @@ def helm(namespace, words, given):
                     "using apps/v1: .spec.replicas"
                 )
         (STATE / "pods.json").write_text(answer("pods-after.json", "[]"))
+    elif words[:2] == ["list", "--pending"]:
+        print(answer("pending"))
     elif words[0] == "list":
         releases = json.loads(answer("releases.json", "[]"))
         as_table = "".join(f"{release['name']}\tdeployed\t{release.get('chart')}\n" for release in releases)

@@ -87,7 +87,7 @@ def test_deploy_shows_what_the_pods_wait_for(cluster):
 
 
 def test_deploy_gives_up_after_a_while_and_says_why(cluster):
-    cluster["helm-hangs"] = "yes"
+    cluster["helm-hangs"] = "60"
     cluster["pods.json"] = [
         pod("airflow-worker-0", ready=False, claim="quakes-data", containerStatuses=[], conditions=[NO_PLACE]),
         pod("airflow-worker-1", ready=False, containerStatuses=[], conditions=[NO_PLACE]),
@@ -103,6 +103,27 @@ def test_deploy_gives_up_after_a_while_and_says_why(cluster):
     assert "airflow-postgresql-0:" not in printed
 
 
+def test_a_timeout_of_helms_own_is_said_as_that(cluster):
+    """Not as a cluster that does not answer, for Helm got to its end and marked the release as failed."""
+    cluster["helm-fails"] = "Error: UPGRADE FAILED: post-upgrade hooks failed: timed out waiting for the condition"
+    assert "not ready in 15 minutes (TIMEOUT=30 waits longer)" in cluster.make("deploy", expect=2)
+    cluster["helm-fails"] = "Error: UPGRADE FAILED: context deadline exceeded"
+    assert "not ready in 15 minutes (TIMEOUT=30 waits longer)" in cluster.make("deploy", expect=2)
+
+
+def test_helm_is_given_the_time_that_it_takes_for_each_hook(cluster):
+    """Killed while it waits for a Job, it would leave the release pending, and the next deploy would be refused."""
+    cluster["helm-hangs"] = "6"
+    assert "Airflow runs." in cluster.make("deploy", TIMEOUT="0.05")
+
+
+def test_no_answer_in_time_is_not_called_missing_rights(cluster):
+    cluster["unreachable"] = "no answer within 90 s: timed out"
+    printed = cluster.make("deploy", expect=2)
+    assert "the cluster does not answer" in printed
+    assert "you may not" not in printed
+
+
 def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
     cluster["helm-fails"] = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
     assert "Run make rollback, or" in cluster.make("deploy", expect=2)
@@ -112,6 +133,7 @@ def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
     ("state", "environment", "words"),
     [
         ({"helm-version": "v3.18.6"}, {}, "has Helm v3.18.6, the chart needs 3.19"),
+        ({"pending": "airflow"}, {}, "nothing was changed: helm is at work on this release, or was cut off"),
         ({"can-i": "no"}, {}, "you may not do that in namespace etl"),
         ({"unreachable": "Unable to connect to the server: dial tcp 10.0.0.1:443"}, {}, "the cluster does not answer"),
         ({}, {"HELM": "no-such-helm"}, "no-such-helm is not on PATH"),

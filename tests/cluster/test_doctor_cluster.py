@@ -109,6 +109,45 @@ def test_the_wrong_cluster_is_one_finding(project, cluster, diagnosis):
     assert found[what].startswith("To go on there: CONTEXT=there make …")
 
 
+def test_an_empty_table_is_what_airflow_3_prints_for_nothing_and_hides_no_paused_dag(project, cluster, diagnosis):
+    """Recorded from Airflow 3.3: `[]` where there is nothing, an old log line's bracket before it."""
+    cluster.airflow_says("dags list-import-errors", [])
+    cluster.airflow_says("connections list", [])
+    cluster.airflow_says("dags list", [{"dag_id": "extract", "is_paused": "True"}])
+    assert list(diagnosis()) == ["the DAG extract is paused: it shows up and does not run"]
+
+
+def test_a_log_line_in_brackets_is_no_table(cluster, diagnosis):
+    where = ["exec", "deployment/airflow-api-server", "--container=api-server", "--", "sh", "-c"]
+    text = '[2026-11-29T02:37:27] {cli.py:1} INFO - x\n[{"dag_id": "extract", "is_paused": "True"}]\n[1] more\n'
+    cluster.answer_words([*where, "airflow dags list --output json || true"], text)
+    assert list(diagnosis()) == ["the DAG extract is paused: it shows up and does not run"]
+
+
+@pytest.mark.parametrize("mute", ["dags list-import-errors", "connections list"])
+def test_what_cannot_be_looked_at_silences_nothing_else_and_is_not_called_well(project, cluster, mute):
+    where = ["exec", "deployment/airflow-api-server", "--container=api-server", "--", "sh", "-c"]
+    cluster.answer_words([*where, f"airflow {mute} --output json || true"], "Killed\n")
+    report = doctor(project, **cluster.environment)
+    assert f"airflow {mute} prints no table: Killed" in report
+    assert "Nothing is broken" not in report
+    assert "could not be looked at" in report
+    cluster.airflow_says("dags list", [{"dag_id": "extract", "is_paused": "True"}])
+    assert "the DAG extract is paused: it shows up and does not run" in broken(
+        doctor(project, expect=1, **cluster.environment)
+    )
+
+
+def test_a_missing_branch_is_named_by_the_first_fatal_line(cluster, diagnosis):
+    """git-sync's words, recorded: the cause comes before its consequence."""
+    words = "fatal: couldn't find remote ref main\\nfatal: the remote end hung up unexpectedly\\n"
+    cluster.answer(
+        "logs", '{"level":0,"msg":"error syncing repo","error":"Run(git fetch): { stderr: ' + words + '}"}\n'
+    )
+    what = "git-sync in airflow-dag-processor-1: the repository has no branch main"
+    assert diagnosis()[what].startswith("git push -u origin main")
+
+
 # --- Secrets
 
 

@@ -5,6 +5,7 @@ of the published chart) and TIMEOUT (minutes). KUBECTL and HELM say how the tool
 """
 
 import os
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -25,6 +26,10 @@ DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
 ADDRESSES = {"port-forward": "", "nodeport": "http://ANY-NODE:30080, or "}
 UI = ADDRESSES.get(answers.EXPOSE, f"http://{answers.EXPOSE}, or ") + "make ui-forward"
 JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-user")
+# Helm counts its --timeout for each hook, and marks the release as failed when it is over; killed
+# before that, it leaves the release pending. Its process gets the time of the release, of both Jobs and more.
+PATIENCE = 2 + len(JOBS)
+TOO_LATE = "timed out waiting for the condition|context deadline exceeded"
 
 
 def minutes() -> float:
@@ -43,6 +48,9 @@ def check() -> None:
         words = f"nothing was changed: {found[0].what}. With that as it is: FORCE=yes make deploy"
         raise ClusterError(words)
     kubectl("auth", "can-i", "create", "deployments.apps", timeout=30)
+    # Before the Jobs go that another helm may be waiting for.
+    if helm("list", "--pending", "--short", "--filter", f"^{answers.RELEASE}$", timeout=30).strip():
+        raise ClusterError(f"nothing was changed: {tools.BUSY}")
 
 
 def deploy() -> None:
@@ -77,7 +85,7 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
     """Run helm or kubectl and print what changes in the pods; ClusterError says what went wrong."""
     began = time.monotonic()
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60)
+        running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60 * PATIENCE)
         while not wait([running], 2).done:
             with suppress(ClusterError):
                 for pod in pods():
@@ -88,8 +96,9 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
     if not ended.returncode:
         return
     words = tools.plain_words(tool, ended.stderr)
-    if ended.returncode == 124:
-        words = f"not ready in {minutes():g} minutes (TIMEOUT=30 waits longer)"
+    if ended.returncode == 124 or re.search(TOO_LATE, ended.stderr):
+        last = ended.stderr.strip().splitlines()[-1].removeprefix("Error: ").removeprefix("error: ")
+        words = f"not ready in {minutes():g} minutes (TIMEOUT=30 waits longer). {tool}: {last}"
     with suppress(ClusterError):
         words += "".join(f"\n  {pod.name}: {pod.words}" for pod in pods() if not pod.ready)
     raise ClusterError(f"{words}\n  More: make status (pods and volumes), make doctor")

@@ -12,6 +12,10 @@ from functools import partial
 from tools import answers
 from tools.programs import run
 
+# Two things that Helm cannot tell apart.
+BUSY = "helm is at work on this release, or was cut off. If somebody deploys now (make status), wait for "
+BUSY += "that. If not: Run make rollback, or, if there was no release before it, make undeploy (the data "
+BUSY += "stays); then make deploy again"
 # What people see when a laptop is not connected to the right cluster; the first that fits wins.
 FAILURES = {
     "current-context|localhost:8080|no configuration has been provided": "{tool} points at no cluster. "
@@ -20,11 +24,10 @@ FAILURES = {
     "Choose one of {tool} config get-contexts",
     "Unauthorized|must be logged in|getting credentials|token has expired": "the cluster does not accept "
     "{tool}'s login. Log in again the way your cluster asks for it",
-    "Forbidden|forbidden|^no( |$)": "you may not do that in namespace {namespace}; ask whoever runs the "
+    r"Forbidden|forbidden|^no( - .*)?$": "you may not do that in namespace {namespace}; ask whoever runs the "
     "cluster for the role ({words})",
     "usermod -a -G microk8s": "you may not use microk8s yet: sudo usermod -aG microk8s $USER, log in again",
-    "another operation": "an earlier run of helm was cut off. Run make rollback, or, if there was no release "
-    "before it, make undeploy (the data stays); then make deploy again",
+    "another operation": BUSY,
     r"conflict with .*spec\.replicas": "somebody has set a number of pods ({words}). To keep it, write it "
     "into helm/values.yaml as replicas; for the number that is there: FORCE_CONFLICTS=yes make deploy",
     "conflict with": "{words}\n  To take that over: FORCE_CONFLICTS=yes",

@@ -46,7 +46,7 @@ def blocking() -> list[Finding]:
 def main(offline: bool) -> int:
     in_ci = (chart,) if os.environ.get("CI") else ()
     sys.stdout.reconfigure(errors="replace")
-    to_fix = 0
+    to_fix = unseen = 0
     with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
         for found in pool.map(findings, (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))):
             for finding in found:
@@ -54,10 +54,14 @@ def main(offline: bool) -> int:
                 if finding.fix:
                     print(f"    {finding.fix}", flush=True)
                 to_fix += finding.ok is False
+                unseen += finding.ok is None
     if to_fix:
         before = f" ENV={answers.ENV} comes before each make command." if answers.ENV else ""
         print(f"\nTo fix: {to_fix}, from the top.{before} More in docs/troubleshooting.md.")
         return 1
+    if unseen:
+        print(f"\nNo fault was found; what could not be looked at ({MARKS[None]}): {unseen}, see above.")
+        return 0
     print("\nNothing is broken, as far as can be seen from here.")
     return 0
 

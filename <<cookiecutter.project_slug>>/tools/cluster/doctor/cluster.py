@@ -1,7 +1,9 @@
 """The cluster: its Secrets, its pods, what the container that fetches DAGs says, what Airflow lists."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from tools import answers
 from tools.cluster import apply_secrets
@@ -27,15 +29,14 @@ def cluster_state() -> Iterator[Finding]:
         show_cluster(where.append)
         yield fine(where[0])
         found = pods()
-        try:
-            there = yield from cluster_secrets(found)
-        except ClusterError as problem:  # not everybody may read Secrets
-            yield unknown(f"the Secrets: {problem}")
-        yield from pod_problems(found)
+        # Not everybody may read Secrets; what one of these cannot see is no reason not to look at the others.
+        there = yield from looked("the Secrets", cluster_secrets, found)
+        yield from looked("the pods", pod_problems, found)
         if any(pod.ready for pod in found if "-api-server-" in pod.name):
-            yield from dags_in_airflow()
-            in_database = [row["conn_id"].lower() for row in airflow_table("connections list")]
-            if there is not None:
+            errors = yield from looked("import errors", import_errors)
+            yield from looked("DAGs", dags_in_airflow, errors)
+            in_database = yield from looked("connections in Airflow's database", stored_connections)
+            if there is not None and in_database is not None:
                 known = {*in_database, *(connection_id(key) for _, key in there)}
     except WrongClusterError as problem:
         what, _, fix = str(problem).partition(" Nothing was changed. ")
@@ -43,6 +44,14 @@ def cluster_state() -> Iterator[Finding]:
     except ClusterError as problem:
         yield unknown(f"the cluster: {problem}")
     yield from connections(known)
+
+
+def looked(what: str, check: Callable[..., Iterator[Finding]], *words: object) -> Iterator[Finding]:
+    """Yield what a check finds, return what it returns; that it cannot look is a finding, and None."""
+    try:
+        return (yield from check(*words))
+    except (ClusterError, KeyError, ValueError) as problem:
+        yield unknown(f"{what}: {problem}")
 
 
 def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
@@ -143,20 +152,28 @@ def airflow_table(words: str) -> list[dict]:
     # `list-import-errors` fails when it has something to list.
     script = f"airflow {words} --output json || true"
     printed = kubectl("exec", API_SERVER, "--container=api-server", "--", "sh", "-c", script, timeout=90)
-    start = printed.find("[{")  # log lines may come first
-    if start >= 0:
-        return json.loads(printed[start : printed.rfind("]") + 1])
+    # Log lines may come first, and may start with a bracket, too; an empty table is [].
+    for start in [match.start() for match in re.finditer(r"^\[", printed, re.MULTILINE)]:
+        with suppress(ValueError):
+            table, _ = json.JSONDecoder().raw_decode(printed, start)
+            if all(isinstance(row, dict) for row in table):
+                return table
     if "No data found" in printed:
         return []
     raise ClusterError(f"airflow {words} prints no table: {printed.strip()[-200:]}")
 
 
-def dags_in_airflow() -> Iterator[Finding]:
-    """Ask Airflow which DAGs it has, which files it cannot import, and which DAGs are switched off."""
+def import_errors() -> Iterator[Finding]:
+    """Ask Airflow which files it cannot import; return whether there are any."""
     errors = airflow_table("dags list-import-errors")
     for error in errors:
         words = str(error.get("error") or error.get("stacktrace") or "?").strip().splitlines()[-1]
         yield broken(f"Airflow cannot import {error.get('filepath', 'a file')}: {words}", "make test")
+    return bool(errors)
+
+
+def dags_in_airflow(errors: bool | None) -> Iterator[Finding]:
+    """Ask Airflow which DAGs it has, which are off; ``errors``: some files could not be imported."""
     dags = airflow_table("dags list")
     if not dags and not errors:
         yield broken("Airflow knows no DAG yet", "wait a minute; then see what pods have: make pod-dags")
@@ -164,5 +181,11 @@ def dags_in_airflow() -> Iterator[Finding]:
         fix = f"{KUBECTL} exec {API_SERVER} -- airflow dags unpause {name}; days that another DAG published "
         fix += f"""meanwhile it does not make up for: make trigger DAG={name} CONF='{{"partition": "DAY"}}'"""
         yield broken(f"the DAG {name} is paused: it shows up and does not run", fix)
-    if dags and not errors:
+    if dags and errors is False:
         yield fine(f"Airflow lists {', '.join(sorted(dag['dag_id'] for dag in dags))}")
+
+
+def stored_connections() -> Iterator[Finding]:
+    """Return the connections that Airflow's database holds."""
+    yield from ()
+    return [row["conn_id"].lower() for row in airflow_table("connections list")]

@@ -111,6 +111,8 @@ def meanings() -> Iterator[tuple[str, str, str]]:
     yield "Authentication failed|Access denied|returned error: 403", refused, new
     untrusted = f"{host}'s certificate is not one that this machine trusts"
     yield "certificate", untrusted, "install your company's certificate authority, here and in the pods"
+    push = f"git push -u origin {answers.GIT_BRANCH}, or correct it in pyproject.toml and helm/values.yaml"
+    yield "couldn't find remote ref", f"the repository has no branch {answers.GIT_BRANCH}", push
     missing = f"{host} has no repository {path} that this login may see"
     not_there = "epository not found|could not be found|' not found|does not appear to be a git repository"
     seen = {"ssh-deploy-key": f", or {register}", "github-app": ", or let the App's installation see it"}
@@ -123,5 +125,7 @@ def explained(words: str) -> tuple[str, str]:
         if re.search(sign, words):
             return meaning, fix
     lines = [line.strip() for line in re.split(r"\n|\\n", words) if line.strip(' "}')]
-    last = lines[-1] if lines else "no reason given"
-    return f"git says: {last}", "git ls-remote shows the same; the lines before may say more"
+    # The first fatal line is the cause ("couldn't find remote ref"), the last one its consequence.
+    fatal = [line for line in lines if re.search("fatal: |^error: ", line)]
+    words = next(iter(fatal), lines[-1] if lines else "no reason given")
+    return f"git says: {words}", "git ls-remote shows the same; the lines before may say more"
