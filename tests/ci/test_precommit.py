@@ -386,3 +386,36 @@ def test_scan_without_git_says_so(bake_fresh, environment):
     result = Repository(project, environment | {"GIT_CEILING_DIRECTORIES": str(project.parent)}).scan()
     assert result.returncode != 0
     assert "git cannot read the history" in result.stdout
+
+
+def test_scan_does_not_call_a_damaged_history_clean(unguarded, private_key):
+    """git ends at the first object that is missing: what it listed until then is not everything."""
+    unguarded.write("helm/id", private_key("openssh"))
+    blob = unguarded.run("git", "rev-parse", ":helm/id").stdout.strip()
+    unguarded.commit("--no-verify")
+    tree = unguarded.run("git", "rev-parse", "HEAD^{tree}").stdout.strip()
+    for name in (blob, tree):
+        (unguarded.path / ".git/objects" / name[:2] / name[2:]).unlink()
+        result = unguarded.scan()
+        assert result.returncode != 0, result.stdout
+        assert "git cannot read the history" in result.stdout
+        assert "No commit has a secret" not in result.stdout
+
+
+def test_scan_reads_what_a_replacement_hides(unguarded, private_key):
+    unguarded.write("helm/id", private_key("openssh"))
+    unguarded.write("note.txt", "an innocent word\n")
+    unguarded.commit("--no-verify")
+    hidden, shown = (unguarded.run("git", "rev-parse", f":{name}").stdout.strip() for name in ("helm/id", "note.txt"))
+    unguarded.run("git", "replace", hidden, shown)
+    result = unguarded.scan()
+    assert result.returncode != 0
+    assert "helm/id:1: a private key" in result.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--histroy"], ["--history", "x"], ["no-such-file"]], ids=str)
+def test_scan_that_looked_at_nothing_is_no_success(unguarded, words):
+    result = unguarded.run(sys.executable, "tools/secrets/scan.py", *words, check=False)
+    assert result.returncode == 2
+    assert "No commit has a secret" not in result.stdout
+    assert "Usage: scan.py FILE" in result.stdout or "no-such-file" in result.stdout

@@ -7,6 +7,7 @@ Exit code 0: nothing found. 1: something found, one line each. 2: could not look
 """
 
 import base64
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# What a replacement (git replace) hides is pushed all the same.
+os.environ["GIT_NO_REPLACE_OBJECTS"] = "1"
 FOLDER = "secrets"
+WHOLE = "git fsck says what is damaged; a fresh clone, without --filter and --depth, has everything"
 ALLOWED = f"{FOLDER}/.gitignore"
 
 KEY_KINDS = ("", "OPENSSH ", "RSA ", "EC ", "DSA ", "ENCRYPTED ")
@@ -64,7 +68,7 @@ def check_files(paths: list[str]) -> Iterator[str]:
     for path in paths:
         if is_secret_path(path):
             yield f"{path}: {FOLDER}/ never enters git. Undo with: git rm --cached -- {path}"
-        elif Path(path).is_file():
+        elif not (Path(path).is_dir() or Path(path).is_symlink()):  # a submodule; a name
             for line, what in problems(Path(path).read_bytes(), own):
                 yield f"{path}:{line}: {what}. Take it out, and make a new one if it was ever pushed."
 
@@ -84,10 +88,15 @@ def blobs() -> Iterator[tuple[str, str, bytes]]:
         subprocess.Popen([*here, "cat-file", form], stdin=listed.stdout, stdout=subprocess.PIPE) as printed,
     ):
         for header in printed.stdout:
+            if header.endswith(b" missing\n"):
+                raise ValueError(f"the object {header.split()[0].decode()} is not in this clone: {WHOLE}.")
             kind, size, name, path = header.decode(errors="replace").rstrip("\n").split(" ", 3)
             content = printed.stdout.read(int(size) + 1)[:-1]
             if kind == "blob":
                 yield name, path, content
+    # Where git stopped early, what it had listed until then is not the history.
+    if listed.returncode or printed.returncode:
+        raise ValueError(f"git stopped before the end (its words are above): {WHOLE}.")
 
 
 def check_history() -> Iterator[str]:
@@ -112,10 +121,14 @@ def check_history() -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     """Run the check that the arguments ask for and return the exit code."""
     history = arguments == ["--history"]
+    if not arguments or (not history and any(word.startswith("-") for word in arguments)):
+        print("Nothing was looked at. Usage: scan.py FILE ... | scan.py --history", file=sys.stderr)
+        return 2
     try:
         found = list(dict.fromkeys(check_history() if history else check_files(arguments)))
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        print(f"git cannot read the history: {getattr(error, 'stderr', error)}".strip(), file=sys.stderr)
+        words = str(getattr(error, "stderr", error)).strip()
+        print(f"{'git cannot read the history' if history else 'cannot be read'}: {words}", file=sys.stderr)
         return 2
     for line in found:
         print(line, file=sys.stderr)
