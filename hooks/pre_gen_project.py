@@ -62,6 +62,11 @@ TAKEN_MODULES = frozenset(
 )
 # What the project keeps at its root, besides the DAGs.
 TAKEN_FOLDERS = frozenset(["tests", "helm", "tools", "docs", "secrets", "notebooks", "build"])
+TAKEN_FILES = frozenset(
+    "agents.md dockerfile makefile pyproject.toml readme.md renovate.json requirements-image.lock requirements.lock".split()
+)
+# A volume that is mounted over one of these hides what a container needs; what is below /tmp goes with the pod.
+SYSTEM = r"bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|run|sbin|sys|tmp|usr|var/(log|run|tmp)"
 
 LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -188,6 +193,8 @@ def check_places(answers):
         yield f"dags_subpath: {subpath!r} must be a folder inside the repository, such as dags or airflow/dags"
     elif subpath.split("/")[0].lower() in TAKEN_FOLDERS:
         yield f"dags_subpath: {subpath.split('/')[0]!r} is a folder of the project itself; take another, such as dags"
+    elif subpath.split("/")[0].lower() in TAKEN_FILES:
+        yield f"dags_subpath: {subpath.split('/')[0]!r} is a file of the project itself; take a folder, such as dags"
     if not re.fullmatch(LABEL, namespace):
         yield f"namespace: {namespace!r} must be lower-case letters, digits and hyphens, at most 63 (airflow)"
     if expose not in ("port-forward", "nodeport") and not (
@@ -209,6 +216,8 @@ def check_data_root(answers):
         )
     elif re.match(r"file:///opt/airflow(/(dags|logs)(/|$)|$)", root):
         yield f"data_root: {root} is a folder that Airflow needs for itself; take file:///opt/airflow/data"
+    elif re.match(rf"file:///(({SYSTEM})(/|$)|(opt|var)$)", root):
+        yield f"data_root: {root} is a folder that the container itself needs; take file:///opt/airflow/data"
 
 
 def check_derived(answers):

@@ -56,6 +56,7 @@ REFUSED = {
     ],
     "dags_subpath": [
         "", "/dags", "dags/", "a//b", "..", "../dags", "a/../b", ".", "./dags", "a b", "a\\b", "tests", "tests/dags", "Tests",
+        "Makefile", "makefile/dags", "README.md", "pyproject.toml", "Dockerfile", "requirements.lock", "AGENTS.md",
         "helm", "tools", "docs", "secrets", "notebooks", ".git", ".github/dags", "$(id)", "-x", "a" * 101,
     ],
     "namespace": ["", "Airflow", "-a", "a-", "a_b", "a.b", "a" * 64, "a b", "$(id)"],
@@ -67,7 +68,8 @@ REFUSED = {
         "", "/opt/data", "data", "file://data", "file://host", "file:///", "file:///a/", "file:///a/../b", "file:///a b",
         "s3://", "s3://B/x", "s3://bucket/", "s3://user:secret@bucket/x", "gs:bucket", "abfs://", "http://x/y", "s3a://bucket",
         "file:///opt/airflow", "file:///opt/airflow/dags", "file:///opt/airflow/dags/data", "file:///opt/airflow/logs",
-        "file:///data/$(id)", "file:///a\n",
+        "file:///data/$(id)", "file:///a\n", "file:///etc", "file:///usr/share/x", "file:///opt", "file:///proc", "file:///tmp",
+        "file:///tmp/data", "file:///var", "file:///var/tmp/x", "file:///home/airflow/data", "file:///dev/shm",
     ],
 }  # fmt: skip
 
@@ -96,7 +98,8 @@ ACCEPTED = {
     "namespace": ["a", "airflow-2", "1a", "a" * 63],
     "expose": ["nodeport", "airflow.example.com", "a.b", "a-1.example.co.uk"],
     "data_root": [
-        "file:///data", "file:///opt/airflow/data", "s3://bucket", "s3://my.bucket/a/b=c", "gs://bucket/x",
+        "file:///data", "file:///opt/airflow/data", "file:///mnt/data", "file:///srv", "file:///var/lib/etl", "file:///opt/x",
+        "file:///tmpfs", "file:///etcetera", "s3://bucket", "s3://my.bucket/a/b=c", "gs://bucket/x",
         "abfs://container@account.dfs.core.windows.net/x", "abfs://container",
     ],
 }  # fmt: skip

@@ -14,6 +14,7 @@ import yaml
 from cookiecutter.generate import is_copy_only_path
 from cookiecutter.main import cookiecutter
 
+from hooks.pre_gen_project import check_places
 from tests.bake.combinations import CHOICES, all_pairs, readable
 from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, run
 
@@ -228,3 +229,18 @@ def test_two_bakes_are_the_same(bake, bake_fresh):
     assert files_of(one) == files_of(other)
     for name in files_of(one):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_every_name_at_the_root_of_a_project_is_refused_as_folder_of_dags(bake):
+    for path in bake().iterdir():
+        if path.name != "dags":
+            answers = {"dags_subpath": path.name, "namespace": "a", "expose": "port-forward"}
+            assert list(check_places(answers)), path.name
+
+
+def test_what_is_secret_or_large_stays_out_of_an_image(bake):
+    """Each line of .gitignore that is about secrets or about a machine's own state is one of .dockerignore, too."""
+    ignored = (bake() / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {"/secrets/", "/.env", "/.airflow/", "/.venv/", "/.git/", "**/*.pem", "**/*.key"} <= set(ignored)
+    by_git = [line for line in (bake() / ".gitignore").read_text(encoding="utf-8").splitlines() if line[:1] == "/"]
+    assert {line for line in by_git if not line.startswith("/secrets/")} <= set(ignored)
