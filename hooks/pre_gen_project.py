@@ -62,9 +62,8 @@ TAKEN_MODULES = frozenset(
 )
 # What the project keeps at its root, besides the DAGs.
 TAKEN_FOLDERS = frozenset(["tests", "helm", "tools", "docs", "secrets", "notebooks", "build"])
-TAKEN_FILES = frozenset(
-    "agents.md dockerfile makefile pyproject.toml readme.md renovate.json requirements-image.lock requirements.lock".split()
-)
+TAKEN_FILES = frozenset(["agents.md", "dockerfile", "makefile", "pyproject.toml", "readme.md", "renovate.json"])
+TAKEN_FILES |= {"requirements-image.lock", "requirements.lock"}
 # A volume that is mounted over one of these hides what a container needs; what is below /tmp goes with the pod.
 SYSTEM = r"bin|boot|dev|etc|home|lib|lib32|lib64|proc|root|run|sbin|sys|tmp|usr|var/(log|run|tmp)"
 

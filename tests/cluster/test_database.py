@@ -32,6 +32,8 @@ def database(cluster):
             return subprocess.run(command, env=environment, capture_output=True, text=True, check=check).stdout.split()
 
         query("CREATE TABLE dag (dag_id text PRIMARY KEY)")
+        query("CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
+        query("INSERT INTO alembic_version VALUES ('29ce7909c52b')")
         query("INSERT INTO dag VALUES ('extract'), ('transform')")
         yield query
 
@@ -91,6 +93,33 @@ def test_a_backup_that_fails_leaves_the_one_before(cluster, database):
     printed = cluster.make("backup", expect=2, FILE=str(file))
     assert "password authentication failed" in printed
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("size", ["0", "100"])
+def test_an_exec_that_ends_early_with_0_replaces_no_backup(cluster, database, size):
+    """kubernetes#124571: kubectl exec cuts what it carries, and says that all went well."""
+    file = cluster.project / "secrets/backups/first.dump"
+    cluster.make("backup", FILE=str(file))
+    before = file.read_bytes()
+    cluster["exec-cuts"] = size
+    assert "arrived cut or changed" in cluster.make("backup", expect=2, FILE=str(file))
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["first.dump"]
+    printed = cluster.make("restore", expect=2, FILE=str(file), CONFIRM="yes")
+    assert "whether the database was replaced is unknown" in printed
+    assert "Restored." not in printed
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE alembic_version", "DELETE FROM alembic_version"])
+def test_a_dump_of_something_else_changes_nothing(cluster, database, statement):
+    file = cluster.project / "secrets/backups/first.dump"
+    database(statement)
+    cluster.make("backup", FILE=str(file))
+    database("INSERT INTO dag VALUES ('later')")
+    printed = cluster.make("restore", expect=2, FILE=str(file), CONFIRM="yes")
+    assert "no dump of an Airflow database" in printed
+    assert database("SELECT count(*) FROM dag") == ["3"]
+    assert sorted(database("SELECT datname FROM pg_database WHERE NOT datistemplate", "template1")) == ["postgres"]
 
 
 def test_git_takes_no_backup_and_restore_asks_which(cluster, database):
