@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "daily": (1340, 8),
     "tools": (3872, 37),
-    "integrity": (3109, 12),
+    "integrity": (3118, 12),
     "outside": (None, 61),
 }
 

@@ -685,3 +685,18 @@ def test_table(installed):
     assert header.split() == ["DAG", "FILE", "SCHEDULE", "TASKS", "PARSE", "MS", "FINDINGS"]
     assert re.match(r"extract +dags/extract.py +0 0 \* \* \* \(partitions\) +\d+ +\d+ +0$", extract)
     assert re.match(r"transform +dags/transform.py +asset earthquakes_raw \(partitions\) +\d+ +\d+ +0$", transform)
+
+
+def test_nothing_checked_is_no_success(installed, tmp_path):
+    """A DAG whose module does not import is not there: the finding is of the module, and was left out."""
+    project = shutil.copytree(installed(), tmp_path / "project", symlinks=True)
+    command = [".venv/bin/python", "-m", "tools.dag_integrity"]
+    assert "There is no DAG nope" in run([*command, "--dag", "nope"], cwd=project, expect=2)
+    assert "no file was named" in run([*command, "--static"], cwd=project, expect=2)
+    assert "dags" in run([*command, "--static", "dags"], cwd=project, expect=2)
+    assert "none.py" in run([*command, "--static", "none.py"], cwd=project, expect=2)
+    with (project / "dags/my_etl/earthquakes/source.py").open("a", encoding="utf-8") as module:
+        module.write("import no_such_module\n")
+    printed = run([*command, "--dag", "extract"], cwd=project, expect=1)
+    assert "dags/my_etl/earthquakes/source.py" in printed
+    assert "import-error" in printed

@@ -84,7 +84,7 @@ def restore(file: Path) -> None:
     print(f"{file} takes the place of the database; what is there now stays beside it, as {old}.")
     confirm("yes", "Tasks that run now will fail. Go on?")
     if in_database(RESTORE, old, source=file) != f"restored {old}":
-        raise ClusterError("kubectl exec ended early; whether the database was replaced is unknown. Try again")
+        raise ClusterError("kubectl ended early; whether the database was replaced is unknown: try again")
     kubectl.restart()
     print(f"Restored. The database before is {old}; when it is no longer needed: DROP DATABASE {old}")
 

@@ -30,6 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rules", action="store_true", help="list the rules")
     parser.add_argument("--root", type=Path, default=Path(), help="the repository (default: this folder)")
     options = parser.parse_args(arguments)
+    if options.static and not (options.files and all(path.is_file() for path in options.files)):
+        missing = ", ".join(str(path) for path in options.files if not path.is_file()) or "no file was named"
+        print(f"--static checks the files that it is given: {missing}", file=sys.stderr)
+        return 2
     started = time.perf_counter()
     try:
         root = options.root.resolve()
@@ -66,8 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _only(report: Report, dag_id: str) -> Report:
     dags = [dag for dag in report.dags if dag["dag_id"] == dag_id]
     files = {dag["file"] for dag in dags} | {file for file in report.files if Path(file).stem == dag_id}
-    if not files:
-        raise PolicyError(f"There is no DAG {dag_id}; --table lists the DAGs.")
+    if not dags:  # any finding may be why it is not there: of a module that it imports, for example
+        if not report.findings:
+            raise PolicyError(f"There is no DAG {dag_id}; --table lists the DAGs.")
+        return Report(report.findings, [], report.files)
     return Report([one for one in report.findings if one.file in files], dags, sorted(files))
 
 
