@@ -279,6 +279,15 @@ def test_a_pod_of_a_replica_set_that_is_replaced_is_no_finding(project, cluster)
     assert "pods of release airflow: 3, all of them ready" in doctor(project, **cluster.environment)
 
 
+def test_a_container_that_runs_and_is_not_ready_yet_starts(project, cluster):
+    """Recorded: until the startup probe passes, `started` is false and `state` is running."""
+    starting = pod("airflow-api-server-2", "api-server", ready=False, running={"startedAt": "2026-11-29T02:40:00Z"})
+    cluster.pods_are(*WELL, starting)
+    report = doctor(project, **cluster.environment)
+    assert f"{EN_DASH} not ready yet: airflow-api-server-2: starts" in report
+    assert "waits for a node" not in report
+
+
 def test_a_pod_that_waits_for_its_volume_says_so(cluster, diagnosis):
     waiting = pod("airflow-worker-0", "worker", ready=False)
     waiting["spec"] = {"volumes": [{"persistentVolumeClaim": {"claimName": "my-etl-data"}}]}

@@ -121,7 +121,8 @@ def waiting_for(item: dict) -> tuple[str, str]:
         if ended.get("exitCode"):
             return f"{name}: ended with {ended['exitCode']} {ended.get('reason', '')}".strip(), name
     running = [container["name"] for container in first if container.get("state", {}).get("running")]
-    if running or any(container.get("started") for container in containers):
+    # Until its startup probe has passed, a container runs and is not "started".
+    if running or any(container.get("state", {}).get("running") for container in containers):
         return f"runs {running[0]}" if running else "starts", ""
     return "waits for a node, its image" + (f" or its volume: {claims}" if claims else ""), ""
 
