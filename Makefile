@@ -26,6 +26,7 @@ help: ## This list
 .venv/.installed: requirements.lock | $(filter .tools/bin/uv,$(UV))
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
 .PHONY: demo
@@ -74,14 +75,18 @@ lint: .venv/.installed ## Check the style of the template's own code
 
 .PHONY: lock
 lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project's dependencies again
-	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  $(UPGRADE) --group dev pyproject.toml -o requirements.lock
 	@$(MAKE) --no-print-directory .venv/.installed
 	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/stock_image.py
 	@$(BIN)/python scripts/lock_project.py UPGRADE=$(UPGRADE)
-	@$(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
+
+.PHONY: wheel
+wheel: .venv/.installed ## Build the projects' wheel from src/, and write its version and hash where they stand
+	@$(BIN)/python scripts/wheel.py
 
 .PHONY: copier
 copier: .venv/.installed ## Write copier.yml again from cookiecutter.json

@@ -279,7 +279,7 @@ def measure_few(project, runs):
     imports, ten = rounds(
         runs,
         lambda: project.seconds("-c", IMPORT),
-        lambda: project.seconds("-m", "tools.dag_integrity"),
+        lambda: project.seconds("-m", "dag_integrity"),
     )
     line("importing Airflow", imports)
     line("make integrity, 10 DAGs", ten, f"{ratio(ten, imports):.2f} times that (aim: 1.5)")

@@ -4,7 +4,6 @@ Run by cookiecutter's own interpreter, inside the new project. Whatever is optio
 cookiecutter remove the project.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -35,10 +34,8 @@ def made_by_cruft_for_a_comparison(answers, project):
 
 
 def remove_what_was_not_chosen():
-    """Remove the folders whose only file was not chosen, and bytecode, which a checkout of the template may have."""
-    for path in Path("tools").rglob("*.py[co]"):
-        path.unlink()
-    for folder in (Path(".github/workflows"), Path(".github"), *Path("tools").rglob("__pycache__")):
+    """Remove the folders whose only file was not chosen."""
+    for folder in (Path(".github/workflows"), Path(".github")):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
@@ -56,21 +53,15 @@ def start_repository(branch):
 
 
 def make_keys():
-    """Run the project's own tools/secrets/keys.py, which prints what it made; return whether all keys are there."""
+    """Run the keys module of the wheel in vendor/, which prints what it made; return whether all keys are there."""
     try:
-        from tools.secrets import keys
+        sys.path[:0] = [str(wheel.resolve()) for wheel in Path("vendor").glob("*.whl")]
+        from etl_tools.secrets import keys
 
         return keys.main() == 0
     except (OSError, ImportError) as error:
-        print(f"Warning: tools/secrets/keys.py: {error}")
+        print(f"Warning: no keys were made: {error}")
         return False
-
-
-def write_checksums():
-    """Write down the tools' sums, in the form of `sha256sum`: `make lint` names the files that were edited later."""
-    tools = sorted(path for path in Path("tools").rglob("*") if path.is_file() and path.name != "SHA256SUMS")
-    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.as_posix()}\n" for path in tools)
-    Path("tools/SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 
 def not_ignored_secrets():
@@ -85,10 +76,7 @@ def not_ignored_secrets():
 def main(comparison=False):
     """Do the steps; every warning comes with what to do about it. A comparison, or an update, needs no keys."""
     answers, project = json.loads(ANSWERS), Path.cwd()
-    sys.dont_write_bytecode = True  # no __pycache__ in a new project
-    sys.path.insert(0, ".")
     remove_what_was_not_chosen()
-    write_checksums()
     if comparison or made_by_cruft_for_a_comparison(answers, project):
         return
     warnings = [start_repository(answers["git_branch"])]

@@ -13,7 +13,7 @@ import yaml
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PINS = TEMPLATE / "cookiecutter.json"
-# Pin → package on PyPI. pandas has left Python 3.10 behind, so that one has a pin of its own.
+# Pin → package on PyPI.
 PACKAGES = {
     "_airflow_version": "apache-airflow",
     "_pandas_version": "pandas",
@@ -22,11 +22,9 @@ PACKAGES = {
     "_pre_commit_hooks_version": "pre-commit-hooks",
     "_pytest_version": "pytest",
     "_ruff_version": "ruff",
-    "_tomli_version": "tomli",
     "_uv_version": "uv",
     "_yamllint_version": "yamllint",
 }
-FOR_OLD_PYTHON = {"_pandas_version_python310": ("pandas", "3.10")}
 CHARTS = "https://airflow.apache.org/index.yaml"
 GITHUB = "https://github.com"
 
@@ -106,8 +104,6 @@ def newest(old):
         return {pin: versions[package] for pin, package in PACKAGES.items()}
 
     ask(packages)
-    for pin, (package, python_version) in FOR_OLD_PYTHON.items():
-        ask(lambda: {pin: newest_packages([package], python_version)[package]})  # noqa: B023
     ask(lambda: {"_chart_version": newest_chart()})
     ask(lambda: {"_helm_version": newest_action("helm/helm").rpartition("v")[2]})
     for pin, value in old.items():

@@ -1,4 +1,4 @@
-"""Write down what the stock image of the pinned Airflow brings (`make lock`): tools/dag_integrity/stock_image.txt.
+"""Write down what the stock image of the pinned Airflow brings (`make lock`): src/dag_integrity/stock_image.txt.
 
 The extras are the default of AIRFLOW_EXTRAS in the Dockerfile of Airflow's repository, which its released images are
 built with. Their resolution says which distributions come with them.
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
-LIST = TEMPLATE / "<<cookiecutter.project_slug>>/tools/dag_integrity/stock_image.txt"
+LIST = TEMPLATE / "src/dag_integrity/stock_image.txt"
 EXTRAS = (
     "aiobotocore,amazon,async,celery,cncf-kubernetes,common-io,common-messaging,docker,elasticsearch,fab,ftp,git,"
     "google,google-auth,graphviz,grpc,hashicorp,http,ldap,microsoft-azure,mysql,odbc,openlineage,pandas,postgres,"

@@ -152,7 +152,7 @@ def run(command, cwd, expect=0, **environment_variables):
 
 def secret_manifests(project):
     """Return the Secrets of a project as kubectl gets them."""
-    printed = run([sys.executable, "-B", "-m", "tools.secrets.manifests"], cwd=project)
+    printed = run([sys.executable, "-B", "-m", "etl_tools.secrets.manifests"], cwd=project)
     return list(yaml.safe_load_all(printed))
 
 

@@ -1,6 +1,6 @@
 """No DAG file breaks, slows down or surprises the scheduler; policy: [tool.dag-integrity] in pyproject.toml.
 
-The checks (tools/dag_integrity/) run once, in a process that has on its path what a pod has; each DAG file is
+The checks (dag_integrity) run once, in a process that has on its path what a pod has; each DAG file is
 a test, named by its path in the DAG folder. With DAG=orders in the environment, only that DAG is checked.
 """
 
@@ -11,13 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from dag_integrity.folder_rules import list_folder
+from dag_integrity.policy import read_policy
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-
-from tools.dag_integrity.folder_rules import list_folder  # noqa: E402
-from tools.dag_integrity.policy import read_policy  # noqa: E402
-
 DAG = os.environ.get("DAG", "")
 DAGS = ROOT / read_policy(ROOT).dags_folder
 FILES = [path for path in list_folder(DAGS).dag_files if DAG in path.stem or DAG in path.read_text()]
@@ -28,7 +25,7 @@ IDS = [path.relative_to(DAGS).with_suffix("").as_posix() for path in FILES]
 def report(tmp_path_factory):
     """What the checks found and printed. With pytest -n, each process that has such a test runs them."""
     path = tmp_path_factory.mktemp("integrity") / "report.json"
-    command = [sys.executable, "-m", "tools.dag_integrity", "--json", path]
+    command = [sys.executable, "-m", "dag_integrity", "--json", path]
     if DAG:
         command += ["--dag", DAG]
     if os.environ.get("GITLAB_CI"):

@@ -4,17 +4,13 @@ import ast
 import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from cookiecutter.exceptions import FailedHookException
 
 from hooks import pre_gen_project as hook
 from tests.conftest import QUESTIONS, TEMPLATE, bake_into, clean_environment, run
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 GOOD = {
     "project_slug": "my-etl",
@@ -57,7 +53,7 @@ REFUSED = {
     "dags_subpath": [
         "", "/dags", "dags/", "a//b", "..", "../dags", "a/../b", ".", "./dags", "a b", "a\\b", "tests", "tests/dags", "Tests",
         "Makefile", "makefile/dags", "README.md", "pyproject.toml", "Dockerfile", "requirements.lock", "AGENTS.md",
-        "helm", "tools", "docs", "secrets", "notebooks", ".git", ".github/dags", "$(id)", "-x", "a" * 101,
+        "helm", "vendor", "docs", "secrets", "notebooks", ".git", ".github/dags", "$(id)", "-x", "a" * 101,
     ],
     "namespace": ["", "Airflow", "-a", "a-", "a_b", "a.b", "a" * 64, "a b", "$(id)"],
     "expose": [

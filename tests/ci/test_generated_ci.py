@@ -55,13 +55,15 @@ def test_github_actions_are_pinned_by_commit(bake):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
 
 
-def test_auditors_find_nothing(bake):
+def test_auditors_find_nothing(bake, tmp_path):
     github, gitlab = bake(ci="github"), bake(ci="gitlab")
     # Without colours, which CI may ask for.
     run([BIN / "zizmor", "--offline", "--quiet", "--persona=pedantic", "--color=never", "."], cwd=github)
     schema = [BIN / "check-jsonschema", "--builtin-schema"]
     run([*schema, "vendor.github-workflows", GITHUB, IMAGE], cwd=github)
-    run([BIN / "hadolint", "Dockerfile"], cwd=github)
+    written = "from etl_tools.local import packages; print(packages.dockerfile(), end='')"
+    (tmp_path / "Dockerfile").write_text(run([sys.executable, "-c", written], cwd=github))
+    run([BIN / "hadolint", "Dockerfile"], cwd=tmp_path)
     run([*schema, "vendor.gitlab-ci", GITLAB], cwd=gitlab)
     for project in (github, gitlab):
         run([*schema, "vendor.renovate", "renovate.json"], cwd=project)
@@ -200,7 +202,7 @@ def faulty(bake_fresh, commit):
     def project_with(**answers):
         project = bake_fresh(**answers)
         (project / "dags" / "broken.py").write_text(BROKEN_DAG)
-        (project / "tools" / "odd.py").write_text("print(undefined)\n")
+        (project / "tests" / "odd.py").write_text("print(undefined)\n")
         only_integrity_tests(project)
         run(["git", "add", "--force", "secrets/fernet_key"], cwd=project)
         commit(project)
@@ -219,7 +221,7 @@ def test_github_workflow_is_red_for_each_fault(faulty, act):
         "DAG integrity, ETL and Helm values",
     }
     assert re.search(r" secrets/fernet_key: secrets/ must not be in git", output)
-    assert re.search(r"::error .*file=\S*tools/odd\.py,line=1", output), "no annotation on the line"
+    assert re.search(r"::error .*file=\S*tests/odd\.py,line=1", output), "no annotation on the line"
     assert re.search(r"::error .*file=dags/broken\.py,line=1", output), "no annotation on the line"
     assert "no_such_module" in output
 
@@ -280,10 +282,10 @@ def test_gitlab_jobs_are_red_for_each_fault(faulty, tmp_path):
     assert (finding["location"]["path"], finding["location"]["lines"]) == ("dags/broken.py", {"begin": 1})
 
     output, clone = run_gitlab_job(project, "style", tmp_path, expect=2)
-    assert "tools/odd.py:1:7" in output
+    assert "tests/odd.py:1:7" in output
     report = gitlab_jobs(project)["style"]["artifacts"]["reports"]["codequality"]
     (finding,) = json.loads((clone / report).read_text())
-    assert (finding["check_name"], finding["location"]["path"]) == ("F821", "tools/odd.py")
+    assert (finding["check_name"], finding["location"]["path"]) == ("F821", "tests/odd.py")
 
     output, _ = run_gitlab_job(project, "repository", tmp_path, expect=2)
     assert "secrets/fernet_key: secrets/ must not be in git" in output

@@ -97,13 +97,11 @@ def repository(request, bake_fresh, environment):
 @pytest.fixture
 def check(bake, tmp_path):
     """Return a function that writes a file into an otherwise empty folder and runs the script on it."""
-    (tmp_path / "tools" / "secrets").mkdir(parents=True)
     (tmp_path / "secrets").mkdir()
-    script = shutil.copy(bake() / "tools/secrets/scan.py", tmp_path / "tools" / "secrets")
 
     def run(content: bytes | str) -> subprocess.CompletedProcess:
         (tmp_path / "values.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-        command = [sys.executable, script, "values.yaml"]
+        command = [sys.executable, "-m", "etl_tools.secrets.scan", "values.yaml"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     return run
@@ -270,20 +268,20 @@ def test_outputs_of_notebooks_are_stripped(repository):
 @pytest.mark.airflow
 def test_style_is_mended_and_then_accepted(repository):
     before = repository.head()
-    repository.write("tools/odd.py", "import os\nx = {'a' :1}\n")
+    repository.write("tests/odd.py", "import os\nx = {'a' :1}\n")
     assert repository.commit().returncode != 0
     assert repository.head() == before
     repository.run("git", "add", "--all")
     result = repository.commit()
     assert result.returncode == 0, result.stdout
-    assert repository.run("git", "show", "HEAD:tools/odd.py").stdout == 'x = {"a": 1}\n'
+    assert repository.run("git", "show", "HEAD:tests/odd.py").stdout == 'x = {"a": 1}\n'
 
 
 @pytest.mark.airflow
 def test_fault_that_nothing_can_mend_is_refused(repository):
-    repository.write("tools/odd.py", "print(undefined)\n")
+    repository.write("tests/odd.py", "print(undefined)\n")
     assert "F821" in repository.commit().stdout
-    repository.write("tools/odd.py", "print(1)\n")
+    repository.write("tests/odd.py", "print(1)\n")
     repository.write("helm/odd.yaml", "a: 1\na: 2\n")
     assert "duplication of key" in repository.commit().stdout
 
@@ -312,8 +310,8 @@ def test_dag_that_would_slow_the_scheduler_down_is_refused(repository):
 
 
 FAULTS = {
-    "ruff check": ("tools/odd.py", "print(undefined)\n", "F821"),
-    "ruff format": ("tools/odd.py", "x = {'a' :1}\n", "tools/odd.py"),
+    "ruff check": ("tests/odd.py", "print(undefined)\n", "F821"),
+    "ruff format": ("tests/odd.py", "x = {'a' :1}\n", "tests/odd.py"),
     "yamllint": ("helm/odd.yaml", "a: 1\na: 2\n", "duplication of key"),
     "nbstripout": ("notebooks/look.ipynb", notebook("text"), "look.ipynb"),
 }
@@ -415,7 +413,7 @@ def test_scan_reads_what_a_replacement_hides(unguarded, private_key):
 
 @pytest.mark.parametrize("words", [[], ["--histroy"], ["--history", "x"], ["no-such-file"]], ids=str)
 def test_scan_that_looked_at_nothing_is_no_success(unguarded, words):
-    result = unguarded.run(sys.executable, "tools/secrets/scan.py", *words, check=False)
+    result = unguarded.run(sys.executable, "-m", "etl_tools.secrets.scan", *words, check=False)
     assert result.returncode == 2
     assert "No commit has a secret" not in result.stdout
-    assert "Usage: scan.py FILE" in result.stdout or "no-such-file" in result.stdout
+    assert "Usage: airflow-etl scan FILE" in result.stdout or "no-such-file" in result.stdout

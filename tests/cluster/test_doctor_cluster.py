@@ -399,7 +399,7 @@ def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, 
 
 
 def pod_dags(project, cluster, expect=1, **environment):
-    command_line = [sys.executable, "-m", "tools.cluster.pods"]
+    command_line = [sys.executable, "-m", "etl_tools.cluster.pods"]
     return command(project, *command_line, expect=expect, **cluster.environment, **environment)
 
 

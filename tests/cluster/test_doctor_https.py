@@ -154,7 +154,7 @@ def test_without_the_app_s_files_the_server_is_not_asked(with_app):
 )
 def test_what_git_sync_and_the_provider_say_is_explained(bake, status, words, meaning):
     body = json.dumps({"message": words, "documentation_url": github_app.DOCUMENTATION})
-    script = "import sys; from tools.cluster.doctor.repository import explained; print(explained(sys.argv[1])[0])"
+    script = "import sys; from etl_tools.cluster.doctor.repository import explained; print(explained(sys.argv[1])[0])"
     # As git-sync 4.4 and PyGithub 2 put it.
     for said in (
         f"GitHub app installation endpoint returned status {status}, body: {json.dumps(body)}",

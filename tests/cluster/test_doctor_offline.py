@@ -13,7 +13,7 @@ from tests.secrets.test_known_hosts import REVOKED
 
 
 def offline(project, expect):
-    command = [sys.executable, "-B", "-m", "tools.cluster.doctor", "--offline"]
+    command = [sys.executable, "-B", "-m", "etl_tools.cluster.doctor", "--offline"]
     report = run(command, cwd=project, expect=expect)
     assert "failed itself" not in report
     return report
@@ -96,7 +96,7 @@ def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, ne
     commit(project)
     found = broken(offline(project, expect=1))
     assert [what for what in found if words in what], found
-    script = "from tools.cluster.doctor.__main__ import blocking; print(*[x.what for x in blocking()], sep='\\n')"
+    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(*[x.what for x in blocking()], sep='\\n')"
     assert words in run([sys.executable, "-B", "-c", script], cwd=project)
 
 
@@ -111,7 +111,7 @@ def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):
     (project / "secrets/jwt_secret").chmod(0o644)
     (project / "dags/new.py").write_text("")
     assert len(broken(offline(project, expect=1))) == 2
-    script = "from tools.cluster.doctor.__main__ import blocking; print(blocking())"
+    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(blocking())"
     assert run([sys.executable, "-B", "-c", script], cwd=project).strip() == "[]"
 
 
@@ -123,7 +123,7 @@ def test_code_that_no_pod_can_import_is_named(installed, tmp_path):
     (project / "shared_code.py").touch()
     (project / "dags/one.py").write_text("from airflow.sdk import dag\nimport shared_code\n")
     (project / "dags/two.py").write_text("from airflow.sdk import dag\ndef broken(:\n")
-    command = [whole / ".venv/bin/python", "-B", "-m", "tools.cluster.doctor"]
+    command = [whole / ".venv/bin/python", "-B", "-m", "etl_tools.cluster.doctor"]
     nowhere = {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent", "KUBECTL": "/nonexistent"}
     found = broken(run(command, cwd=project, expect=1, **nowhere))
     assert [what for what in found if what.startswith("dags/one.py:2: ") and "shared_code" in what], found

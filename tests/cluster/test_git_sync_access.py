@@ -27,8 +27,8 @@ def server(tmp_path):
 def project(request, server, bake_fresh):
     """A project that is pushed, with its deploy key registered and the server's key confirmed."""
     project = bake_fresh(git_repo=server.url, __deploy_key_type=request.param)
-    subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
-    subprocess.run([sys.executable, "-m", "tools.secrets.keys"], cwd=project, check=True)
+    subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
+    subprocess.run([sys.executable, "-m", "etl_tools.secrets.keys"], cwd=project, check=True)
     for command in (["add", "--all"], ["commit", "--quiet", "-m", "Begin"]):
         subprocess.run(["git", *command], cwd=project, check=True)
     server.publish(project)

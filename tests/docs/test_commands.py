@@ -75,7 +75,7 @@ RUN_BY = {
         "test_deploy_makes_namespace_secrets_and_volume_before_the_release",
         '"deploy"',
     ),
-    "make doctor": ("cluster/test_doctor.py", "doctor", "tools.cluster.doctor"),
+    "make doctor": ("cluster/test_doctor.py", "doctor", "etl_tools.cluster.doctor"),
     "make hooks": ("ci/test_precommit.py", "repository", '"hooks"'),
     "make image": ("packages/test_packages.py", "test_make_image_builds_and_pushes_once", '"make", "image"'),
     "make lock": ("packages/test_packages.py", "test_again_changes_nothing", '"make", "lock"'),
@@ -192,7 +192,7 @@ def named_targets(text):
 def test_every_target_file_and_link_that_a_page_names_is_there(bake, answers):
     project = bake(**answers)
     targets = set(re.findall(r"^([a-z][a-z-]*):", (project / "Makefile").read_text(), re.MULTILINE))
-    pages = [project / "README.md", project / "AGENTS.md", project / "tools" / "README.md", *project.glob("docs/*.md")]
+    pages = [project / "README.md", project / "AGENTS.md", project / "vendor" / "README.md", *project.glob("docs/*.md")]
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert named_targets(text) - targets == set(), page.name

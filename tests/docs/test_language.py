@@ -18,13 +18,13 @@ INSTEAD = {
     r"\bweb pages\b": "UI",
     r"\b1 (DAGs|files|days|runs|partitions)\b": "the singular",
 }
-UNREAD = ("requirements", "sample", "ten-minutes.svg", "__pycache__")
+UNREAD = ("requirements", ".whl", "sample", "ten-minutes.svg", "__pycache__")
 
 
 def texts():
     """Yield (path, text) of everything that a user of the template or of a generated project may read."""
     names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "cookiecutter.json")
-    folders = (PROJECT_FOLDER, TEMPLATE / "hooks", TEMPLATE / "scripts", TEMPLATE / ".github")
+    folders = (PROJECT_FOLDER, TEMPLATE / "src", TEMPLATE / "hooks", TEMPLATE / "scripts", TEMPLATE / ".github")
     for path in [*map(TEMPLATE.joinpath, names), *(path for folder in folders for path in folder.rglob("*"))]:
         if path.is_file() and not any(word in str(path.relative_to(TEMPLATE)) for word in UNREAD):
             yield path.relative_to(TEMPLATE).as_posix(), path.read_text(encoding="utf-8")

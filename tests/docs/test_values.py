@@ -38,8 +38,8 @@ def block(bake):
 
 
 def test_there_are_blocks():
-    assert {page for page, _ in VALUES} >= {"sso", "metrics", "alerts", "secrets-backends"}
-    assert {page for page, _ in OBJECTS} == {"metrics", "alerts", "keys"}
+    assert {page for page, _ in VALUES} >= {"sso", "monitoring", "keys", "connections"}
+    assert {page for page, _ in OBJECTS} == {"monitoring", "keys"}
 
 
 @pytest.mark.parametrize(("page", "number"), OBJECTS)
@@ -71,13 +71,13 @@ def test_the_sso_settings_are_python_and_name_the_secret(block):
 
 @pytest.mark.parametrize("number", range(4))
 def test_the_backend_s_arguments_are_json(block, number):
-    _, more = block("secrets-backends", number)
+    _, more = block("connections", number)
     assert isinstance(json.loads(more["config"]["secrets"]["backend_kwargs"]), dict)
 
 
 @pytest.mark.chart
 def test_the_service_monitor_finds_the_chart_s_exporter(block):
-    values, monitor = block("metrics", 0)
+    values, monitor = block("monitoring", 0)
     services = [item for item in helm_chart.objects(helm_chart.render(values)) if item["kind"] == "Service"]
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     (service,) = [item for item in services if wanted <= item["metadata"]["labels"].items()]

@@ -5,7 +5,7 @@ import re
 import statistics
 import subprocess
 import time
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -47,7 +47,7 @@ def project(push_project):
 @pytest.fixture(scope="module")
 def events(project, event_service):
     """The service: the sample days, and one of them again on each of the last ten days."""
-    service, today = event_service(project.folder), datetime.now(timezone.utc).date()
+    service, today = event_service(project.folder), datetime.now(UTC).date()
     rows = [row for row in service.rows if row.startswith(DAY.encode())]
     for days in range(10):
         again = (today - timedelta(days)).isoformat().encode()
@@ -222,7 +222,7 @@ def test_wrong_credentials_are_one_clear_line(project, release, store):
     """`make run` on the bucket, with another secret key."""
     environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
     home = {"AIRFLOW_HOME": str(release.root / "home"), "ETL_SOURCE": "sample"}
-    command = [IMAGE / "bin" / "python", "-m", "tools.local.run", "--date", DAY]
+    command = [IMAGE / "bin" / "python", "-m", "etl_tools.local.run", "--date", DAY]
     said = run(command, cwd=project.folder, expect=1, **environment, **home)
     (line,) = [line for line in said.splitlines() if line.startswith("make run:")]
     assert "s3://quakes/etl refuses access" in line

@@ -72,7 +72,7 @@ def project_with(installed, folder, policy, **answers):
 def check(project, *options, expect=None, **environment):
     """Run the checks of a project; return the report and what was printed."""
     report = project / "report.json"
-    command = [".venv/bin/python", "-m", "tools.dag_integrity", "--json", report, *options]
+    command = [".venv/bin/python", "-m", "dag_integrity", "--json", report, *options]
     printed = run(command, cwd=project, expect=expect, **environment)
     return json.loads(report.read_text()), printed
 
@@ -215,7 +215,7 @@ def test_what_a_finding_says_to_write_is_its_cure(checked):
 
 
 def test_every_rule_has_a_broken_example(installed):
-    listed = run([".venv/bin/python", "-m", "tools.dag_integrity", "--rules"], cwd=installed())
+    listed = run([".venv/bin/python", "-m", "dag_integrity", "--rules"], cwd=installed())
     rules = {line.split()[0] for line in listed.splitlines()}
     broken = {rule for file in FILES for _, rule in expected(file)}
     assert broken == rules - {"image-import"}
@@ -303,7 +303,7 @@ def test_static_rules_alone_import_nothing(checked):
     project, _, _ = checked
     (project / "no_airflow" / "airflow").mkdir(parents=True)
     (project / "no_airflow" / "airflow" / "__init__.py").write_text("raise SystemExit('Airflow was imported')\n")
-    command = [".venv/bin/python", "-m", "tools.dag_integrity", "--static"]
+    command = [".venv/bin/python", "-m", "dag_integrity", "--static"]
     for file, rule in (
         ("heavy_import", "heavy-import"),
         ("clock_today", "clock-at-import"),
@@ -317,7 +317,7 @@ def test_static_rules_alone_import_nothing(checked):
         printed = run([*command, path], cwd=project, expect=1, PYTHONPATH=str(project / "no_airflow"))
         assert {line.split(": ")[1] for line in printed.splitlines()} == {rule}, printed
     good = sorted(path.relative_to(project) for path in (project / "dags" / "good").glob("*.py"))
-    assert run([*command, *good, "README.md", "tools/local/run.py"], cwd=project) == ""
+    assert run([*command, *good, "README.md", "tests/conftest.py"], cwd=project) == ""
 
 
 def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
@@ -370,14 +370,14 @@ def test_the_policy_is_checked(installed, tmp_path):
         ('own-rules = "tests/no_such_file.py"', "no_such_file"),
     ):
         (project / "pyproject.toml").write_text(f"{sound}\n{line}\n")
-        printed = run([".venv/bin/python", "-m", "tools.dag_integrity"], cwd=project, expect=2)
+        printed = run([".venv/bin/python", "-m", "dag_integrity"], cwd=project, expect=2)
         assert said in printed
         assert "Traceback" not in printed
         assert len(printed.splitlines()) == 1
 
 
 OWN_RULE = """
-from tools.dag_integrity import rule
+from dag_integrity import rule
 
 DAG = "from airflow.sdk import DAG\\\\nwith DAG('x', schedule='%s'):\\\\n    pass\\\\n"
 
@@ -412,13 +412,13 @@ def test_a_rule_of_ones_own(installed, tmp_path):
     ):
         assert old in OWN_RULE
         rules.write_text(OWN_RULE.replace(old, new))
-        printed = run([".venv/bin/python", "-m", "tools.dag_integrity"], cwd=project, expect=2)
+        printed = run([".venv/bin/python", "-m", "dag_integrity"], cwd=project, expect=2)
         assert said in printed
         assert "Traceback" not in printed
 
 
 OWN_FOLDER_RULE = """
-from tools.dag_integrity import problem, rule
+from dag_integrity import problem, rule
 DAG = "from airflow.sdk import DAG\\ndag = DAG('%s', schedule=None)"
 @rule("no-test-dag", "folder", "Give it another dag_id", broken=DAG % "test", fixed=DAG % "orders")
 def no_test_dag(folder):
@@ -514,7 +514,7 @@ import sys
 from pathlib import Path
 from airflow.dag_processing.importers import get_importer_registry
 sys.path.insert(0, ".")
-from tools.dag_integrity.folder_rules import list_folder
+from dag_integrity.folder_rules import list_folder
 dags = Path("dags").resolve()
 airflow = sorted(file for file in get_importer_registry().list_dag_files(dags) if file.endswith(".py"))
 assert airflow == [str(path) for path in list_folder(dags).dag_files], airflow
@@ -525,7 +525,7 @@ assert len(airflow) > 100
 
 OTHER_WAY_ROUND = """
 import itertools
-from tools.dag_integrity.second import other_way_round
+from dag_integrity.second import other_way_round
 for numbers in itertools.permutations((2, 7, 15, 23, 31)):  # most of them in one place of the table
     for gone in numbers:
         left = dict.fromkeys(numbers).keys() - {gone}
@@ -545,7 +545,7 @@ def test_every_set_iterates_the_other_way_round(bake):
 OTHER_NUMBERS = """
 import random, secrets
 from pathlib import Path
-from tools.dag_integrity.second import differ, set_numbers
+from dag_integrity.second import differ, set_numbers
 
 def numbers(*seed):
     set_numbers()
@@ -657,9 +657,9 @@ UNSTEADY = [
 IS_STEADY = """
 import json, sys
 from pathlib import Path
-from tools.dag_integrity.policy import Policy
-from tools.dag_integrity.source import Source
-from tools.dag_integrity.steady import is_steady
+from dag_integrity.policy import Policy
+from dag_integrity.source import Source
+from dag_integrity.steady import is_steady
 path = Path("dags/steady.py").resolve()
 for text in json.loads(sys.argv[1]):
     path.write_text(text)
@@ -690,7 +690,7 @@ def test_table(installed):
 def test_nothing_checked_is_no_success(installed, tmp_path):
     """A DAG whose module does not import is not there: the finding is of the module, and was left out."""
     project = shutil.copytree(installed(), tmp_path / "project", symlinks=True)
-    command = [".venv/bin/python", "-m", "tools.dag_integrity"]
+    command = [".venv/bin/python", "-m", "dag_integrity"]
     assert "There is no DAG nope" in run([*command, "--dag", "nope"], cwd=project, expect=2)
     assert "no file was named" in run([*command, "--static"], cwd=project, expect=2)
     assert "dags" in run([*command, "--static", "dags"], cwd=project, expect=2)

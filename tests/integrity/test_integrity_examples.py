@@ -116,8 +116,8 @@ TWICE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, ".")
-from tools.dag_integrity.engine import Check
-from tools.dag_integrity.policy import read_policy
+from dag_integrity.engine import Check
+from dag_integrity.policy import read_policy
 steady, is_steady = set(), Check._steady
 Check._steady = lambda check, path: is_steady(check, path) and steady.add(path)  # nothing: parse it twice
 check = Check(Path.cwd(), read_policy(Path.cwd()))

@@ -19,7 +19,7 @@ KINDS = ("source", "files", "sql", "asset", "plain", "heavy")
 
 def new_dag(project, *arguments):
     """Run the script with this environment's Python, so that Airflow need not be installed; return the result."""
-    command = [sys.executable, "-m", "tools.local.new_dag", *arguments]
+    command = [sys.executable, "-m", "etl_tools.local.new_dag", *arguments]
     return subprocess.run(
         command, cwd=project, env=clean_environment(), capture_output=True, text=True, check=False, timeout=60
     )
@@ -61,7 +61,7 @@ def test_what_is_written_is_in_style(bake_fresh, answers, name, kind):
         assert name == LONGEST or sum(map(lines_of_code, [dags / f"{name}.py", dags / package / f"{name}.py"])) <= 60
     run([BIN / "ruff", "check", "--no-cache", *written], cwd=project)
     run([BIN / "ruff", "format", "--no-cache", "--check", *written], cwd=project)
-    run([sys.executable, "-m", "tools.dag_integrity", "--static", *written], cwd=project)
+    run([sys.executable, "-m", "dag_integrity", "--static", *written], cwd=project)
 
 
 def lines_of_code(path):
@@ -152,7 +152,7 @@ def emptied(project):
 @pytest.mark.airflow
 def test_without_the_example_all_else_works(emptied):
     left = run(
-        ["git", "grep", "-liE", "earthquake|usgs", "--", ":!docs", ":!*.md", ":!tools"], cwd=emptied, expect=None
+        ["git", "grep", "-liE", "earthquake|usgs", "--", ":!docs", ":!*.md", ":!vendor"], cwd=emptied, expect=None
     )
     assert set(left.split()) <= {"dags/my_etl/daily/__init__.py", "Makefile"}, left
     run(["make", "--silent", "lint"], cwd=emptied)
@@ -203,7 +203,7 @@ def test_a_task_runs_in_the_environment_that_is_named(emptied, tmp_path):
 
 def test_the_example_stays_while_git_does_not_have_it(bake_fresh):
     project = bake_fresh()
-    command = [sys.executable, "-m", "tools.local.remove_example"]
+    command = [sys.executable, "-m", "etl_tools.local.remove_example"]
     before = files(project)
     assert "commit first" in run(command, cwd=project, expect=1, PATH="/nowhere")  # there is no git
     for step in (["git", "init", "--quiet"], ["git", "add", "--all"]):

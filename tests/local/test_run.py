@@ -108,7 +108,7 @@ def test_a_day_is_run_and_the_last_line_opens_its_data(project):
 
 def test_the_api_that_tasks_talk_to_is_the_known_one(project):
     """With another, `make run` builds every version of it, and takes half as long again."""
-    code = "from airflow.api_fastapi.execution_api.versions import bundle; from tools.local import run; "
+    code = "from airflow.api_fastapi.execution_api.versions import bundle; from etl_tools.local import run; "
     code += "print(bundle.versions[0].value == run.TASK_API)"
     assert run([".venv/bin/python", "-c", code], cwd=project).split()[-1] == "True"
 

@@ -1,4 +1,4 @@
-"""tools/secrets/keys.py of the generated project: what it makes, who can read it, that it changes no key."""
+"""The keys of a project: what it makes, who can read it, that it changes no key."""
 
 import base64
 import importlib
@@ -58,7 +58,7 @@ def snapshot(project):
 
 
 def run_keys(project, *, code=0, **options):
-    command = [sys.executable, "-m", "tools.secrets.keys"]
+    command = [sys.executable, "-m", "etl_tools.secrets.keys"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -82,17 +82,17 @@ def manifest(project):
 
 @pytest.fixture
 def git_server(bake, monkeypatch):
-    """tools/secrets/git_server.py of a baked project, imported."""
-    monkeypatch.syspath_prepend(str(bake()))
-    yield importlib.import_module("tools.secrets.git_server")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tools"]:
+    """etl_tools.secrets.git_server, imported where a project is."""
+    monkeypatch.chdir(bake())
+    yield importlib.import_module("etl_tools.secrets.git_server")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "etl_tools"]:
         del sys.modules[name]
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777], ids=oct)
 def test_only_the_owner_can_read_whatever_the_umask(project, umask):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.secrets.keys"], cwd=project, umask=umask, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "etl_tools.secrets.keys"], cwd=project, umask=umask, stdout=subprocess.DEVNULL
     )
     modes = set()
     while process.poll() is None:  # a file that is open to others for a moment only would be caught here
@@ -270,7 +270,7 @@ def test_what_github_shows_is_asked_for_and_never_made(bake_fresh):
     made = manifest(project)["my-etl-github-app"]
     assert made == {"private-key": pem, "app-id": b"123456", "installation-id": b"78901234"}
     # The numbers are no secret, the key is.
-    found = [sys.executable, "tools/secrets/scan.py", "notes.md"]
+    found = [sys.executable, "-m", "etl_tools.secrets.scan", "notes.md"]
     for text, status in ((github_app.APP.encode(), 0), (pem, 1)):
         (project / "notes.md").write_bytes(text)
         assert subprocess.run(found, cwd=project, check=False, capture_output=True).returncode == status
@@ -291,8 +291,8 @@ def test_what_github_never_shows_is_named(bake_fresh, file, content, words):
     github_app.put_files(project, **{"pem": github_app.new_key()[0]} | {file: content})
     said = run_keys(project, code=1).stderr
     assert words in said
-    assert "docs/git-access.md" in said
-    doctor = [sys.executable, "-m", "tools.cluster.doctor", "--offline"]
+    assert "docs/keys.md" in said
+    doctor = [sys.executable, "-m", "etl_tools.cluster.doctor", "--offline"]
     report = subprocess.run(doctor, cwd=project, text=True, capture_output=True, check=False)
     assert words in report.stdout
 
@@ -352,7 +352,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(project):
         "    left -= 1\n"
         "    os.kill(os.getpid(), 9) if left < 0 else replace(*paths)\n"
         "os.replace = dying\n"
-        "runpy.run_module('tools.secrets.keys', run_name='__main__')\n"
+        "runpy.run_module('etl_tools.secrets.keys', run_name='__main__')\n"
     )
     kept, step = {}, 0
     while True:

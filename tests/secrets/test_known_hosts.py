@@ -46,10 +46,10 @@ REVOKED = (
 
 @pytest.fixture
 def known_hosts(bake, monkeypatch):
-    """tools/secrets/known_hosts.py of a baked project, imported."""
-    monkeypatch.syspath_prepend(str(bake()))
-    yield importlib.import_module("tools.secrets.known_hosts")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tools"]:
+    """etl_tools.secrets.known_hosts, imported where a project is."""
+    monkeypatch.chdir(bake())
+    yield importlib.import_module("etl_tools.secrets.known_hosts")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "etl_tools"]:
         del sys.modules[name]
 
 
@@ -166,7 +166,7 @@ def test_an_impostor_of_github_is_refused_unasked(project, server):
     """The server's keys are none of those that the host publishes."""
     script = (
         "import sys; sys.path.insert(0, '.')\n"
-        "from tools.secrets import known_hosts\n"
+        "from etl_tools.secrets import known_hosts\n"
         "known_hosts.PUBLISHED['a fingerprint'] = '127.0.0.1'\n"
         "sys.exit(known_hosts.main())"
     )

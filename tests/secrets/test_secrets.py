@@ -222,7 +222,7 @@ def test_the_token_is_asked_for_without_echo(new):
     cluster = new(**HTTPS)
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools.cluster.apply_secrets"],
+        [sys.executable, "-m", "etl_tools.cluster.apply_secrets"],
         cwd=cluster.project,
         env=clean_environment() | cluster.environment,
         stdin=other_end,
@@ -561,7 +561,7 @@ def test_a_deploy_key_takes_over_once_it_opens_the_repository(deployed, tmp_path
         cluster = deployed(git_repo=server.url)
         set_answer(cluster.project, "deploy_key_type", kind)
         project = cluster.project
-        subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
+        subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
         private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
         old, old_public = private.read_bytes(), public.read_text()
         server.register(old_public)
@@ -607,7 +607,7 @@ def test_a_new_deploy_key_that_does_not_reach_the_cluster_is_not_lost(deployed, 
     with GitSshServer(tmp_path) as server:
         cluster = deployed(git_repo=server.url)
         project = cluster.project
-        subprocess.run([sys.executable, "-m", "tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
+        subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
         old_public = (project / "secrets/deploy_key.pub").read_text()
         cluster.make("rotate-deploy-key", expect=2)
         new_public = (project / "secrets/deploy_key.new.pub").read_text()

@@ -307,7 +307,7 @@ EVERYTHING = Dataset(
     rules={"n is more than x": lambda frame: frame["n"] > frame["x"]},
 )
 VALUES = {
-    "at": datetime.datetime(2018, 2, 1, 1, tzinfo=datetime.timezone.utc),
+    "at": datetime.datetime(2018, 2, 1, 1, tzinfo=datetime.UTC),
     "on": datetime.date(2018, 2, 1),
     "n": 3,
     "x": 3.5,

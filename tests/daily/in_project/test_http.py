@@ -3,7 +3,7 @@
 import gzip
 import ssl
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
@@ -20,7 +20,7 @@ from my_etl.earthquakes.dataset import EARTHQUAKES
 
 COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
 HEADER = ",".join(COLUMN_NAMES)
-START = datetime(2018, 2, 1, tzinfo=timezone.utc)
+START = datetime(2018, 2, 1, tzinfo=UTC)
 END = START + timedelta(days=1)
 
 
@@ -199,7 +199,7 @@ def test_refused_connections_and_unknown_hosts(fetch, server):
 def test_retry_after_is_obeyed(fetch, monkeypatch, form):
     waits = []
     monkeypatch.setattr(http.time, "sleep", waits.append)
-    then = datetime.now(timezone.utc) + timedelta(seconds=100)
+    then = datetime.now(UTC) + timedelta(seconds=100)
     value = "100" if form == "seconds" else format_datetime(then, usegmt=True)
     assert fetch(answer(b"", 429, [("Retry-After", value)]), GOOD) == DAY
     assert 90 < waits[0] <= 100
@@ -227,7 +227,7 @@ def own_certificate(path):
     """A key and a certificate for 127.0.0.1 that it signed itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))

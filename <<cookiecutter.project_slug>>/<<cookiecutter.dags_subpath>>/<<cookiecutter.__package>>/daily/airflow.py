@@ -14,7 +14,7 @@ import errno
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta
 
 from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
@@ -187,13 +187,13 @@ def day_of(context: Mapping | None = None) -> str:
     if chosen and not key and run.run_type == "manual":
         # The form in the UI fills in the moment of the click, which says nothing about the day.
         clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
-        if not clicked and chosen.astimezone(timezone.utc).date().isoformat() != day:
+        if not clicked and chosen.astimezone(UTC).date().isoformat() != day:
             also = f", and the param partition says {day}" if day else ""
             raise Permanent(
                 f"The logical date {chosen.isoformat()} does not say for which day this run is{also}: "
                 "leave it empty, and give the day as partition."
             )
     if not day:
-        day = ((chosen or run.run_after).astimezone(timezone.utc) - timedelta(days=1)).date().isoformat()
+        day = ((chosen or run.run_after).astimezone(UTC) - timedelta(days=1)).date().isoformat()
     bounds(day)
     return day

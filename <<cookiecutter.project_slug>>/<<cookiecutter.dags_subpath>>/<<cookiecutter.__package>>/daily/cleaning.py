@@ -1,7 +1,7 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -110,7 +110,7 @@ def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, 
     elif column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
         words = f"{low} to {high}"
-        low, high = (datetime.fromisoformat(limit).replace(tzinfo=timezone.utc) for limit in (low, high))
+        low, high = (datetime.fromisoformat(limit).replace(tzinfo=UTC) for limit in (low, high))
     else:
         words = " to ".join("any" if limit is None else f"{limit:,}" for limit in (low, high))
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)

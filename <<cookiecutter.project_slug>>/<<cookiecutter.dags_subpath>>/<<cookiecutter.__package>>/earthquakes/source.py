@@ -4,7 +4,7 @@ ETL_SOURCE: `sample`, `usgs` (https://earthquake.usgs.gov/fdsnws/event/1/), or t
 """
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,7 +67,7 @@ def fetch(start: datetime, end: datetime, sink, check) -> None:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def fetch_sample(start: datetime, end: datetime, sink) -> None:

@@ -1,0 +1,124 @@
+"""The command line: `python -m dag_integrity`, or `dag-integrity` where it is installed."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from . import RULES, Finding, PolicyError
+from .engine import Check, Report
+from .policy import read_policy
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 nothing found, 1 findings, 2 the checks could not run."""
+    parser = argparse.ArgumentParser(prog="dag_integrity", description="Check the DAG files.")
+    parser.add_argument("files", nargs="*", type=Path, help="with --static: the files to check")
+    static = "apply only the rules that import nothing, to these files (pre-commit)"
+    parser.add_argument("--static", action="store_true", help=static)
+    parser.add_argument("--dag", help="report only on the files of this DAG")
+    parser.add_argument("--table", action="store_true", help="print a line per DAG")
+    parser.add_argument("--json", type=Path, help="write the report into this file as well")
+    parser.add_argument("--gitlab", type=Path, help="write GitLab's code-quality report into this file")
+    parser.add_argument("--rules", action="store_true", help="list the rules")
+    parser.add_argument("--root", type=Path, default=Path(), help="the repository (default: this folder)")
+    options = parser.parse_args(arguments)
+    if options.static and not (options.files and all(path.is_file() for path in options.files)):
+        missing = ", ".join(str(path) for path in options.files if not path.is_file()) or "no file was named"
+        print(f"--static checks the files that it is given: {missing}", file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    try:
+        root = options.root.resolve()
+        policy = read_policy(root)
+        if options.rules:
+            width = max(map(len, RULES))
+            print("\n".join(f"{r.name.ljust(width)}  {r.meaning}" for r in RULES.values()))
+            return 0
+        check = Check(root, policy)
+        report = check.run_static(options.files) if options.static else check.run()
+        if options.dag:
+            report = _only(report, options.dag)
+    except PolicyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        found = [asdict(one) | {"text": str(one)} for one in report.findings]
+        content = {"files": report.files, "dags": report.dags, "findings": found}
+        options.json.write_text(json.dumps(content), encoding="utf-8")
+    if options.gitlab:
+        options.gitlab.parent.mkdir(parents=True, exist_ok=True)
+        options.gitlab.write_text(json.dumps(_gitlab(report.findings), indent=2), encoding="utf-8")
+    if options.table:
+        print(_table(report), end="\n\n")
+    for one in report.findings:
+        print(one)
+        if os.environ.get("GITHUB_ACTIONS"):
+            print(_github(one))
+    if not options.static:
+        print(_summary(report, time.perf_counter() - started))
+    return 1 if report.findings else 0
+
+
+def _only(report: Report, dag_id: str) -> Report:
+    dags = [dag for dag in report.dags if dag["dag_id"] == dag_id]
+    files = {dag["file"] for dag in dags} | {file for file in report.files if Path(file).stem == dag_id}
+    if not dags:  # any finding may be why it is not there: of a module that it imports, for example
+        if not report.findings:
+            raise PolicyError(f"There is no DAG {dag_id}; --table lists the DAGs.")
+        return Report(report.findings, [], report.files)
+    return Report([one for one in report.findings if one.file in files], dags, sorted(files))
+
+
+def _summary(report: Report, seconds: float) -> str:
+    def count(number: int, name: str) -> str:
+        return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+    files = len({one.file for one in report.findings})
+    found = f"{count(len(report.findings), 'finding')} in {count(files, 'file')}" if files else "no findings"
+    return f"{count(len(report.dags), 'DAG')} in {count(len(report.files), 'file')}: {found}, {seconds:.1f} s"
+
+
+def _github(one: Finding) -> str:
+    """The workflow command that puts the finding on the pull request's line."""
+    message = f"{one.wrong}. {one.write}.".replace("%", "%25")
+    return f"::error file={one.file},line={one.line},title={one.rule}::{message}"
+
+
+def _gitlab(findings: list[Finding]) -> list[dict]:
+    """A code-quality report as GitLab reads it from `artifacts: reports: codequality:`."""
+    entries = []
+    seen: Counter[str] = Counter()
+    for one in findings:
+        # Without the line, so that a finding stays the same when lines above it change
+        what = f"{one.file}:{one.rule}:{one.wrong}"
+        seen[what] += 1
+        entry = {"description": f"{one.wrong}. {one.write}.", "check_name": one.rule, "severity": "major"}
+        entry["fingerprint"] = hashlib.sha256(f"{what}:{seen[what]}".encode()).hexdigest()
+        entry["location"] = {"path": one.file, "lines": {"begin": one.line}}
+        entries.append(entry)
+    return entries
+
+
+def _table(report: Report) -> str:
+    """A line per DAG: DAG, file, schedule, tasks, milliseconds of the parse, findings of the file."""
+    found = Counter(one.file for one in report.findings)
+    rows = [("DAG", "FILE", "SCHEDULE", "TASKS", "PARSE MS", "FINDINGS")]
+    keys = ("dag_id", "file", "schedule", "tasks", "milliseconds")
+    rows += [(*(str(dag[key]) for key in keys), str(found[dag["file"]])) for dag in report.dags]
+    with_dags = {dag["file"] for dag in report.dags}
+    rows += [("-", file, "-", "-", "-", str(found[file])) for file in report.files if file not in with_dags]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    line = "  ".join(f"{{:{'<' if i < 3 else '>'}{width}}}" for i, width in enumerate(widths))
+    return "\n".join(line.format(*row).rstrip() for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

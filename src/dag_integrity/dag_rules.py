@@ -1,0 +1,418 @@
+"""The rules about one parsed DAG: a rule's function gets a `Dag`."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import inspect
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from . import problem, rule, some
+from .file_rules import REMOVED_VARIABLES
+from .source import FUNCTIONS, Source, first_line
+
+CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
+CALLBACKS += ("on_skipped_callback",)
+
+
+class Dag:
+    """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
+
+    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1) -> None:
+        self.dag, self.stated, self.source, self.policy = dag, stated, source, source.policy
+        self.siblings = siblings
+        # Whether @asset made the DAG, which takes no owner, start date, retries or time limit
+        self.by_asset = stated.get("by_asset", False)
+
+    def line(self, at=None) -> int:
+        """The line of this task or, without one, of the DAG."""
+        if isinstance(at, int):
+            return at
+        dag_id = self.dag.dag_id
+        task_id = getattr(at, "task_id", "")
+        return self.source.task_line(task_id, dag_id) if at else self.source.dag_line(dag_id)
+
+    @cached_property
+    def templated(self) -> list[tuple]:
+        """Task, field and value of every templated field."""
+        fields = [(task, field) for task in self.dag.tasks for field in task.template_fields or ()]
+        return [(task, field, argument_of(task, field)) for task, field in fields]
+
+    @cached_property
+    def environment(self):
+        """What the DAG's templates are rendered in, but for those of operators that bring their own."""
+        return self.dag.get_template_env()
+
+    @cached_property
+    def working_tasks(self) -> list:
+        """The tasks that do something; those of an EmptyOperator need no worker, retry or time limit."""
+        return [task for task in self.dag.tasks if not getattr(task, "inherits_from_empty_operator", False)]
+
+    def first(self, tasks: list):
+        """The first of these tasks; nothing, which stands for the DAG, if they are all of its tasks."""
+        return None if len(tasks) in (len(self.working_tasks), len(self.dag.tasks)) else tasks[0]
+
+    @cached_property
+    def timetable(self):
+        """The timetable that says when; of an asset-or-time schedule the time's."""
+        return getattr(self.dag.timetable, "timetable", self.dag.timetable)
+
+    @cached_property
+    def runs_by_time(self) -> bool:
+        return self.timetable.can_be_scheduled and self.timetable.asset_condition is None
+
+    @cached_property
+    def partitioned(self) -> bool:
+        """Whether its runs carry a partition key."""
+        kinds = {kind.__name__ for kind in type(self.dag.timetable).__mro__}
+        named = kinds & {"CronPartitionTimetable", "PartitionedAssetTimetable"}
+        return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
+
+
+@rule("dag-id", "dag", "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True)
+def _dag_id(c: Dag):
+    """The dag_id fits the file's name."""
+    stem = c.source.path.stem
+    pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(stem))
+    if c.siblings == 1 and not c.by_asset and not re.fullmatch(pattern, c.dag.dag_id):
+        wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.source.path.name}"
+        yield problem(wrong, cure=f'Write dag_id="{stem}"' if re.fullmatch(pattern, stem) else "")
+
+
+@rule("task-id", "dag", "Write it in snake_case", house=True)
+def _task_id(c: Dag):
+    """Task ids are in snake_case."""
+    for task in c.dag.tasks:
+        parts = task.task_id.split(".")
+        bad = [part for part in parts if not re.fullmatch(c.policy.task_id_pattern, part)]
+        if bad and not c.by_asset:
+            snake = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bad[0])).lower()
+            wrong = f"Task id {task.task_id} does not fit the pattern {c.policy.task_id_pattern}"
+            yield problem(wrong, task, f'Write "{snake}"')
+
+
+@rule("owner", "dag", "Write default_args={…} with an owner", house=True)
+def _owner(c: Dag):
+    """Every task has an owner from the list."""
+    strangers: dict[str, list] = {}
+    for task in c.dag.tasks:
+        if c.policy.owners and task.owner not in c.policy.owners and not c.by_asset:
+            strangers.setdefault(task.owner, []).append(task)
+    for owner, tasks in strangers.items():
+        wrong = f"The owner of {some(task.task_id for task in tasks)} is {owner}"
+        write = f'Write default_args={{"owner": "{c.policy.owners[0]}"}}, or add {owner} to the owners'
+        yield problem(wrong, c.first(tasks), write)
+
+
+@rule("tags", "dag", 'Write tags=["…"]', house=True)
+def _tags(c: Dag):
+    """The DAG has tags, all of them from the allowed ones."""
+    if not c.dag.tags:
+        yield problem(f"DAG {c.dag.dag_id} has no tags", cure=f'Write tags=["{(c.policy.tags or ["etl"])[0]}"]')
+    elif c.policy.tags and (other := sorted(set(c.dag.tags) - set(c.policy.tags))):
+        write = f"Use {some(c.policy.tags, 8)}, or add it to tags in pyproject.toml"
+        yield problem(f"Tag {', '.join(other)} is not among the allowed ones", cure=write)
+
+
+@rule("retries", "dag", "Write retry_delay=timedelta(minutes=5)", house=True)
+def _retries(c: Dag):
+    """Every task is retried, with a delay."""
+    least, shortest = c.policy.min_retries, datetime.timedelta(seconds=c.policy.min_retry_delay)
+    tasks = [] if c.by_asset else c.working_tasks
+    if few := [task for task in tasks if (task.retries or 0) < least]:
+        names = some(task.task_id for task in few)
+        own, least_said = len(few) < len(tasks), "1 retry" if least == 1 else f"{least} retries"
+        write = "Write retries={}" if own else 'Write default_args={{"retries": {}}}'
+        yield problem(f"{names}: fewer than {least_said}", c.first(few), write.format(max(2, least)))
+    if hasty := [task for task in tasks if (task.retries or 0) and _delay(task) < shortest]:
+        names = some(task.task_id for task in hasty)
+        yield problem(f"{names}: retried after less than {shortest.total_seconds():g} s", hasty[0])
+
+
+def _delay(task) -> datetime.timedelta:
+    delay = task.retry_delay
+    return delay if isinstance(delay, datetime.timedelta) else datetime.timedelta(seconds=delay)
+
+
+@rule("timeout", "dag", "Write dagrun_timeout=timedelta(hours=2) on the DAG", house=True)
+def _timeout(c: Dag):
+    """The DAG has a dagrun_timeout or each task an execution_timeout."""
+    endless = [] if c.by_asset else [task for task in c.working_tasks if not task.execution_timeout]
+    if endless and not c.dag.dagrun_timeout:
+        yield problem(f"{some(task.task_id for task in endless)} may run forever", c.first(endless))
+
+
+@rule("docs", "dag", "Write doc_md=__doc__ and a docstring at the top of the file", house=True)
+def _docs(c: Dag):
+    """The DAG has a description and a doc_md."""
+    if not c.dag.description:
+        write = 'Write description="One line for the list of DAGs"'
+        yield problem(f"DAG {c.dag.dag_id} has no description", cure=write)
+    if not c.dag.doc_md and not c.by_asset:
+        yield f"DAG {c.dag.dag_id} has no doc_md"
+
+
+@rule("start-date", "dag", 'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")', house=True)
+def _start_date(c: Dag):
+    """A scheduled DAG has a fixed start_date with a timezone."""
+    stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
+    if c.by_asset:
+        return
+    if stated is None:
+        if c.runs_by_time and not all(task.start_date for task in c.dag.tasks):
+            yield f"DAG {c.dag.dag_id} has a schedule and no start_date"
+    elif isinstance(stated, datetime.datetime) and stated.tzinfo is None:
+        yield "start_date has no timezone"
+
+
+@rule("end-date", "dag", "Take end_date out, or write one after start_date")
+def _end_date(c: Dag):
+    """The DAG, and each of its tasks, ends after it starts."""
+
+    def span(one) -> tuple:
+        return argument_of(one, "start_date") or c.dag.start_date, argument_of(one, "end_date")
+
+    late = [one for one in (c.dag, *c.dag.tasks) if all(span(one)) and span(one)[1] < span(one)[0]]
+    for start, end in [span(one) for one in late[:1]]:
+        wrong = f"end_date {end:%Y-%m-%d} is before start_date {start:%Y-%m-%d}"
+        yield problem(wrong, None if late[0] is c.dag else c.first(late))
+
+
+@rule("catchup", "dag", "Write catchup=False, or True with a max_active_runs", house=True)
+def _catchup(c: Dag):
+    """A DAG on a time schedule says whether it catches up."""
+    if c.runs_by_time and "catchup" not in c.stated and not c.by_asset:
+        yield "Whether missed runs are made up for is not said: catchup is missing"
+
+
+@rule("max-active-runs", "dag", "Write max_active_runs=1, or what the source can bear", house=True)
+def _max_active_runs(c: Dag):
+    """A DAG with partitions or catch-up limits its active runs."""
+    if "max_active_runs" in c.stated or c.by_asset:
+        return
+    if c.partitioned or (c.dag.catchup and c.runs_by_time):
+        why = "has partitions" if c.partitioned else "catches up"
+        yield f"DAG {c.dag.dag_id} {why}, and a backlog starts {c.dag.max_active_runs} runs at once"
+
+
+@rule(
+    "schedule", "dag",
+    "Write a cron expression (minute hour day month weekday), as 0 4 * * *, or a preset, as @daily",
+)  # fmt: skip
+def _schedule(c: Dag):
+    """The schedule fires some day."""
+    from croniter import CroniterBadDateError, croniter
+
+    for timetable in getattr(c.timetable, "timetables", [c.timetable]):
+        expression = getattr(timetable, "expression", None)
+        try:
+            if expression:
+                croniter(expression, datetime.datetime.now(datetime.UTC)).get_next()
+        except CroniterBadDateError:
+            yield f"The schedule {expression} never fires: there is no such day"
+
+
+@rule("empty-dag", "dag", "Put tasks in it, or take it out")
+def _empty(c: Dag):
+    """The DAG has tasks."""
+    if not c.dag.tasks:
+        yield f"DAG {c.dag.dag_id} has no task"
+
+
+@rule("params", "dag", "Give every param a default that fits its own schema")
+def _params(c: Dag):
+    """The default of every param fits the param's own schema."""
+    from airflow.sdk.definitions.param import Param
+
+    for name, param in c.dag.params.items():
+        kinds = param.schema.get("type")
+        refuses_none = kinds is not None and "null" not in ([kinds] if isinstance(kinds, str) else kinds)
+        if not param.has_value and (param.value is not None or not refuses_none):
+            continue
+        try:
+            Param(param.value, schema=param.schema).resolve()
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0]
+            write = f'Give "{name}" a default that fits, or allow None with type=["null", …]'
+            yield problem(f'The default of param "{name}" does not fit its own schema: {reason}', cure=write)
+
+
+@rule("callback", "dag", "Write def callback(context): …")
+def _callback(c: Dag):
+    """Callbacks take one argument, the context."""
+    said = set()
+    for owner in (c.dag, *c.dag.tasks):
+        for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(argument_of(owner, kind))]:
+            try:
+                signature = inspect.signature(callback)
+            except (TypeError, ValueError):
+                continue
+            called = getattr(callback, "__name__", str(callback))
+            try:
+                signature.bind({})
+            except TypeError as error:
+                if (name, called) not in said:
+                    said.add((name, called))
+                    wrong = f"{name} calls {called}(context), which fails: {error}"
+                    yield problem(wrong, None if owner is c.dag else owner)
+
+
+def _list(value) -> list:
+    return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
+
+
+def argument_of(task, name: str):
+    """An attribute of a task, also of one that is mapped."""
+    mapped = getattr(task, "partial_kwargs", None)
+    return getattr(task, name, None) if mapped is None else mapped.get(name)
+
+
+@rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
+def _pool_queue(c: Dag):
+    """Pools, queues and executors are declared in the policy."""
+    kinds = {"pool": c.policy.pools, "queue": c.policy.queues, "executor": c.policy.executors}
+    for kind, declared in kinds.items():
+        for task in c.dag.tasks:
+            value = getattr(task, kind, None)
+            if value and declared and value not in declared:
+                wrong = f"{kind.capitalize()} {value} of {task.task_id} is not declared"
+                yield problem(wrong, task, f"Use {some(declared)}, or add it to {kind}s in pyproject.toml")
+
+
+@rule("branch", "dag", 'Write trigger_rule="none_failed_min_one_success" on it')
+def _branch(c: Dag):
+    """A branch goes to tasks that follow it; what joins its ways runs whichever was taken."""
+    for task in c.dag.tasks:
+        targets, ways = _branch_targets(c, task), task.downstream_task_ids
+        groups = {way[:dot] for way in ways for dot in range(len(way)) if way[dot] == "."}
+        for target in sorted(targets - ways - groups):
+            write = f"Use one of {some(sorted(ways)) or 'the tasks after it'}, or write an arrow to {target}"
+            yield problem(f"{task.task_id} may go to {target}, which does not follow it", task, write)
+        never = set(c.dag.task_dict) if len(targets & ways) > 1 else set()
+        for way in targets & ways:
+            left_out = ways - {way} - c.dag.get_task(way).get_flat_relative_ids(upstream=False)
+            for one in c.dag.topological_sort():
+                if one.trigger_rule == "all_success" and one.upstream_task_ids & left_out:
+                    left_out = left_out | {one.task_id}
+            never &= left_out
+        for join in [c.dag.get_task(task_id) for task_id in sorted(never)]:
+            if len(join.upstream_task_ids) > 1 and not join.upstream_task_ids <= never:
+                yield problem(f"{join.task_id} is always skipped: it joins ways of {task.task_id}", join)
+
+
+def _branch_targets(c: Dag, task) -> set[str]:
+    """The task ids that a branch function returns, one each time; none where they are not all in sight."""
+    code = getattr(getattr(task, "python_callable", None), "__code__", None)
+    is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
+    for node in c.source.nodes if is_branch else ():
+        if isinstance(node, (*FUNCTIONS, ast.Lambda)) and first_line(node) == code.co_firstlineno:
+            returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+            returned = [node.body] if isinstance(node, ast.Lambda) else returned
+            values = [v for r in returned for v in ([r.body, r.orelse] if isinstance(r, ast.IfExp) else [r])]
+            texts = {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
+            return texts if len(texts) == len(values) else set()
+    return set()
+
+
+@rule("template", "dag", "Use a name of Airflow's template reference, params, or user_defined_macros")
+def _template(c: Dag):
+    """Templated fields are valid Jinja and use names that Airflow 3 provides."""
+    for task, field, value in c.templated:
+        for wrong, write in _missing_file(task, value):
+            yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
+        maker = getattr(type(task), "get_template_env", None)
+        own = maker and not maker.__module__.startswith("airflow.sdk.")
+        for text in _texts(value):
+            environment = task.get_template_env(c.dag) if own else c.environment
+            for wrong, write in _wrong_in_template(c, task, text, environment):
+                short = text if len(text) < 60 else f"{text[:57]}…"
+                yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
+                break
+
+
+def _adds_names(task) -> bool:
+    """Whether the operator renders its fields itself, perhaps with names of its own."""
+    kinds = getattr(task, "operator_class", type(task)).__mro__
+    renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
+    return not renders[0].__module__.startswith("airflow.sdk.")
+
+
+def _missing_file(task, value) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
+        write = "Correct its name; it is looked for beside the DAG file"
+        if value.startswith(("/", "~")) or " " in value:
+            folder, name = os.path.split(value)
+            write = f'Write template_searchpath=["{folder}"] on the DAG and "{name}" here'
+            if folder == os.path.dirname(task.dag.fileloc):
+                write = f'Write "{name}" alone: it is looked for beside the DAG file'
+            elif value.endswith((".sh", ".bash")):
+                write = f'Write "{value} " with a space at its end: a command, and no template file'
+        by = "by the absolute path" if value.startswith("/") else "of the name"
+        yield f"Airflow finds no template file {by} {value}", write
+
+
+def _texts(value, depth: int = 0) -> Iterator[str]:
+    """The texts in a templated field's value that may hold a template."""
+    if isinstance(value, str):
+        if "{" in value:
+            yield value
+    elif depth < 8 and isinstance(value, (dict, list, tuple, set)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item, depth + 1)
+
+
+def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[str, str]]:
+    """What is wrong with a template and what to write."""
+    import jinja2.meta
+    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
+    from airflow.sdk.execution_time import macros
+
+    own = set(c.dag.user_defined_macros or {})
+    if match := re.search(rf"(?<![{{$]){{ ({'|'.join(KNOWN_CONTEXT_KEYS)}) }}(?!}})", text):
+        write = f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}"
+        yield f"{match[0]} is no template", write
+    try:
+        tree = environment.parse(text)
+        undeclared = jinja2.meta.find_undeclared_variables(tree)
+    except jinja2.TemplateError as error:
+        yield f"{error.message}: no valid Jinja", "Correct the template"
+        return
+    unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
+    for name in sorted(unknown & set(REMOVED_VARIABLES)):
+        yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
+    if unknown and not _adds_names(task):
+        yield f"{some(sorted(unknown))}, which Airflow does not provide,", ""
+    params = {*c.dag.params, *(getattr(task, "params", None) or {})}
+    for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
+        name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
+        of = getattr(node.node, "name", "") if name else ""
+        if of == "macros" and of not in own and not hasattr(macros, name):
+            write = "Use one of Airflow's macros, or user_defined_macros"
+            yield f"macros.{name}, which does not exist,", write
+        known = name in params or hasattr(dict, name) or not (params or c.runs_by_time)
+        if of == "params" and of not in own and not known:
+            write = f"Declare {name} in params, or use {some(sorted(params)) or 'another value'}"
+            yield f"params.{name}, which the DAG has not,", write
+
+
+@rule("xcom", "dag", "Use the task_id of a task of this DAG")
+def _xcom(c: Dag):
+    """What is pulled from a task is pulled from one that the DAG has."""
+    known = set(c.dag.task_dict)
+    for task, field, value in c.templated:
+        calls = [call for text in _texts(value) for call in re.findall(r"xcom_pull\(([^()]*)\)", text)]
+        for call in calls:
+            match = re.match(r"\s*(?:task_ids\s*=\s*)?\[?['\"]([\w.-]+)['\"]", call)
+            if match and "dag_id" not in call and match[1] not in known:
+                yield problem(f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task)
+    for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            value = given.get("task_ids", node.args[0] if node.args else None)
+            for task_id in [getattr(one, "value", None) for one in getattr(value, "elts", [value])]:
+                if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
+                    yield problem(f"There is no task {task_id} to pull from", node.lineno)

@@ -1,0 +1,410 @@
+"""Parses a DAG file as Airflow's DAG processor does and checks what comes out; runs in worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import hashlib
+import json
+import os
+import re
+import resource
+import signal
+import sys
+import tempfile
+import warnings
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from airflow.dag_processing import dagbag
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from . import Finding, apply, dag_rules, finding, some
+from .engine import BY_WARNING, Outcome, clock, read
+from .file_rules import CURES, heavy_module
+from .folder_rules import NEW_STDLIB, facts, image_packages, provider
+from .guard import Guard, RefusedAtImport
+from .policy import Policy
+from .second import differ, set_numbers
+from .source import Source
+
+# Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
+USUAL_DAG = """
+from datetime import datetime, timedelta, timezone
+from airflow.sdk import Asset, Param, dag, task
+@dag(
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    dagrun_timeout=timedelta(hours=1),
+    params={"day": Param(None, type=["null", "string"], format="date"), "n": Param(1, type="integer")},
+)
+def usual():
+    @task
+    def first():
+        return [1]
+    @task(outlets=[Asset("usual://has.every.provider.load/what-it-knows-of-assets")])
+    def second(number, text="{{ ds }}"):
+        return number
+    second.expand(number=first())
+usual()
+"""
+HERE = Path(__file__).parent
+COLLECT_EVERY = 25  # files: Python's own collector of garbage would run all the time
+MOST_OUTPUT = 50_000_000  # bytes: a file that prints without end must not fill the disk before its time is up
+
+
+class TooLate(BaseException):
+    """Raised in a DAG file whose time is up."""
+
+
+class Parser:
+    """Parses DAG files in this process, which it takes over: its output, directory, path and garbage."""
+
+    def __init__(self, root: Path, policy: Policy, second: bool, whole: bool) -> None:
+        self.root, self.policy, self.second, self.whole = root, policy, second, whole
+        self.dags = root / policy.dags_folder
+        self.guard, self.parsed, self.stated = Guard(self.dags), 0, {}
+        dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
+        self.bag = dagbag.DagBag(os.devnull, collect_dags=False, bundle_path=self.dags, bundle_name="dags-folder")
+        sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
+        sys.path += [str(self.dags), *(str(root / folder) for folder in policy.path)]
+        self._compile_libraries_only()
+        os.chdir(tempfile.gettempdir())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_OUTPUT, MOST_OUTPUT))
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *_, **__: None
+        self.known = list(sys.modules)
+        self.world = (list(sys.path), dict(os.environ))
+        self.output = _redirect_output()
+        self._record_arguments()
+        if second:
+            differ(self.dags)
+            DagSerialization.validate_schema = classmethod(lambda *_: None)  # the first process does it
+        signal.signal(signal.SIGALRM, self._too_late)
+        # Airflow's handler of a segmentation fault goes back to it, until the time is up.
+        set_handler = signal.signal
+        set_handler(signal.SIGSEGV, signal.SIG_DFL)
+        signal.signal = lambda number, to: number == signal.SIGSEGV or set_handler(number, to)
+        self.guard.watch()
+
+    def _too_late(self, *_) -> None:
+        if self.guard.armed:
+            raise TooLate
+
+    def _compile_libraries_only(self) -> None:
+        """Keep the bytecode of libraries, which an image has, too; write none into the DAG folder."""
+        original = SourceFileLoader.set_data
+
+        def set_data(loader, path, *args, **kwargs):
+            if not path.startswith(self.guard.dags):
+                original(loader, path, *args, **kwargs)
+
+        SourceFileLoader.set_data = set_data
+        sys.dont_write_bytecode = False
+
+    def _record_arguments(self) -> None:
+        """Keep the arguments each DAG was made with: the DAG itself does not tell a default from a choice."""
+        original = DAG.__init__
+
+        @functools.wraps(original)
+        def recording(dag, *args, **kwargs):
+            maker = sys._getframe(1).f_globals.get("__name__", "")
+            self.stated[id(dag)] = kwargs | {"by_asset": maker.startswith("airflow.sdk.definitions.asset")}
+            return original(dag, *args, **kwargs)
+
+        DAG.__init__ = recording
+
+    def parse(self, path: Path) -> Outcome:
+        """Parse the file, check it, and leave this process as if it had not been."""
+        outcome = Outcome(None if self.second else read(path, self.root, self.policy))
+        os.ftruncate(self.output, 0)
+        started = clock(os.getpid())
+        set_numbers()
+        self.guard.armed = str(path)
+        try:
+            dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=False)
+        finally:
+            self.guard.armed = ""
+        outcome.seconds = clock(os.getpid()) - started
+        outcome.late = any(TooLate.__name__ in text for text in self.bag.import_errors.values())
+        # One that got a task after its `with` block is there twice: its hash has changed meanwhile.
+        dags = list({id(dag): dag for dag in dags}.values())
+        loaded, known = list(sys.modules), self.known
+        added = set(loaded[len(known) :] if loaded[: len(known)] == known else set(loaded) - set(known))
+        outcome.spoilt = any(not self._harmless(module) for module in added)
+        if self.second:
+            for dag in dags:
+                self._serialize(dag, outcome, lambda *_: None)
+        else:
+            self._check(outcome.source, dags, added, outcome)
+        self._forget(added)
+        return outcome
+
+    def _forget(self, added: set[str]) -> None:
+        self.bag.dags.clear(), self.bag.import_errors.clear(), self.bag.captured_warnings.clear()
+        self.stated.clear(), self.guard.refusals.clear()
+        # All of them first: a package without __init__.py asks for the one that it is in.
+        for name in [name for name in added if name.startswith("unusual_prefix_") or self._own(name)]:
+            sys.modules.pop(name, None)
+        self.known = list(sys.modules)  # also what the checks themselves have brought in since
+        os.chdir(tempfile.gettempdir())
+        sys.path[:] = self.world[0]
+        if self.guard.environment_changed:
+            os.environ.clear()
+            os.environ.update(self.world[1])
+            self.guard.environment_changed = False
+        self.parsed += 1
+        if self.parsed % COLLECT_EVERY == 0:
+            gc.collect()
+
+    def _own(self, module: str) -> bool:
+        """Whether a module is of the DAG folder."""
+        loaded = sys.modules.get(module)
+        places = [getattr(loaded, "__file__", None) or "", *map(str, getattr(loaded, "__path__", ()))]
+        return any(place.startswith(self.guard.dags) for place in places)
+
+    def _harmless(self, module: str) -> bool:
+        """Whether a module may stay in this process, or is forgotten by it."""
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names or top == "airflow" or top.startswith(("unusual_prefix_", "_")):
+            return True
+        return self._own(module)
+
+    def _check(self, source: Source, dags: list, added: set[str], outcome: Outcome) -> None:
+        name = source.name
+        for refused in self.guard.refusals:
+            where = Path(refused.path).relative_to(self.root).as_posix()
+            wrong = f"The file {refused.what} when it is parsed"
+            by = refused.library
+            write = f"Move that line into a task, or set {by} up so that it does not do it" if by else ""
+            outcome.findings.append(finding("forbidden-at-import", where, refused.line, wrong, write))
+        for text in self.bag.import_errors.values():
+            if RefusedAtImport.__name__ not in text:
+                outcome.findings.append(explain(text, source, self.root, self.policy))
+        outcome.findings += self._warnings(source.path)
+        of_libraries = [module for module in added if not module.startswith("airflow.")]
+        heavy = {module: what for module in of_libraries if (what := heavy_module(module, self.policy))}
+        if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
+            loaded = [module for module in sys.modules if module in added]  # each after those that it imports
+            after = loaded[min(map(loaded.index, heavy)) :]
+            by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
+            line = min(by, default=(0, 1))[1]
+            outcome.heavy = [(some(sorted({*heavy.values()})), line)]
+        if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
+            wrong = f"The file prints {printed:,} bytes each time it is parsed"
+            outcome.findings.append(finding("output", name, 1, wrong))
+        if not dags and not outcome.findings:
+            outcome.findings.append(_no_dag(source))
+        for dag in dags:
+            subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, len(dags))
+
+            def report(rule: str, wrong: str, at=None, cure: str = "", subject=subject) -> None:
+                line, dag_id = subject.line(at), subject.dag.dag_id
+                outcome.findings.append(finding(rule, name, line, wrong, cure, dag_id))
+
+            if dag.dag_id in outcome.serialized:
+                wrong = f"{dag.dag_id} is the dag_id of two DAGs of this file, and Airflow keeps one of them"
+                report("duplicate-dag-id", wrong)
+            for rule, said in apply("dag", subject, self.policy):
+                report(rule.name, said.wrong, said.at, said.cure)
+            self._serialize(dag, outcome, report)
+            outcome.dags.append(facts(subject))
+
+    def _serialize(self, dag, outcome: Outcome, report) -> None:
+        try:
+            serialized = DagSerialization.to_dict(dag)
+        except Exception as error:
+            report("serialization", f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}")
+            outcome.serialized[dag.dag_id] = None
+            return
+        text = json.dumps(serialized, sort_keys=True)
+        outcome.serialized[dag.dag_id] = serialized if self.whole else hashlib.sha256(text.encode()).digest()
+        if self.second:
+            return
+        if match := " at 0x" in text and re.search(r"[^\"]{0,80} at 0x[0-9a-f]{6,}", text):
+            wrong = f"A value is serialized with its address in memory, another in each process: {match[0]}"
+            write = "Give the operator a plain value, or define __repr__ or serialize() of that class"
+            report("serialization", wrong, cure=write)
+        try:
+            DagSerialization.from_dict(json.loads(text))
+        except Exception as error:
+            report("serialization", f"DAG {dag.dag_id} cannot be deserialized: {_first_line(error)}")
+
+    def _warnings(self, path: Path) -> list[Finding]:
+        """Airflow's own warnings about what it deprecated, where the DAG folder's code is to blame."""
+        found = []
+        for text in self.bag.captured_warnings.get(str(path), ()):
+            match = re.match(r"(.*):(\d+): ([\w.]+): (.*)", text, re.S)
+            if match and match[1].startswith(self.guard.dags) and re.search("RemovedIn|Deprecated", match[3]):
+                name = Path(match[1]).relative_to(self.root).as_posix()
+                if "airflow" in match[3] + match[4]:
+                    wrong = _first_line(match[4]).replace("`", "")
+                    found.append(finding("airflow-3", name, int(match[2]), wrong, BY_WARNING))
+        return found
+
+
+def _no_dag(source: Source) -> Finding:
+    if source.dag_calls:
+        called = source.dag_calls[0].name
+        write = f"Call {called}() at the end of the file" if called else "See why that line is not reached"
+        wrong = "The file has a DAG in it, and parsing it makes none"
+        return finding("no-dag", source.name, source.dag_line(), wrong, write)
+    wrong = "Airflow parses this file again and again, and it has no DAG"
+    return finding("no-dag", source.name, 1, wrong, "Make a DAG in it, or add it to .airflowignore")
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
+
+
+def _redirect_output() -> int:
+    """Send what this process prints into a nameless file, and return its descriptor."""
+    with tempfile.TemporaryFile("ab") as file:
+        descriptor = os.dup(file.fileno())
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    return descriptor
+
+
+def warm_up() -> None:
+    """Make Airflow load what it loads with the first DAG."""
+    bag = dagbag.DagBag(os.devnull, collect_dags=False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "usual.py")
+        path.write_text(USUAL_DAG, encoding="utf-8")
+        dags = bag.process_file(str(path), only_if_updated=False)
+    DagSerialization.from_dict(DagSerialization.to_dict(dags[0]))
+
+
+def difference(dag_id: str, first: dict | None, second: dict | None) -> str:
+    """Where two parses of a DAG first differ; '' where Airflow would not make a new version of it."""
+    if first is None or second is None:
+        return f"DAG {dag_id} is there in only one of two parses"
+    if SerializedDagModel.hash(first) == SerializedDagModel.hash(second):
+        return ""
+    where = _first_difference(first["dag"], second["dag"])
+    return f"Two parses differ, so that every parse makes a new DAG version: {where}"
+
+
+def _first_difference(one, other, where: str = "") -> str:
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
+        one, other = dict(enumerate(one)), dict(enumerate(other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        # Tasks before the groups and dependencies that follow from them
+        for key in sorted({*one, *other}, key=lambda key: (key != "tasks", str(key))):
+            if (a := one.get(key)) != (b := other.get(key)):
+                inner = a.get("__var", a) if isinstance(a, dict) else {}
+                step = f"task {inner['task_id']}" if isinstance(inner, dict) and "task_id" in inner else key
+                inside = where if key in ("__var", "__type", "tasks") else f"{where}.{step}"
+                return _first_difference(a, b, inside)
+    short = [text if len(text := repr(value)) <= 60 else f"{text[:57]}…" for value in (one, other)]
+    return f"{where.lstrip('.')} is {short[0]}, then {short[1]}"
+
+
+# Part of the error's text, rule, what to write instead
+BESIDE = "Write Path(__file__).parent / …: a pod's working directory is another"
+IN_FULL = "Import by the full name from the DAG folder on, as from package.module import …"
+KNOWN = [
+    ("AirflowDagCycleException", "cycle", ""),
+    ("DuplicateTaskIdFound", "import-error", "Give each task of the DAG its own task_id"),
+    ("AirflowTimetableInvalid", "schedule", ""),
+    ("CroniterBad", "schedule", ""),
+    ("required params without default values", "params", ""),
+    ("ParamValidationError", "params", ""),
+    ("No such file or directory: '/", "import-error", "Put the file there, or correct its name"),
+    ("cannot open shared object file", "import-error", "Install that library of the system in the image"),
+    ("FileNotFoundError", "import-error", BESIDE),
+    ("SystemExit", "process-death", ""),
+    ("relative import", "import-error", IN_FULL),
+]
+# What ruff does not know of
+MOVED = {
+    "airflow.utils.weekday": "Write from airflow.providers.standard.utils.weekday import WeekDay",
+    "airflow.models.dataset": "Write from airflow.models.asset import AssetModel",
+    "airflow.datasets": "Write from airflow.sdk import Asset",
+    "airflow.utils.log.secrets_masker": "Write from airflow.sdk.log import mask_secret",
+    "airflow.utils.dates": 'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC")',
+}
+NEW_PYTHON = re.compile(r"from '(\w+)[\w.]*'|module '(\w+)[\w.]*' has no|No module named '(\w+)")
+
+
+def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
+    """The finding for Airflow's import error `text`, a traceback or one line."""
+    name, line = source.name, source.dag_line()
+    # The innermost line of the DAG folder; a module that fails by being imported is the one to correct.
+    for path, number, function in re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text):
+        if path == str(source.path) or (path.startswith(f"{source.dags}/") and function == "<module>"):
+            name, line = Path(path).relative_to(root).as_posix(), int(number)
+    message = " ".join(re.split(r"(?m)^  File .*\n(?: .*\n)*", text)[-1].split())
+    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])| \(/[^()]+\.py\)$", "", message)
+    message = message.replace(tempfile.gettempdir(), "$AIRFLOW_HOME")
+    message = message if len(message) <= 300 else f"{message[:299]}…"
+    if TooLate.__name__ in text:
+        wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
+        return finding("time-limit", name, line, wrong)
+    if match := NEW_PYTHON.search(message):
+        top = next(filter(None, match.groups()))
+        if top in sys.stdlib_module_names or top in NEW_STDLIB:
+            here = ".".join(map(str, sys.version_info[:2]))
+            wrong = f"{message}: not in Python {here}, which runs the checks"
+            write = "Correct the name, or run the checks with the image's Python if that is newer"
+            if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
+                write = f"Run the checks with Python {policy.python}"
+            return finding("import-error", name, line, wrong, write)
+    match = re.search(r"No module named '([\w.]+)'", message)
+    own = match and source.own_module(match[1])  # also in a folder of the name airflow
+    if match and (own or not match[1].startswith("airflow.") or "airflow.providers." in match[1]):
+        there = [i.module for i in source.imports if i.line == line and i.module.startswith(match[1])]
+        write = _missing_module(min(there, default=match[1], key=len), root, source)
+        return finding("import-error", name, line, message, write)
+    if "'provide_context'" in message:
+        wrong = "provide_context is gone in Airflow 3"
+        return finding("airflow-3", name, line, wrong, CURES["provide_context"])
+    gone = re.search(r"'(airflow\.(?!providers|sdk)[\w.]+)'", message)
+    places = [place for place in re.findall(r'File "([^"<]+)"', text) if Path(place).parent != HERE]
+    if gone and (old := re.search(r"/(airflow/providers/\w+/\w+)", (places or [""])[-1])):
+        write = f"Take a newer {provider(old[1].replace('/', '.'))}: this one is for an older Airflow"
+        return finding("import-error", name, line, message, write)
+    if gone:
+        write = next((cure for module, cure in MOVED.items() if gone[1].startswith(module)), "")
+        return finding("airflow-3", name, line, f"{gone[1]} is gone in Airflow 3: {message}", write)
+    for part, rule, write in KNOWN:
+        if part in text:
+            return finding(rule, name, line, message, write)
+    return finding("import-error", name, line, message)
+
+
+def _missing_module(module: str, root: Path, source: Source) -> str:
+    top, *rest = module.split(".")
+    if rest[:1] == ["providers"] and len(rest) > 1:
+        package = provider(module)
+        with contextlib.suppress(PackageNotFoundError):
+            return f"Correct the name: {package} {version(package)} has no such module"
+        return f"Add {package} {_where(package, root, source.policy)}"
+    folder, dags = source.policy.dags_folder, source.dags
+    own = (dags / top).exists() or (dags / f"{top}.py").exists()
+    place = getattr(sys.modules.get(top), "__file__", None) or ""
+    if own and place and not place.startswith(f"{dags}/"):
+        return f"Rename {folder}/{top}: the installed package {top} is found first"
+    if own:
+        return f"Correct the name: {folder}/{top} has no such module"
+    if folder.split("/")[-1] == top:
+        if rest and not source.own_module(".".join(rest)) and not (root / rest[0]).exists():
+            return f"Correct the name: {folder} has no {'/'.join(rest)}"
+        return f"Leave {top}. out: {folder} itself is on the path, as from package.module import …"
+    if (root / top).exists() or (root / f"{top}.py").exists():
+        return f"Move {top} into {folder}, or add its folder to path in pyproject.toml if a pod has it there"
+    package = top if not rest else f"the package of {module}"
+    return f"Correct the name, or add {package} {_where(top, root, source.policy)}"
+
+
+def _where(package: str, root: Path, policy: Policy) -> str:
+    if package in image_packages(root, policy):
+        return "to the lock, as the image has it (make add)"
+    return "to the image and to the lock (make add)" if policy.stock_image else "to the image"

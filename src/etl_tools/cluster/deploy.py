@@ -1,0 +1,135 @@
+"""The release on the cluster: `make deploy`, `make rollback`, `make undeploy`.
+
+Reads from the environment VALUES (values files, in order), CHART_VERSION, CHART (a folder or archive in place
+of the published chart) and TIMEOUT (minutes). KUBECTL and HELM say how the tools are called here.
+"""
+
+import os
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+
+from etl_tools import answers
+from etl_tools.cluster import kubectl as tools
+from etl_tools.cluster.apply_secrets import bring
+from etl_tools.cluster.doctor.__main__ import blocking
+from etl_tools.cluster.environments import shared
+from etl_tools.cluster.helm_values import chart
+from etl_tools.cluster.kubectl import WORKLOADS, ClusterError, confirm, done, helm, kubectl
+from etl_tools.cluster.pods import pods
+from etl_tools.programs import run
+from etl_tools.secrets.keys import open_secrets, write_private
+
+DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
+ADDRESSES = {"port-forward": "", "nodeport": "http://ANY-NODE:30080, or "}
+UI = ADDRESSES.get(answers.EXPOSE, f"http://{answers.EXPOSE}, or ") + "make ui-forward"
+JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-user")
+# Helm counts its --timeout for each hook, and marks the release as failed when it is over; killed
+# before that, it leaves the release pending. Its process gets the time of the release, of both Jobs and more.
+PATIENCE = 2 + len(JOBS)
+TOO_LATE = "timed out waiting for the condition|context deadline exceeded"
+
+
+def minutes() -> float:
+    return float(os.environ.get("TIMEOUT", "15"))
+
+
+def check() -> None:
+    """Refuse what cannot end well, before anything is changed; FORCE=yes overrules what doctor finds."""
+    if problem := next(shared(), None):
+        raise ClusterError(f"{problem}. Nothing was changed: give each its own (docs/environments.md)")
+    tools.helm_version()
+    found = blocking()
+    for finding in found:
+        print(f"\N{BALLOT X} {finding.what}\n    {finding.fix}", file=sys.stderr)
+    if found and os.environ.get("FORCE") != "yes":
+        words = f"nothing was changed: {found[0].what}. With that as it is: FORCE=yes make deploy"
+        raise ClusterError(words)
+    kubectl("auth", "can-i", "create", "deployments.apps", timeout=30)
+    # Before the Jobs go that another helm may be waiting for.
+    if helm("list", "--pending", "--short", "--filter", f"^{answers.RELEASE}$", timeout=30).strip():
+        raise ClusterError(f"nothing was changed: {tools.BUSY}")
+
+
+def deploy() -> None:
+    """Install or upgrade the release and wait until every pod is ready."""
+    cluster = tools.show_cluster()
+    check()
+    open_secrets()  # locked until this process ends
+    bring()
+    write_private(tools.REMEMBERED, cluster.encode())
+    if DATA_VOLUME.exists():
+        print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
+    print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
+    # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
+    roll_out("upgrade", "--install", *chart(), "--history-max=20")
+    external = os.environ.get("SECRETS") == "external"
+    password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
+    print(answers.advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
+
+
+def roll_out(*arguments: str) -> None:
+    """Let helm change the release, then wait until everything in it is ready."""
+    # Jobs cannot be changed, only made again.
+    kubectl("delete", "job", *JOBS, "--ignore-not-found", timeout=60)
+    patience = f"--timeout={minutes():g}m"
+    force = ["--force-conflicts"] if os.environ.get("FORCE_CONFLICTS") == "yes" else []
+    seen: dict[str, str] = {}
+    follow("helm", *arguments, patience, *force, seen=seen)
+    follow("kubectl", "rollout", "status", *WORKLOADS, patience, seen=seen)
+
+
+def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
+    """Run helm or kubectl and print what changes in the pods; ClusterError says what went wrong."""
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60 * PATIENCE)
+        while not wait([running], 2).done:
+            with suppress(ClusterError):
+                for pod in pods():
+                    if seen.get(pod.name, "ready") != pod.words:
+                        print(f"  {time.monotonic() - began:4.0f} s  {pod.name}: {pod.words}", flush=True)
+                    seen[pod.name] = pod.words
+    ended = running.result()
+    if not ended.returncode:
+        return
+    words = tools.plain_words(tool, ended.stderr)
+    if ended.returncode == 124 or re.search(TOO_LATE, ended.stderr):
+        last = ended.stderr.strip().splitlines()[-1].removeprefix("Error: ").removeprefix("error: ")
+        words = f"not ready in {minutes():g} minutes (TIMEOUT=30 waits longer). {tool}: {last}"
+    with suppress(ClusterError):
+        words += "".join(f"\n  {pod.name}: {pod.words}" for pod in pods() if not pod.ready)
+    raise ClusterError(f"{words}\n  More: make status (pods and volumes), make doctor")
+
+
+def rollback() -> None:
+    """Go back to an earlier revision, after a yes; REVISION names one, else the one before."""
+    tools.show_cluster()
+    print(helm("history", answers.RELEASE, "--max=10"), end="")
+    print("DAGs, data and database stay as they are; a newer database may not fit an older Airflow.")
+    revision = os.environ.get("REVISION", "")
+    confirm("yes", f"Roll back to revision {revision or 'before the current one'}?")
+    roll_out("rollback", answers.RELEASE, *filter(None, [revision]))
+    print("Rolled back.")
+
+
+def undeploy() -> None:
+    """Remove the release after its name was typed; volumes, Secrets and namespace stay."""
+    tools.show_cluster()
+    print(f"This stops Airflow in namespace {answers.NAMESPACE}; its volumes and Secrets stay.")
+    confirm(answers.RELEASE, "To go on, type the name of the release")
+    print(helm("uninstall", answers.RELEASE, timeout=minutes() * 60), end="")
+    delete = f"{' '.join(tools.command('kubectl'))} delete namespace {answers.NAMESPACE}"
+    print(f"make deploy brings it back with all it had. To delete the data too, for good: {delete}")
+
+
+ACTIONS = {action.__name__: action for action in (deploy, rollback, undeploy)}
+
+if __name__ == "__main__":
+    try:
+        sys.exit(done(sys.argv[1], ACTIONS[sys.argv[1]]))
+    except KeyboardInterrupt:
+        print("\nStopped. What was begun goes on in the cluster: make status", file=sys.stderr)
+        sys.exit(130)

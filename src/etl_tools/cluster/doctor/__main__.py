@@ -1,0 +1,70 @@
+"""Say why a DAG is not there: `make doctor`.
+
+Looks at everything between this checkout and the cluster, in the order in which things break, and prints a
+line for each: fine, broken with the command that fixes it, or not to be seen from here. Changes nothing.
+Exits with 1 if anything is broken. --offline leaves out the git server and the cluster; in CI the chart has
+its say all the same.
+"""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import yaml
+
+from etl_tools import answers
+from etl_tools.cluster.doctor import Finding, unknown
+from etl_tools.cluster.doctor.cluster import cluster_state
+from etl_tools.cluster.doctor.dags import connections, dag_files, imports
+from etl_tools.cluster.doctor.keys import host_keys, private_key, secrets
+from etl_tools.cluster.doctor.repository import repository
+from etl_tools.cluster.doctor.values import chart, image, programs, values
+
+MARKS = {True: "\N{CHECK MARK}", False: "\N{BALLOT X}", None: "\N{EN DASH}"}
+# In the order in which things break.
+OFFLINE = (programs, values, image, secrets, private_key, host_keys, dag_files)
+ONLINE = (imports, chart, repository, cluster_state)
+
+
+def findings(check) -> list[Finding]:
+    """Return what a check finds. One that stumbles must not hide the others."""
+    found: list[Finding] = []
+    try:
+        found.extend(check())
+    except yaml.YAMLError:
+        pass  # that a values file is no YAML is a finding of its own
+    except Exception as error:
+        found.append(unknown(f"the check '{check.__name__}' failed itself: {type(error).__name__}: {error}"))
+    return found
+
+
+def blocking() -> list[Finding]:
+    """Return what would make a deploy end badly, as far as this checkout alone shows it."""
+    return [finding for check in OFFLINE for finding in findings(check) if finding.blocks]
+
+
+def main(offline: bool) -> int:
+    in_ci = (chart,) if os.environ.get("CI") else ()
+    sys.stdout.reconfigure(errors="replace")
+    to_fix = unseen = 0
+    with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
+        for found in pool.map(findings, (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))):
+            for finding in found:
+                print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
+                if finding.fix:
+                    print(f"    {finding.fix}", flush=True)
+                to_fix += finding.ok is False
+                unseen += finding.ok is None
+    if to_fix:
+        before = f" ENV={answers.ENV} comes before each make command." if answers.ENV else ""
+        print(f"\nTo fix: {to_fix}, from the top.{before} More in docs/troubleshooting.md.")
+        return 1
+    if unseen:
+        print(f"\nNo fault was found; what could not be looked at ({MARKS[None]}): {unseen}, see above.")
+        return 0
+    print("\nNothing is broken, as far as can be seen from here.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(offline="--offline" in sys.argv))

@@ -1,0 +1,191 @@
+"""The cluster: its Secrets, its pods, what the container that fetches DAGs says, what Airflow lists."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from etl_tools import answers
+from etl_tools.cluster import apply_secrets
+from etl_tools.cluster.doctor import Finding, broken, fine, unknown
+from etl_tools.cluster.doctor.dags import connection_id, connections
+from etl_tools.cluster.doctor.repository import explained
+from etl_tools.cluster.helm_values import merged, named_secrets
+from etl_tools.cluster.kubectl import ClusterError, WrongClusterError, command, kubectl, show_cluster
+from etl_tools.cluster.pods import Pod, pods
+from etl_tools.secrets.manifests import CONNECTIONS, secret_data
+
+KUBECTL = " ".join(command("kubectl"))
+API_SERVER = f"deployment/{answers.RELEASE}-api-server"
+RESTART = f"{KUBECTL} rollout restart deployment,statefulset -l release={answers.RELEASE}"
+BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
+
+
+def cluster_state() -> Iterator[Finding]:
+    """Look at the Secrets, at the pods, and, where Airflow runs, at what it knows."""
+    known, there = None, None
+    where: list[str] = []
+    try:
+        show_cluster(where.append)
+        yield fine(where[0])
+        found = pods()
+        # Not everybody may read Secrets; what one of these cannot see is no reason not to look at the others.
+        there = yield from looked("the Secrets", cluster_secrets, found)
+        yield from looked("the pods", pod_problems, found)
+        if any(pod.ready for pod in found if "-api-server-" in pod.name):
+            errors = yield from looked("import errors", import_errors)
+            yield from looked("DAGs", dags_in_airflow, errors)
+            in_database = yield from looked("connections in Airflow's database", stored_connections)
+            if there is not None and in_database is not None:
+                known = {*in_database, *(connection_id(key) for _, key in there)}
+    except WrongClusterError as problem:
+        what, _, fix = str(problem).partition(" Nothing was changed. ")
+        yield broken(what, fix)
+    except ClusterError as problem:
+        yield unknown(f"the cluster: {problem}")
+    yield from connections(known)
+
+
+def looked(what: str, check: Callable[..., Iterator[Finding]], *words: object) -> Iterator[Finding]:
+    """Yield what a check finds, return what it returns; that it cannot look is a finding, and None."""
+    try:
+        return (yield from check(*words))
+    except (ClusterError, KeyError, ValueError) as problem:
+        yield unknown(f"{what}: {problem}")
+
+
+def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
+    """Compare the Secrets of the values and of secrets/ with the cluster's; return these."""
+    try:
+        here = secret_data()
+    except (OSError, ValueError):  # a checkout without keys: only names and their keys can be asked for
+        here = {}
+    named = {**dict.fromkeys(named_secrets(merged())), **here}
+    there = apply_secrets.in_cluster([*(name for name, _ in named), CONNECTIONS])
+    if not found and not there:
+        return there  # nothing is deployed, as is said below
+    problems, missing, waiting = [], {}, {}
+    for name, key in named:
+        if not there.get((name, key)) and name != CONNECTIONS:
+            missing.setdefault(name, []).append(key)
+    for pod in found:
+        waiting.setdefault(pod.secret, []).append(pod.name)
+    if missing:
+        pods_of = {name: ", ".join(waiting.get(name, ["no pod"])) for name in missing}
+        words = [f"{name} ({', '.join(missing[name])}; waiting for it: {pods_of[name]})" for name in missing]
+        fix = "make secrets" if here else "in the checkout that has the keys: make secrets"
+        fix += f" && {RESTART}" if missing.keys() & {name for name, _ in there} else ""
+        problems.append(broken(f"namespace {answers.NAMESPACE} lacks the Secret {', '.join(words)}", fix))
+    hosts = (f"{answers.SLUG}-git-ssh", "known_hosts")
+    if hosts in here and there.get(hosts, here[hosts]) != here[hosts]:
+        what = "the cluster's Secrets have other keys of the git server than helm/known_hosts"
+        problems.append(broken(what, f"make secrets && {RESTART}"))
+    if rows := apply_secrets.differences(here, there):
+        words = ", ".join(f"{name} ({key}: {what})" for (name, key), what in rows.items())
+        names = {name for name, _ in rows}
+        overwrite = f"OVERWRITE={names.pop() if len(names) == 1 else 'yes'} make secrets && {RESTART}"
+        safe = "make keys-from-cluster, to work with those that Airflow uses; or, if it may lose what they "
+        safe += "open (database, git): "
+        fix = overwrite if set(rows.values()) == {"encoded twice"} else safe + overwrite
+        problems.append(broken(f"not what {answers.in_secrets('')}/ holds: the Secrets {words}", fix))
+    compared = "content" if here else "content not compared, as there are no keys here"
+    good = f"the cluster has each Secret, with the right keys and {compared}"
+    yield from problems or [fine(good)]
+    return there
+
+
+def pod_problems(found: list[Pod]) -> Iterator[Finding]:
+    """One cause, one finding: pods that say the same share it; who waits for a Secret is named with that."""
+    if not found:
+        what = f"nothing of release {answers.RELEASE} runs in namespace {answers.NAMESPACE}"
+        yield broken(what, "make deploy")
+    elif all(pod.ready for pod in found):
+        yield fine(f"pods of release {answers.RELEASE}: {len(found)}, all of them ready")
+    groups: dict[str, list[Pod]] = {}
+    for pod in [pod for pod in found if not (pod.ready or pod.secret)]:
+        cause = "git-sync" if pod.failed.startswith("git-sync") else pod.words[:200]
+        groups.setdefault(cause, []).append(pod)
+    for words, group in groups.items():
+        first, names = group[0], ", ".join(pod.name for pod in group)
+        if words == "git-sync":
+            yield fetching(first, first.failed, names)
+        elif first.failed:
+            last = (log(first.name, first.failed) or ["nothing"])[-1]
+            fix = f"{KUBECTL} logs {first.name} -c {first.failed} --previous"
+            yield broken(f"not ready: {names}: {words}; its last words: {last[:200]}", fix)
+        elif words.startswith(("runs ", "starts")):
+            yield unknown(f"not ready yet: {names}: {words}", "make status, after a while")
+        else:
+            yield broken(f"not ready: {names}: {words}", f"{KUBECTL} describe pod {first.name}")
+    processors = [pod for pod in found if "-dag-processor-" in pod.name and not pod.secret]
+    if processors and "git-sync" not in groups:
+        pod = processors[0]
+        # Where the first checkout fails, the sidecar never starts and the init container has the words.
+        container = "git-sync" if BY_GIT_SYNC else "dag-processor"
+        yield fetching(pod, "git-sync-init" if pod.words == "runs git-sync-init" else container, pod.name)
+
+
+def log(pod: str, container: str, *window: str) -> list[str]:
+    """Return the last lines of a container; of one that waits to be started again, those of its last run."""
+    return kubectl("logs", pod, "-c", container, "--tail=200", *window, timeout=10).strip().splitlines()
+
+
+def fetching(pod: Pod, container: str, names: str) -> Finding:
+    """Read what the container says that fetches the DAGs."""
+    try:
+        lines = log(pod.name, container, *(["--since=5m"] if pod.ready else []))
+    except ClusterError as problem:
+        return unknown(f"what {container} says: {problem}")
+    signs = ('"error":',) if BY_GIT_SYNC else ("GitCommandError", "fatal:")
+    errors = [line for line in lines if any(sign in line for sign in signs)]
+    # The last of them, "too many failures, aborting", says nothing; those before it do.
+    errors = [line for line in errors if "too many failures" not in line] or errors
+    errors = errors or (lines[-5:] if pod.failed else [])
+    if not errors:
+        return fine(f"{container} in {names} reports no error")
+    what, fix = explained("\n".join(errors))
+    return broken(f"{container} in {names}: {what}", fix)
+
+
+def airflow_table(words: str) -> list[dict]:
+    """Run an airflow command in the cluster and return its table. ClusterError if it prints none."""
+    # `list-import-errors` fails when it has something to list.
+    script = f"airflow {words} --output json || true"
+    printed = kubectl("exec", API_SERVER, "--container=api-server", "--", "sh", "-c", script, timeout=90)
+    # Log lines may come first, and may start with a bracket, too; an empty table is [].
+    for start in [match.start() for match in re.finditer(r"^\[", printed, re.MULTILINE)]:
+        with suppress(ValueError):
+            table, _ = json.JSONDecoder().raw_decode(printed, start)
+            if all(isinstance(row, dict) for row in table):
+                return table
+    if "No data found" in printed:
+        return []
+    raise ClusterError(f"airflow {words} prints no table: {printed.strip()[-200:]}")
+
+
+def import_errors() -> Iterator[Finding]:
+    """Ask Airflow which files it cannot import; return whether there are any."""
+    errors = airflow_table("dags list-import-errors")
+    for error in errors:
+        words = str(error.get("error") or error.get("stacktrace") or "?").strip().splitlines()[-1]
+        yield broken(f"Airflow cannot import {error.get('filepath', 'a file')}: {words}", "make test")
+    return bool(errors)
+
+
+def dags_in_airflow(errors: bool | None) -> Iterator[Finding]:
+    """Ask Airflow which DAGs it has, which are off; ``errors``: some files could not be imported."""
+    dags = airflow_table("dags list")
+    if not dags and not errors:
+        yield broken("Airflow knows no DAG yet", "wait a minute; then see what pods have: make pod-dags")
+    for name in [dag["dag_id"] for dag in dags if str(dag.get("is_paused")).lower() == "true"]:
+        fix = f"{KUBECTL} exec {API_SERVER} -- airflow dags unpause {name}; days that another DAG published "
+        fix += f"""meanwhile it does not make up for: make trigger DAG={name} CONF='{{"partition": "DAY"}}'"""
+        yield broken(f"the DAG {name} is paused: it shows up and does not run", fix)
+    if dags and errors is False:
+        yield fine(f"Airflow lists {', '.join(sorted(dag['dag_id'] for dag in dags))}")
+
+
+def stored_connections() -> Iterator[Finding]:
+    """Return the connections that Airflow's database holds."""
+    yield from ()
+    return [row["conn_id"].lower() for row in airflow_table("connections list")]

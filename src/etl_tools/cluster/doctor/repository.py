@@ -1,0 +1,131 @@
+"""The repository as a pod gets it: its server, the branch, the folder of DAGs, and what is not pushed yet."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from etl_tools import answers
+from etl_tools.cluster.doctor import Finding, broken, fine, unknown
+from etl_tools.secrets import deploy_key, github_app
+from etl_tools.secrets.git_server import KEY, address, ask_server, git, url_problem, where_to_register
+
+
+def repository() -> Iterator[Finding]:
+    """Fetch what a pod fetches, with what it has, then compare with what is here."""
+    repo, branch, subpath = answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH
+    if url_problem(repo, answers.GIT_ACCESS) or "your-org/" in repo:
+        return  # said with the values
+    lacking = github_app.missing() or (["deploy_key"] if answers.SSH and not KEY.exists() else [])
+    if lacking:
+        yield unknown(f"{repo}: not asked, {answers.in_secrets('')} lacks {', '.join(lacking)}")
+        return
+    if answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"):
+        yield unknown(f"{repo}: not asked, there is no token", "GIT_TOKEN=… make doctor")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        git("init", "--quiet", "--bare", ".", folder=folder)
+        one_commit = ("fetch", "--quiet", "--depth=1", "--filter=blob:none", repo, branch)
+        fetched = ask_server(*one_commit, folder=folder, timeout=20)
+        commit = git("rev-parse", "FETCH_HEAD^{commit}", folder=folder).stdout.strip()
+        files = git("ls-tree", "-r", "--name-only", commit, folder=folder).stdout.splitlines()
+    no_branch = "couldn't find remote ref" in fetched.stderr
+    if fetched.returncode and not no_branch:
+        yield broken(*explained(fetched.stderr))
+        return
+    means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
+    yield fine(f"{repo} opens with {means.get(answers.GIT_ACCESS, 'the GitHub App alone')}")
+    if no_branch:
+        fix = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
+        yield broken(f"the repository has no branch {branch}", fix)
+        return
+    code = [file for file in files if file.endswith(".py")]
+    where = f"{subpath}/ on branch {branch}"
+    if dags := [file for file in code if file.startswith(f"{subpath}/")]:
+        yield fine(f"{where}, commit {commit[:7]}: {len(dags)} Python files")
+    else:
+        folders = ", ".join(sorted({file.rpartition("/")[0] or "." for file in code})[:5]) or "no folder"
+        yield broken(
+            f"there is no Python file in {where} (Python files are in {folders})",
+            "push it, or correct subPath in helm/values.yaml and dags_subpath in pyproject.toml",
+        )
+    yield from unpushed(commit)
+
+
+def unpushed(commit: str) -> Iterator[Finding]:
+    if git("rev-parse", "--is-inside-work-tree").returncode:
+        return
+    if git("cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        yield unknown("the server has commits that this checkout has not", "git pull")
+        return
+    branch = answers.GIT_BRANCH
+    ahead = git("rev-list", "--count", f"{commit}..refs/heads/{branch}").stdout.strip()  # none of a tag
+    if ahead == "0":
+        yield fine(f"every commit of {branch} is pushed")
+    elif ahead:
+        yield broken(f"commits of {branch} that are not pushed: {ahead}", f"git push origin {branch}")
+    current = git("symbolic-ref", "--short", "HEAD").stdout.strip()
+    if current and current != branch:
+        yield unknown(f"you are on branch {current}; the cluster follows {branch}")
+
+
+def meanings() -> Iterator[tuple[str, str, str]]:
+    """Yield what they say (a regular expression), what it means and what to do.
+
+    The first that fits wins: ssh says several of these at once, the cause before its consequence.
+    """
+    host, port, path = address(answers.GIT_REPO)
+    where = "correct git_repo in pyproject.toml and helm/values.yaml"
+    register = f"register the key that make keys shows at {where_to_register(answers.GIT_REPO)}"
+    network = f"try: nc -vz {host} {port}"
+    if host == "github.com" and answers.SSH:
+        network += f", or reach GitHub by another port: ssh://git@ssh.github.com:443/{path}"
+    changed = f"{host} shows another key than helm/known_hosts holds: is it new, or is somebody in between?"
+    yield "HOST IDENTIFICATION HAS CHANGED", changed, "make known-hosts, and compare the fingerprints"
+    cannot_prove = f"{host}, port {port}, cannot prove a key of helm/known_hosts"
+    yield "host key is known for|Host key verification failed", cannot_prove, "make known-hosts"
+    others = "others may read the deploy key, so ssh refuses it"
+    yield "UNPROTECTED PRIVATE KEY", others, f"chmod 600 {answers.in_secrets('deploy_key')}"
+    damaged = "ssh cannot read the deploy key: its text is damaged"
+    yield "error in libcrypto|Load key .*invalid format", damaged, deploy_key.FIX
+    unknown = f"{host} does not know this deploy key"
+    yield r"Permission denied \(|Too many authentication failures", unknown, register
+    yield "Could not resolve host", f"there is no server {host}, or no network", where
+    silent = f"{host} does not answer at port {port}: a firewall, a VPN that is off, or no network"
+    yield "timed out|No route to host|is unreachable", silent, network
+    other = f"{host} has no git server at port {port}"
+    yield "Connection (refused|closed|reset)|banner exchange: Connection to", other, where
+    app = f"compare {answers.in_secrets('github_app*')} with {github_app.page(answers.GIT_REPO)}, "
+    app += f"then OVERWRITE={answers.SLUG}-github-app make secrets"
+    yield "JSON web token|Integration not found", "GitHub knows no App of this ID with this key", app
+    yield r"claim \('(exp|iat)'\)", "GitHub finds this clock wrong", "set it by a time server"
+    yield "has been suspended", "the App's installation is suspended", "unsuspend it at GitHub"
+    yield "returned status 404|create-an-installation", "the App has no installation of this ID", app
+    private = "the repository is private, and git has no token for it"
+    public = "make it public, or read it with a token (git_access https-token)"
+    yield "could not read Username", private, public
+    refused = "the server refuses the token, or it may not read this repository"
+    new = "make a token that may read it, then GIT_TOKEN=… make secrets"
+    yield "Authentication failed|Access denied|returned error: 403", refused, new
+    untrusted = f"{host}'s certificate is not one that this machine trusts"
+    yield "certificate", untrusted, "install your company's certificate authority, here and in the pods"
+    push = f"git push -u origin {answers.GIT_BRANCH}, or correct it in pyproject.toml and helm/values.yaml"
+    yield "couldn't find remote ref", f"the repository has no branch {answers.GIT_BRANCH}", push
+    missing = f"{host} has no repository {path} that this login may see"
+    not_there = "epository not found|could not be found|' not found|does not appear to be a git repository"
+    seen = {"ssh-deploy-key": f", or {register}", "github-app": ", or let the App's installation see it"}
+    yield not_there, missing, where + seen.get(answers.GIT_ACCESS, "")
+
+
+def explained(words: str) -> tuple[str, str]:
+    """Return what the output of a failed git command means and what fixes it."""
+    for sign, meaning, fix in meanings():
+        if re.search(sign, words):
+            return meaning, fix
+    lines = [line.strip() for line in re.split(r"\n|\\n", words) if line.strip(' "}')]
+    # The first fatal line is the cause ("couldn't find remote ref"), the last one its consequence.
+    fatal = [line for line in lines if re.search("fatal: |^error: ", line)]
+    words = next(iter(fatal), lines[-1] if lines else "no reason given")
+    return f"git says: {words}", "git ls-remote shows the same; the lines before may say more"

@@ -1,0 +1,158 @@
+"""kubectl and helm as this project calls them, and their failures in one plain line."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from etl_tools import answers
+from etl_tools.programs import run
+
+# Two things that Helm cannot tell apart.
+BUSY = "helm is at work on this release, or was cut off. If somebody deploys now (make status), wait for "
+BUSY += "that. If not: Run make rollback, or, if there was no release before it, make undeploy (the data "
+BUSY += "stays); then make deploy again"
+# What people see when a laptop is not connected to the right cluster; the first that fits wins.
+FAILURES = {
+    "current-context|localhost:8080|no configuration has been provided": "{tool} points at no cluster. "
+    "Choose one of {tool} config get-contexts: {tool} config use-context NAME",
+    'context was not found|context "|cannot locate context': "{tool}'s context does not exist. "
+    "Choose one of {tool} config get-contexts",
+    "Unauthorized|must be logged in|getting credentials|token has expired": "the cluster does not accept "
+    "{tool}'s login. Log in again the way your cluster asks for it",
+    r"Forbidden|forbidden|^no( - .*)?$": "you may not do that in namespace {namespace}; ask whoever runs the "
+    "cluster for the role ({words})",
+    "usermod -a -G microk8s": "you may not use microk8s yet: sudo usermod -aG microk8s $USER, log in again",
+    "another operation": BUSY,
+    r"conflict with .*spec\.replicas": "somebody has set a number of pods ({words}). To keep it, write it "
+    "into helm/values.yaml as replicas; for the number that is there: FORCE_CONFLICTS=yes make deploy",
+    "conflict with": "{words}\n  To take that over: FORCE_CONFLICTS=yes",
+    "Unable to connect|connection refused|was refused|no such host|timeout|deadline|timed out$": "the "
+    "cluster does not answer ({words}). Is it up, and are you on its network?",
+}
+INSTALL = "Install it (docs/deploy.md), or say how it is called here: make … "
+INSTALL += 'KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
+# The cluster that this checkout deploys to: context and server, as the first deploy met them.
+REMEMBERED = answers.SECRETS / "cluster"
+# Everything that the release runs, as kubectl selects it.
+WORKLOADS = ("deployment,statefulset", f"--selector=release={answers.RELEASE}")
+
+
+class ClusterError(Exception):
+    """What went wrong, in one line that says what to do."""
+
+
+class WrongClusterError(ClusterError):
+    """kubectl points at another cluster than the one that this checkout was deployed to."""
+
+
+def command(tool: str) -> list[str]:
+    """Return kubectl or helm as it is called here, in the context and the namespace that are meant."""
+    context = os.environ.get("CONTEXT") or answers.CONTEXT
+    flag = {"kubectl": "--context", "helm": "--kube-context"}[tool]
+    chosen = [f"{flag}={context}"] if context else []
+    return [*shlex.split(os.environ.get(tool.upper()) or tool), *chosen, "--namespace", answers.NAMESPACE]
+
+
+def show_cluster(show: Callable[[str], object] = print) -> str:
+    """Print context, server and namespace, or ``show`` them; return context and server.
+
+    ClusterError if this checkout was deployed to another cluster and CONTEXT does not name this one.
+    """
+    config = json.loads(kubectl("config", "view", "--minify", "--output=json", timeout=30))
+    name, server = config["current-context"], config["clusters"][0]["cluster"]["server"]
+    show(f"Cluster: context {name}, server {server}, namespace {answers.NAMESPACE}")
+    sys.stdout.flush()
+    here = f"{name} {server}"
+    before = REMEMBERED.read_text(encoding="utf-8").strip() if REMEMBERED.exists() else here
+    if before != here and not os.environ.get("CONTEXT"):
+        was, _, its_server = before.partition(" ")
+        raise WrongClusterError(
+            f"this checkout was deployed to context {was} ({its_server}), and kubectl points at {name} "
+            f"({server}). Nothing was changed. To go on there: CONTEXT={was} make …; "
+            f"here, from now on: CONTEXT={name} make …"
+        )
+    return here
+
+
+def done(target: str, action: Callable[..., object], *words: object) -> int:
+    """Do what a make target asks for and return its exit code; a failure is one line, with its name."""
+    try:
+        action(*words)
+    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
+        print(f"make {target}: {answers.advice(problem)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def confirm(word: str, question: str) -> None:
+    """Go on after this word, from CONFIRM or the keyboard; ClusterError after another."""
+    answer = os.environ.get("CONFIRM", "")
+    if not answer and sys.stdin.isatty():
+        answer = input(f"{question} ({word}): ").strip()
+    if answer != word:
+        raise ClusterError(f"nothing was done. To go on without being asked: CONFIRM={word}")
+
+
+def plain_words(tool: str, stderr: str) -> str:
+    """Return the line that a person needs instead of what the tool printed."""
+    lines = stderr.strip().splitlines() or ["no output"]
+    if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):
+        lines.pop()  # in a pod, which said why
+    words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
+    advice = (advice for signs, advice in FAILURES.items() if re.search(signs, stderr.strip()))
+    name = command(tool)[0]
+    return next(advice, "{tool}: {words}").format(tool=name, namespace=answers.NAMESPACE, words=words)
+
+
+def ask(tool: str, *arguments: str, stdin: str = "", timeout: float | None = None) -> str:
+    """Run kubectl or helm and return what it prints. Raises ClusterError if it is missing, fails or hangs."""
+    ended = run(*command(tool), *arguments, stdin=stdin, timeout=timeout)
+    if ended.returncode == 127:
+        raise ClusterError(f"{ended.stderr}. {INSTALL}")
+    if ended.returncode:
+        raise ClusterError(plain_words(tool, ended.stderr or ended.stdout))
+    return ended.stdout
+
+
+kubectl = partial(ask, "kubectl")
+helm = partial(ask, "helm")
+
+
+def helm_version() -> str:
+    """Return Helm's version; ClusterError if the chart needs a newer one."""
+    version = helm("version", "--template={{.Version}}", timeout=8).strip()
+    if [int(number) for number in re.findall(r"\d+", version)[:2]] < [3, 19]:
+        words = f"{command('helm')[0]} has Helm {version}, the chart needs 3.19 or newer."
+        raise ClusterError(f"{words} Install one (docs/deploy.md) and say how it is called: make … HELM=helm")
+    return version
+
+
+def restart() -> None:
+    """Replace the release's pods and wait until the new ones are ready."""
+    kubectl("rollout", "restart", *WORKLOADS)
+    print("Waiting for the new pods …", flush=True)
+    kubectl("rollout", "status", *WORKLOADS, "--timeout=10m")
+
+
+def main(tool: str, *arguments: str) -> None:
+    """Let kubectl or helm take this process's place; CHART in the arguments is release, chart and values."""
+    from etl_tools.cluster.helm_values import chart
+
+    try:
+        show_cluster(lambda _: None)
+        words = [word for one in arguments for word in (chart() if one == "CHART" else [one])]
+        program, *options = command(tool)
+        if not shutil.which(program):
+            raise ClusterError(f"{program} is not on PATH. {INSTALL}")
+        os.execvp(program, [program, *options, *words])
+    except (ClusterError, OSError) as problem:
+        sys.exit(answers.advice(problem))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
