@@ -18,9 +18,10 @@ def main(arguments: list[str]) -> int:
     """Print the notes for the tag given; return the exit code."""
     (tag,) = arguments
     version = tag.removeprefix("v")
-    stated = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    source = ROOT / "src/etl_tools/__init__.py"
+    stated = re.search(r'^VERSION = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE)[1]
     if version != stated:
-        print(f"The tag is {tag}, but pyproject.toml says {stated}: change one of them.", file=sys.stderr)
+        print(f"The tag is {tag}, but src/etl_tools says {stated}: change one of them.", file=sys.stderr)
         return 1
     notes = section((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version)
     if notes is None:

@@ -140,9 +140,16 @@ def _load_own_rules(root: Path, policy: Policy) -> None:
     if not policy.own_rules:
         return
     before = set(RULES)
-    sys.modules.setdefault("dag_integrity", sys.modules[__package__])
     try:
         runpy.run_path(str(root / policy.own_rules))
+    except ModuleNotFoundError as error:
+        # Where the checks were until 2.0.
+        if (error.name or "").partition(".")[0] != "tools":
+            raise PolicyError(f"{policy.own_rules}: {type(error).__name__}: {error}") from None
+        raise PolicyError(
+            f"{policy.own_rules}: {error.name} is gone, the checks are installed now: "
+            "write from dag_integrity import rule, problem."
+        ) from None
     except Exception as error:
         raise PolicyError(f"{policy.own_rules}: {type(error).__name__}: {error}") from None
     for name in set(RULES) - before:

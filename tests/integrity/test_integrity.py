@@ -409,6 +409,7 @@ def test_a_rule_of_ones_own(installed, tmp_path):
         ('"0 4 * * 0"', '"0 4 * * 1"', "says nothing of its broken example"),
         ('fixed=DAG % "0 4 * * 1-6"', 'fixed=DAG % "0 5 * * 0"', "still finds"),
         ("yield f", "yield no_such_name, f", "NameError"),
+        ("from dag_integrity import", "from tools.dag_integrity import", "write from dag_integrity import rule"),
     ):
         assert old in OWN_RULE
         rules.write_text(OWN_RULE.replace(old, new))
