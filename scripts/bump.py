@@ -106,6 +106,7 @@ def newest(old):
     ask(packages)
     ask(lambda: {"_chart_version": newest_chart()})
     ask(lambda: {"_helm_version": newest_action("helm/helm").rpartition("v")[2]})
+    ask(lambda: {"_git_sync_version": newest_action("kubernetes/git-sync").rpartition("v")[2]})
     for pin, value in old.items():
         if pin.startswith("_action_"):
             ask(lambda: {pin: newest_action(value)})  # noqa: B023

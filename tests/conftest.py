@@ -123,11 +123,18 @@ def installed(bake, tmp_path_factory):
 @functools.cache
 def make_command():
     """Return make as a command that takes this Python, with its PyYAML, for the project's, and installs nothing."""
-    venv = Path(tempfile.mkdtemp())
+    venv = with_tools(Path(tempfile.mkdtemp())) / ".venv"
+    return ["make", f"VENV={venv}", f"--old-file={venv}/.installed"]
+
+
+def with_tools(project):
+    """Give a project this environment as its .venv, which has all but Airflow; return the project."""
+    venv = project / ".venv"
+    venv.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (venv / name).symlink_to(Path(sys.prefix) / name)
     (venv / ".installed").touch()
-    return ["make", f"VENV={venv}", f"--old-file={venv}/.installed"]
+    return project
 
 
 def run(command, cwd, expect=0, **environment_variables):

@@ -132,9 +132,10 @@ def test_renovate_sees_every_pin(bake):
             "apache-airflow": {QUESTIONS["_airflow_version"]},
             "airflow": {QUESTIONS["_chart_version"]},
             "uv": {QUESTIONS["_uv_version"]},
+            "kubernetes/git-sync": {QUESTIONS["_git_sync_version"]},
         }
         reads_ci = {"github": {"github-actions"}, "gitlab": {"gitlabci"}, "none": set()}[ci]
-        always = {"custom.regex", "dockerfile", "pip-compile", "pre-commit"}
+        always = {"custom.regex", "dockerfile", "pip-compile"}
         assert set(configuration["enabledManagers"]) == always | reads_ci
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import QUESTIONS, clean_environment
+from tests.conftest import clean_environment, with_tools
 
 BIN = Path(sys.executable).parent
 AUTHOR = {
@@ -85,7 +85,7 @@ def new_repository(path: Path, environment: dict[str, str]) -> Repository:
 @pytest.fixture(params=["pre-commit", "prek"])
 def repository(request, bake_fresh, environment):
     """Return a baked project with the hooks installed by either tool."""
-    repository = new_repository(bake_fresh(), environment)
+    repository = new_repository(with_tools(bake_fresh()), environment)
     if request.param == "pre-commit":
         # This environment's tool, so that Airflow need not be installed: .venv is taken as made.
         repository.run("make", "--silent", "hooks", f"BIN={BIN}", "-o", ".venv/.installed")
@@ -110,7 +110,7 @@ def check(bake, tmp_path):
 @pytest.fixture
 def unguarded(bake_fresh, environment):
     """Return a baked project without hooks."""
-    return new_repository(bake_fresh(), environment)
+    return new_repository(with_tools(bake_fresh()), environment)
 
 
 @pytest.fixture
@@ -127,17 +127,20 @@ def private_key(tmp_path):
     return make
 
 
-def test_every_hook_is_local_and_pinned_where_the_template_pins(bake):
-    configuration = yaml.safe_load((bake() / ".pre-commit-config.yaml").read_text())
+def test_every_hook_is_a_program_of_the_lock(bake):
+    """Nothing is cloned or installed for a hook: each is of .venv, in the version that make lint takes."""
+    project = bake()
+    configuration = yaml.safe_load((project / ".pre-commit-config.yaml").read_text())
     assert [repo["repo"] for repo in configuration["repos"]] == ["local"]
-    pins = {
-        f"{name.removeprefix('_').removesuffix('_version').replace('_', '-')}=={value}"
-        for name, value in QUESTIONS.items()
-        if name.endswith("_version")
-    }
+    lock = (project / "requirements.lock").read_text()
+    of = {"airflow-etl": "airflow-etl-tools", "dag-integrity": "airflow-etl-tools"}
+    of |= {"check-added-large-files": "pre-commit-hooks", "make": "yamllint"}
     for hook in configuration["repos"][0]["hooks"]:
-        assert hook["language"] == "python"
-        assert {dependency.split(";")[0] for dependency in hook["additional_dependencies"]} <= pins
+        program = hook["entry"].split()[0]
+        assert hook["language"] == "system"
+        assert program == "make" or program.startswith(".venv/bin/")
+        program = program.removeprefix(".venv/bin/")
+        assert re.search(rf"^{of.get(program, program)}==", lock, re.MULTILINE), program
 
 
 @pytest.mark.airflow

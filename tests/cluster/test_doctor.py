@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.cluster import helm_chart
-from tests.conftest import bake_into, clean_environment
+from tests.conftest import bake_into, clean_environment, with_tools
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = pytest.mark.servers
@@ -181,7 +181,7 @@ def test_a_damaged_key_is_named_and_the_printed_command_fixes_it(project, key, d
     found = broken(doctor(project, expect=1))
     assert [fix for what, fix in found.items() if words in what] == [FIX_KEY], found
 
-    command(project, "sh", "-c", FIX_KEY)
+    command(with_tools(project), "sh", "-c", FIX_KEY)
     assert key.read_bytes() == whole
     assert key.stat().st_mode & 0o777 == 0o600
     assert not broken(doctor(project))

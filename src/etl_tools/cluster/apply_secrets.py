@@ -16,7 +16,7 @@ from contextlib import suppress
 from etl_tools import answers
 from etl_tools.cluster.kubectl import REMEMBERED, ClusterError, done, kubectl, show_cluster
 from etl_tools.secrets import connections
-from etl_tools.secrets.git_server import address
+from etl_tools.secrets.git_url import address
 from etl_tools.secrets.keys import open_secrets, ssh_keygen, write_private
 from etl_tools.secrets.manifests import CONNECTIONS, Secrets, files, kubernetes_manifests, secret_data
 

@@ -7,7 +7,7 @@ import re
 import time
 
 from etl_tools import answers
-from etl_tools.secrets.git_server import address
+from etl_tools.secrets.git_url import address
 
 FILES = ("github_app.pem", "github_app_id", "github_installation_id")
 KEY = re.compile(rb"\s*-----BEGIN (RSA )?PRIVATE KEY-----\s.*-----END (RSA )?PRIVATE KEY-----\s*", re.DOTALL)

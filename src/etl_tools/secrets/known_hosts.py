@@ -11,7 +11,7 @@ import textwrap
 
 from etl_tools import answers
 from etl_tools.programs import run
-from etl_tools.secrets.git_server import address
+from etl_tools.secrets.git_url import address
 
 VALUES = answers.ROOT / "helm" / "values.yaml"
 HEADER = (

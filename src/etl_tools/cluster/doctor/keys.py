@@ -8,7 +8,8 @@ from etl_tools import answers
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.programs import run
 from etl_tools.secrets import deploy_key, known_hosts, scan
-from etl_tools.secrets.git_server import KEY, address, git, known_hosts_name, url_problem
+from etl_tools.secrets.git_server import KEY, git, known_hosts_name
+from etl_tools.secrets.git_url import address, url_problem
 from etl_tools.secrets.manifests import files, secret_data
 
 PUBLIC = answers.SECRETS / "deploy_key.pub"

@@ -9,7 +9,8 @@ from pathlib import Path
 from etl_tools import answers
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.secrets import deploy_key, github_app
-from etl_tools.secrets.git_server import KEY, address, ask_server, git, url_problem, where_to_register
+from etl_tools.secrets.git_server import KEY, ask_server, git, where_to_register
+from etl_tools.secrets.git_url import address, url_problem
 
 
 def repository() -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from etl_tools.cluster.helm_values import paths
 from etl_tools.local.packages import missing_in_image
 from etl_tools.programs import run
 from etl_tools.secrets import manifests, scan
-from etl_tools.secrets.git_server import url_problem
+from etl_tools.secrets.git_url import url_problem
 
 BUNDLE = answers.DAG_DELIVERY == "git-dag-bundle"
 # Keys of charts before Airflow 3. At the top level they pass the schema and do nothing.
