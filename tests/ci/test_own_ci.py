@@ -63,7 +63,7 @@ def test_ci_runs_what_a_contributor_runs():
     ]
     commands = {step["run"] for step in steps if "run" in step}
     assert {"make lint", "make test-fast", "make bump", ".ci/run"} <= commands
-    targets = set(re.findall(r"^\.PHONY: (\S+)$", (TEMPLATE / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w./-]+):", (TEMPLATE / "Makefile").read_text(), re.MULTILINE))
     assert {command.removeprefix("make ") for command in commands if command.startswith("make ")} <= targets
 
 
@@ -143,7 +143,8 @@ def release(tmp_path):
     def notes(tag, version, changelog, expect):
         (tmp_path / "scripts").mkdir()
         shutil.copy(TEMPLATE / "scripts/release_notes.py", tmp_path / "scripts")
-        (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+        (tmp_path / "src/etl_tools").mkdir(parents=True)
+        (tmp_path / "src/etl_tools/__init__.py").write_text(f'VERSION = "{version}"\n')
         (tmp_path / "CHANGELOG.md").write_text(changelog)
         return run([sys.executable, "scripts/release_notes.py", tag], cwd=tmp_path, expect=expect)
 
@@ -159,4 +160,4 @@ def test_release_needs_a_section(release):
 
 
 def test_release_needs_the_version(release):
-    assert "pyproject.toml says 1.0.0" in release("v1.1.0", "1.0.0", CHANGELOG, expect=1)
+    assert "src/etl_tools says 1.0.0" in release("v1.1.0", "1.0.0", CHANGELOG, expect=1)
