@@ -14,16 +14,19 @@ from tests.conftest import secret_manifests
 EXECUTORS = ["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"]
 EXPOSED = ["port-forward", "nodeport", "airflow.example.com"]
 DATABASE = "postgresql://air:flow@db.example.com:5432/airflow"
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
 def network(bake_fresh):
     """Return a function: answers → the network of the production release; `change` edits the values first."""
 
-    def build(change=lambda values: None, **answers):
+    def build(change=lambda values: None, sslmode="require", **answers):
         answers = {"git_access": "ssh-deploy-key", "data_root": "s3://bucket/etl", "expose": "port-forward"} | answers
         project = bake_fresh(**complete(answers))
-        (project / "secrets" / "database_url").write_text(f"{DATABASE}\n")
+        (project / "secrets" / "database_url").write_text(f"{DATABASE}?sslmode={sslmode}\n")
+        if sslmode == "verify-full":
+            (project / "secrets" / "database_ca.crt").write_text(AUTHORITY)
         secrets = {
             (item["metadata"]["name"], key): base64.b64decode(value).decode()
             for item in secret_manifests(project)
@@ -80,25 +83,15 @@ def test_nobody_else_does(network, executor, expose):
     beyond = release.open_beyond(release.needed())
     # Airflow's own pods may reach the API server, PgBouncer and StatsD with all that these serve.
     strangers = {one for one in beyond if one.source in release.elsewhere}
-    # Prometheus: one rule of the chart's has both ports of PgBouncer, and both of StatsD.
-    assert {
-        (one.target, one.port) for one in strangers if one.source == "Prometheus" and one.target != "api-server"
-    } == {
-        ("pgbouncer", 6543),
-        ("statsd", 9125),
-    }
-    reach = {one.source for one in strangers if one.target == "api-server"}
+    # One rule of the chart's has all ports of PgBouncer, and both of StatsD. KEDA needs PgBouncer for verify-full.
+    beside = {("Prometheus", "pgbouncer", 6543), ("Prometheus", "statsd", 9125)}
+    beside |= {("KEDA", "pgbouncer", port) for port in (6543, 9127) if executor == "CeleryExecutor"}
+    assert {(one.source, one.target, one.port) for one in strangers if one.target != "api-server"} == beside
     # What is to be seen from outside is open to all: it asks for a password.
+    reach = {one.source for one in strangers if one.target == "api-server"}
     assert reach == (set() if expose == "port-forward" else release.elsewhere.keys() - outer(release))
-    assert {one.target for one in strangers} <= {"api-server", "pgbouncer", "statsd"}
-    assert {one.source for one in strangers if one.target != "api-server"} == {"Prometheus"}
     # Log files are for the API server, the broker for scheduler and workers.
     assert not {one for one in beyond if one.port in (8793, 8794, 6379)}
-    for target, port, protocol in release.served():
-        assert (
-            not allows(release.policies, release.peer("neighbour"), target, port, protocol)
-            or target.name == "api-server"
-        )
 
 
 def outer(release):
@@ -121,6 +114,20 @@ def test_the_chart_s_own_rules_lock_the_api_server(network, executor):
     }
     assert {one.target for one in denied if one.source == "Prometheus"} == {"statsd", "pgbouncer"}
     assert {one.target for one in denied} == {"api-server", "statsd", "pgbouncer"}
+
+
+@pytest.mark.chart
+@pytest.mark.parametrize("ours", [True, False], ids=["as it is", "without the namespace"])
+def test_keda_reaches_pgbouncer_where_it_has_to(network, ours):
+    def change(values):
+        if not ours:
+            del values["workers"]["celery"]["keda"]["namespaceLabels"]
+
+    release = network(change, sslmode="verify-full", executor="CeleryExecutor", dag_delivery="git-sync")
+    needed = release.needed()
+    connection = Connection("KEDA", "pgbouncer", 6543)
+    assert connection in needed
+    assert release.denied(needed) == (set() if ours else {connection})
 
 
 @pytest.mark.chart
