@@ -8,7 +8,7 @@ import yaml
 
 from tests.cluster import helm_chart
 from tests.cluster.pod_security import containers, violations
-from tests.cluster.test_helm_values import complete, overlaid
+from tests.cluster.test_helm_values import DATA_ROOTS, complete, overlaid
 
 EXECUTORS = ["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"]
 DELIVERIES = ["git-sync", "git-dag-bundle"]
@@ -75,6 +75,19 @@ def test_every_container_in_production_says_what_it_takes(values, executor, dag_
         if what not in ((container.get("resources") or {}).get(kind) or {})
     ]
     assert silent == []
+
+
+@pytest.mark.chart
+@pytest.mark.parametrize("data_root", DATA_ROOTS, ids=lambda root: root.split(":")[0])
+def test_the_ui_is_https_in_production(values, data_root):
+    answers = {"executor": "LocalExecutor", "dag_delivery": "git-sync", "expose": "airflow.example.com"}
+    merged = values("values.yaml", "values.production.yaml", data_root=data_root, **answers)
+    objects = helm_chart.objects(helm_chart.render(merged, "etl"))
+    (ingress,) = [item["spec"] for item in objects if item["kind"] == "Ingress"]
+    hosts = [rule["host"] for rule in ingress["rules"]]
+    assert hosts == ["airflow.example.com"]
+    assert ingress["tls"] == [{"hosts": hosts, "secretName": "quakes-tls"}]
+    assert "\nbase_url = https://airflow.example.com\n" in helm_chart.config_map(objects, "airflow.cfg")
 
 
 # --- The evaluator itself: a pod that passes, and what each control makes of one change.
