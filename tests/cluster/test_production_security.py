@@ -1,6 +1,7 @@
 """The rendered pods against Kubernetes' profile *restricted*, their resources, and what may create pods."""
 
 import copy
+import re
 from functools import reduce
 
 import pytest
@@ -88,6 +89,57 @@ def test_the_ui_is_https_in_production(values, data_root):
     assert hosts == ["airflow.example.com"]
     assert ingress["tls"] == [{"hosts": hosts, "secretName": "quakes-tls"}]
     assert "\nbase_url = https://airflow.example.com\n" in helm_chart.config_map(objects, "airflow.cfg")
+
+
+def may_create_pods(objects):
+    """Return the service accounts that a role lets create pods."""
+    roles = {
+        item["metadata"]["name"]
+        for item in objects
+        if item["kind"] in ("Role", "ClusterRole")
+        for rule in item["rules"] or []
+        if {"pods", "*"} & set(rule["resources"]) and {"create", "*"} & set(rule["verbs"])
+    }
+    return {
+        subject["name"]
+        for item in objects
+        if item["kind"] in ("RoleBinding", "ClusterRoleBinding") and item["roleRef"]["name"] in roles
+        for subject in item["subjects"]
+    }
+
+
+def holders(objects):
+    """Return the pods in which a token of such a service account is."""
+    allowed = may_create_pods(objects)
+    accounts = {item["metadata"]["name"]: item for item in objects if item["kind"] == "ServiceAccount"}
+    found = set()
+    for name, pod in helm_chart.pod_templates(objects).items():
+        account = pod["spec"]["serviceAccountName"]
+        unsaid = accounts[account].get("automountServiceAccountToken", True)
+        if account in allowed and pod["spec"].get("automountServiceAccountToken", unsaid):
+            found.add(name)
+    return found
+
+
+@pytest.mark.chart
+@pytest.mark.parametrize("files", [("values.yaml",), ("values.yaml", "values.production.yaml")], ids=len)
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_the_page_says_which_pods_may_create_pods(bake, values, executor, files):
+    answers = {"git_access": "ssh-deploy-key", "data_root": "file:///opt/airflow/data", "dag_delivery": "git-sync"}
+    page = (bake(**complete(answers | {"executor": executor})) / "docs" / "deploy.md").read_text("utf-8")
+    section = re.search(r"### What a DAG may do in the cluster\n(.*?)\n## ", page, re.DOTALL)[1]
+    merged = values(*files, executor=executor, dag_delivery="git-sync")
+    objects = helm_chart.objects(helm_chart.render(merged, "etl"))
+    assert set(re.findall(r"^- `([\w-]+)`", section, re.MULTILINE)) == may_create_pods(objects)
+    tasks = {"LocalExecutor": "scheduler", "CeleryExecutor": "worker", "KubernetesExecutor": "task-pod"}[executor]
+    assert tasks in holders(objects)
+    # What else a task reads.
+    environment = {one["name"] for one in helm_chart.pod_specs(objects)[tasks]["containers"][0]["env"]}
+    assert environment >= {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
+    # And what the page's values leave.
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    objects = helm_chart.objects(helm_chart.render(overlaid(merged, yaml.safe_load(block)), "etl"))
+    assert holders(objects) == ({"scheduler"} if executor == "KubernetesExecutor" else set())
 
 
 # --- The evaluator itself: a pod that passes, and what each control makes of one change.
