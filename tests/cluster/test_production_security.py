@@ -10,6 +10,7 @@ import yaml
 from tests.cluster import helm_chart
 from tests.cluster.pod_security import containers, violations
 from tests.cluster.test_helm_values import DATA_ROOTS, complete, overlaid
+from tests.conftest import run
 
 EXECUTORS = ["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"]
 DELIVERIES = ["git-sync", "git-dag-bundle"]
@@ -140,6 +141,17 @@ def test_the_page_says_which_pods_may_create_pods(bake, values, executor, files)
     (block,) = re.findall(r"^```yaml\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     objects = helm_chart.objects(helm_chart.render(overlaid(merged, yaml.safe_load(block)), "etl"))
     assert holders(objects) == ({"scheduler"} if executor == "KubernetesExecutor" else set())
+
+
+def test_the_page_s_label_enforces_what_is_tested_here(bake, tmp_path):
+    page = (bake(project_slug="quakes", namespace="etl") / "docs" / "deploy.md").read_text("utf-8")
+    name, label = re.search(r"^kubectl label namespace (\S+) (\S+)$", page, re.MULTILINE).groups()
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    (tmp_path / "namespace.yaml").write_text(yaml.safe_dump(namespace))
+    words = ["label", "--local", "--filename=namespace.yaml", "--output=yaml", label]
+    labelled = yaml.safe_load(run([helm_chart.tools() / "kubectl", *words], cwd=tmp_path))
+    assert labelled["metadata"]["name"] == "etl"
+    assert labelled["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 # --- The evaluator itself: a pod that passes, and what each control makes of one change.
