@@ -152,17 +152,22 @@ def objects(texts):
     return [item for stream in parsed for item in stream if item]
 
 
-def pod_specs(rendered):
-    """Return component → pod spec, the Kubernetes executor's pod template included (as task-pod)."""
-    specs = {}
+def pod_templates(rendered):
+    """Return component → pod (metadata and spec), the Kubernetes executor's pod template included (as task-pod)."""
+    templates = {}
     for item in rendered:
         template = item.get("spec", {}).get("jobTemplate", item).get("spec", {}).get("template")
         if template:
-            specs[template["metadata"]["labels"]["component"]] = template["spec"]
+            templates[template["metadata"]["labels"]["component"]] = template
     for item in rendered:
         if item["kind"] == "ConfigMap" and "pod_template_file.yaml" in item["data"]:
-            specs["task-pod"] = yaml.safe_load(item["data"]["pod_template_file.yaml"])["spec"]
-    return specs
+            templates["task-pod"] = yaml.safe_load(item["data"]["pod_template_file.yaml"])
+    return templates
+
+
+def pod_specs(rendered):
+    """Return component → pod spec, the Kubernetes executor's pod template included (as task-pod)."""
+    return {name: template["spec"] for name, template in pod_templates(rendered).items()}
 
 
 def config_map(rendered, key):

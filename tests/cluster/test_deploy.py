@@ -54,6 +54,7 @@ WITHOUT_IMAGE = {
     "ready": False,
     "state": {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "apache/airflow:9"'}},
 }
+AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NO_PLACE = {"type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims"}
 
 
@@ -341,6 +342,7 @@ def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, 
 def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
     line = "postgresql://air%40flow:p%22%40ss%2Fword@db.example.com:5433/airflow?sslmode=verify-ca"
     (own_cluster.project / "secrets" / "database_url").write_text(f"{line}\n")
+    (own_cluster.project / "secrets" / "database_ca.crt").write_text(AUTHORITY)
     printed = own_cluster.make("secrets")
     assert "ss%2Fword" not in printed
     made = own_cluster.secrets()
@@ -348,7 +350,9 @@ def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
     login = (unquote(through.username), unquote(through.password))
     assert (through.scheme, *login) == ("postgresql+psycopg2", "air@flow", 'p"@ss/word')
     assert (through.hostname, through.port, through.path) == ("airflow-pgbouncer.etl", 6543, "/airflow-metadata")
-    assert made["quakes-database"]["kedaConnection"].decode() == line
+    # KEDA does not know who signed the server's certificate; PgBouncer does.
+    keda = urlsplit(made["quakes-database"]["kedaConnection"].decode())
+    assert (keda.scheme, keda.netloc, keda.path) == ("postgresql", through.netloc, through.path)
     assert urlsplit(made["quakes-database"]["pgbouncer-stats"].decode()).hostname == "127.0.0.1"
     pgbouncer = configparser.ConfigParser(interpolation=None)
     pgbouncer.read_string(made["quakes-pgbouncer"]["pgbouncer.ini"].decode())
@@ -356,6 +360,7 @@ def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
     assert dict(pgbouncer["databases"]) == {through.path[1:]: server}
     assert pgbouncer["pgbouncer"]["listen_port"] == str(through.port)
     assert pgbouncer["pgbouncer"]["server_tls_sslmode"] == "verify-ca"
+    assert made["quakes-pgbouncer"]["root.crt"].decode() == AUTHORITY
     assert made["quakes-pgbouncer"]["users.txt"] == b'"air@flow" "p""@ss/word"\n'
 
     values = yaml.safe_load((own_cluster.project / "helm" / "values.production.yaml").read_text(encoding="utf-8"))
@@ -363,10 +368,75 @@ def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
     assert values["data"]["metadataSecretName"] == exporter["statsSecretName"] == "quakes-database"
     assert exporter["statsSecretKey"] == "pgbouncer-stats"
     assert values["pgbouncer"]["configSecretName"] == "quakes-pgbouncer"
+    # The file that pgbouncer.ini names is where the chart mounts the key root.crt.
+    (mount,) = values["pgbouncer"]["extraVolumeMounts"]
+    assert pgbouncer["pgbouncer"]["server_tls_ca_file"] == f"{mount['mountPath']}/root.crt"
 
-    (own_cluster.project / "secrets" / "database_url").unlink()
+    for name in ("database_url", "database_ca.crt"):
+        (own_cluster.project / "secrets" / name).unlink()
     own_cluster.make("keys-from-cluster")
     assert (own_cluster.project / "secrets" / "database_url").read_text() == f"{line}\n"
-    for wrong in ("mysql://a:b@c/d", "postgresql://a@c/d", "postgresql://a:b@c", "a:b"):
-        (own_cluster.project / "secrets" / "database_url").write_text(wrong)
-        assert "secrets/database_url is not of the form postgresql://" in own_cluster.make("secrets", expect=2)
+    assert (own_cluster.project / "secrets" / "database_ca.crt").read_text() == AUTHORITY
+
+
+SHAPE = "secrets/database_url is not of the form postgresql://"
+LOST = "secrets/database_url: PgBouncer cannot be told"
+NEED = "secrets/database_ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("line", "authority", "said"),
+    [
+        ("mysql://a:b@c/d", None, SHAPE),
+        ("postgresql://a@c/d", None, SHAPE),
+        ("postgresql://a:b@c", None, SHAPE),
+        ("a:b", None, SHAPE),
+        # Not encoded: what would be taken for the host is a piece of the password.
+        ("postgresql://a:p/xyzzy@c/d", None, SHAPE),
+        ("postgresql://a:p#xyzzy@c/d", None, SHAPE),
+        ("postgresql://a:p@xyzzy@c/d", None, SHAPE),
+        ("postgresql://a:b@c,e/d", None, SHAPE),
+        ("postgresql://a:b@c:54x/d", None, SHAPE),
+        ("postgresql://a:b@c/d e", None, SHAPE),
+        ("postgresql://a:b@c/d?sslmode=require&options=-csearch_path%3Dx", None, f"{LOST} sslmode, options"),
+        ("postgresql://a:b@c/d?connect_timeout=3", None, f"{LOST} connect_timeout"),
+        ("postgresql://a:b@c/d?password=xyzzy", None, f"{LOST} password"),
+        ("postgresql://a:b@c/d?sslmode=require&sslmode=disable", None, LOST),
+        ("postgresql://a:b@c/d?sslmode=verify_full", None, LOST),
+        ("postgresql://a:b@c/d?sslmode=", None, LOST),
+        # A server that is to be verified, and nothing to verify it with; and the other way round.
+        ("postgresql://a:b@c/d?sslmode=verify-full", None, NEED),
+        ("postgresql://a:b@c/d?sslmode=verify-ca", "no certificate", NEED),
+        ("postgresql://a:b@c/d?sslmode=require", "AUTHORITY", NEED),
+        ("postgresql://a:b@c/d", "AUTHORITY", NEED),
+    ],
+)
+def test_a_database_url_that_would_mean_less_in_the_cluster_is_refused(own_cluster, line, authority, said):
+    (own_cluster.project / "secrets" / "database_url").write_text(f"{line}\n")
+    if authority:
+        text = AUTHORITY if authority == "AUTHORITY" else authority
+        (own_cluster.project / "secrets" / "database_ca.crt").write_text(text)
+    printed = own_cluster.make("secrets", expect=2)
+    assert said in printed
+    assert "xyzzy" not in printed
+    assert own_cluster.secrets() == {}
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=require"])
+def test_without_verification_the_url_is_everybody_s(own_cluster, query):
+    line = f"postgresql://a:b@[fd00::1]/d{query}"
+    (own_cluster.project / "secrets" / "database_url").write_text(f"{line}\n")
+    own_cluster.make("secrets")
+    made = own_cluster.secrets()
+    assert made["quakes-database"]["kedaConnection"].decode() == line
+    settings = made["quakes-pgbouncer"]["pgbouncer.ini"].decode()
+    assert "airflow-metadata = host=fd00::1 port=5432 dbname=d pool_size" in settings
+    assert "server_tls_sslmode = require\n" in settings
+    assert "server_tls_ca_file" not in settings
+    assert "root.crt" not in made["quakes-pgbouncer"]
+    # A cluster whose Secrets were made before has the URL only there.
+    (own_cluster.project / "secrets" / "database_url").unlink()
+    del made["quakes-database"]["url"]
+    own_cluster.put_secret("quakes-database", made["quakes-database"])
+    own_cluster.make("keys-from-cluster")
+    assert (own_cluster.project / "secrets" / "database_url").read_text() == f"{line}\n"

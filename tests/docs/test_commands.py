@@ -52,6 +52,11 @@ RUN_BY = {
         "test_the_commands_make_what_the_values_name",
         '"bash"',
     ),
+    "kubectl label namespace airflow pod-security.kubernetes.io/enforce=restricted": (
+        "cluster/test_production_security.py",
+        "test_the_page_s_label_enforces_what_is_tested_here",
+        '"label"',
+    ),
     "make backup": ("cluster/test_database.py", "", '"backup"'),
     "make restore FILE=secrets/backups/2026-01-31.dump": ("cluster/test_database.py", "", '"restore"'),
     "make bundle": ("cluster/test_bundle.py", "", '"bundle"'),

@@ -147,8 +147,11 @@ def put(secrets: Secrets) -> None:
 
 def from_cluster() -> None:
     """Write the cluster's keys into secrets/; ClusterError where a file there has other content."""
-    wanted = files() | {"database_url": (f"{answers.SLUG}-database", "kedaConnection")}
+    database, pgbouncer = f"{answers.SLUG}-database", f"{answers.SLUG}-pgbouncer"
+    wanted = files() | {"database_url": (database, "url"), "database_ca.crt": (pgbouncer, "root.crt")}
     there = in_cluster([*(secret for secret, _ in wanted.values()), CONNECTIONS])
+    if (database, "kedaConnection") in there:  # the only place of the URL in a cluster set up long ago
+        there.setdefault((database, "url"), there[database, "kedaConnection"])
     found = {name: there[pair] for name, pair in wanted.items() if pair in there}
     if not found:
         where = f"namespace {answers.NAMESPACE}"

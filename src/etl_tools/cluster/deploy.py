@@ -24,7 +24,7 @@ from etl_tools.secrets.keys import open_secrets, write_private
 
 DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
 ADDRESSES = {"port-forward": "", "nodeport": "http://ANY-NODE:30080, or "}
-UI = ADDRESSES.get(answers.EXPOSE, f"http://{answers.EXPOSE}, or ") + "make ui-forward"
+UI = ADDRESSES.get(answers.EXPOSE, f"{answers.EXPOSE}, or ") + "make ui-forward"
 JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-user")
 # Helm counts its --timeout for each hook, and marks the release as failed when it is over; killed
 # before that, it leaves the release pending. Its process gets the time of the release, of both Jobs and more.

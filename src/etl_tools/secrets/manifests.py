@@ -4,7 +4,8 @@
 """
 
 import base64
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+import re
+from urllib.parse import quote, unquote
 
 from etl_tools import answers
 from etl_tools.secrets import connections, github_app
@@ -37,8 +38,12 @@ auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/users.txt
 stats_users = {user}
 ignore_startup_parameters = extra_float_digits
+max_prepared_statements = 200
 server_tls_sslmode = {sslmode}
 """
+AUTHORITY = "server_tls_ca_file = /etc/pgbouncer-ca/root.crt\n"
+URL = re.compile(r"postgresql://([^\s:/?#@]+):([^\s/?#@]+)@([\w.-]+|\[[\da-f:]+\])(?::(\d+))?/([\w.-]+)")
+SSLMODE = re.compile(r"sslmode=(disable|allow|prefer|require|verify-ca|verify-full)")
 
 
 def files() -> dict[str, tuple[str, str]]:
@@ -92,31 +97,35 @@ def secret_data() -> Secrets:
 
 
 def own_database(url: str) -> Secrets:
-    """Return the Secrets that helm/values.production.yaml names, for postgresql://USER:PASSWORD@HOST:5432/DATABASE.
-
-    Airflow goes through PgBouncer, which knows the real server; KEDA asks that one itself.
-    """
-    parts = urlsplit(url)
-    if parts.scheme != "postgresql" or not (parts.password and parts.hostname and parts.path.strip("/")):
-        where = answers.in_secrets("database_url")
-        raise ValueError(f"{where} is not of the form postgresql://USER:PASSWORD@HOST:5432/DATABASE")
-    login = f"{parts.username}:{parts.password}"  # as in the URL: special characters encoded
-    user, password = (unquote(word).replace('"', '""') for word in (parts.username, parts.password))
-    through = f"{answers.RELEASE}-pgbouncer.{answers.NAMESPACE}:6543/{answers.RELEASE}-metadata"
-    settings = PGBOUNCER.format(
-        release=answers.RELEASE,
-        server=f"host={parts.hostname} port={parts.port or 5432} dbname={unquote(parts.path[1:])}",
-        user=user,
-        sslmode=parse_qs(parts.query).get("sslmode", ["require"])[0],
-    )
-    texts = {
-        ("database", "connection"): f"postgresql+psycopg2://{login}@{through}",
-        ("database", "kedaConnection"): url,
+    """Return the Secrets that helm/values.production.yaml names, for what secrets/database_url holds."""
+    where, file = answers.in_secrets("database_url"), answers.SECRETS / "database_ca.crt"
+    address, _, query = url.partition("?")
+    if not (form := URL.fullmatch(address)):
+        raise ValueError(f"{where} is not of the form postgresql://USER:PASSWORD@HOST:5432/DATABASE (@: %40)")
+    if query and not SSLMODE.fullmatch(query):
+        names = ", ".join(option.partition("=")[0] for option in query.split("&"))
+        raise ValueError(f"{where}: PgBouncer cannot be told {names}. It can: {SSLMODE.pattern}")
+    verified, authority = "verify-" in query, file.read_bytes() if file.exists() else b""
+    if verified != (b"-----BEGIN CERTIFICATE-----" in authority):
+        both = f"sslmode=verify-full and {answers.in_secrets(file.name)}, who signed the server's certificate"
+        raise ValueError(f"{where}: {both} (PEM), need each other; {query or 'no sslmode'} is there")
+    user, password, host, port, database = form.groups()
+    login = f"{user}:{password}"  # as in the URL: special characters encoded
+    user, password = (unquote(word).replace('"', '""') for word in (user, password))
+    through = f"{login}@{answers.RELEASE}-pgbouncer.{answers.NAMESPACE}:6543/{answers.RELEASE}-metadata"
+    server = f"host={host.strip('[]')} port={port or 5432} dbname={database}"
+    sslmode = query.removeprefix("sslmode=") or "require"
+    settings = PGBOUNCER.format(release=answers.RELEASE, server=server, user=user, sslmode=sslmode)
+    texts = {  # KEDA asks the server itself, but would not know who signed its certificate
+        ("database", "url"): url,
+        ("database", "connection"): f"postgresql+psycopg2://{through}",
+        ("database", "kedaConnection"): f"postgresql://{through}?sslmode=disable" if verified else url,
         ("database", "pgbouncer-stats"): f"postgresql://{login}@127.0.0.1:6543/pgbouncer?sslmode=disable",
-        ("pgbouncer", "pgbouncer.ini"): settings,
+        ("pgbouncer", "pgbouncer.ini"): settings + (AUTHORITY if verified else ""),
         ("pgbouncer", "users.txt"): f'"{user}" "{password}"\n',
+        ("pgbouncer", "root.crt"): authority.decode(),
     }
-    return {(f"{answers.SLUG}-{name}", key): text.encode() for (name, key), text in texts.items()}
+    return {(f"{answers.SLUG}-{name}", key): text.encode() for (name, key), text in texts.items() if text}
 
 
 def kubernetes_manifests(data: Secrets) -> str:
