@@ -73,6 +73,9 @@ class Policy:
     heavy_modules: list[str] = field(default_factory=lambda: HEAVY)
     import_budget: float = 2
     time_limit: float = 30
+    variables: dict[str, str] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     max_output: int = 2000
     exempt: list[Exemption] = field(default_factory=list)
 
@@ -93,7 +96,7 @@ def read_policy(root: Path) -> Policy:
         _check_key(key, value, kinds)
     table = table or {}
     keys = {key.replace("-", "_"): value for key, value in table.items() if key != "exempt"}
-    stated = bool(set(table) - {"dags-folder", "path", "python"})
+    stated = bool(set(table) - {"dags-folder", "path", "python", "variables", "connections", "environment"})
     if not stated:
         keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows
     exempt = [_exemption(entry, text) for entry in table.get("exempt", [])]
@@ -110,17 +113,32 @@ def read_policy(root: Path) -> Policy:
     return policy
 
 
+def helm_values(root: Path) -> dict:
+    """The values for Airflow's chart in helm/values.yaml; nothing where there are none that can be read."""
+    try:
+        import yaml  # which Airflow brings
+    except ImportError:
+        return {}
+    try:
+        values = yaml.safe_load((root / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def _check_key(key: str, value, kinds: dict[str, str]) -> None:
     if key not in kinds:
         raise PolicyError(f"[tool.dag-integrity] has an unknown key: {key}. It may have {', '.join(kinds)}.")
     accepted = {"str": str, "bool": bool, "int": int, "float": (int, float), "list[str]": list}
+    accepted["dict[str, str]"] = dict
     right = isinstance(value, accepted.get(kinds[key], list))
     if kinds[key] == "list[str]":
         right = right and all(isinstance(item, str) for item in value)
+    elif kinds[key] == "dict[str, str]":
+        right = right and all(isinstance(item, str) for item in value.values())
     if not right:
-        kind = {"list[str]": "a list of strings", "str": "a text", "bool": "true or false"}.get(
-            kinds[key], "a number"
-        )
+        words = {"list[str]": "a list of strings", "str": "a text", "bool": "true or false"}
+        kind = (words | {"dict[str, str]": "a table of texts"}).get(kinds[key], "a number")
         raise PolicyError(f"[tool.dag-integrity] {key} must be {kind}, not {value!r}.")
     if key.endswith("-pattern"):
         try:

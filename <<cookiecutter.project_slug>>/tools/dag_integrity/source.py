@@ -8,6 +8,7 @@ import re
 import tokenize
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
+NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 IMPORTS = (ast.Import, ast.ImportFrom)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -44,8 +46,11 @@ class Source:
         self.path, self.policy = path, policy
         self.name = path.relative_to(root).as_posix()
         self.dags = root / policy.dags_folder
-        self.text = path.read_text(encoding="utf-8-sig", errors="replace")
         self.error: SyntaxError | None = None
+        try:
+            self.text = path.read_text(encoding="utf-8-sig", errors="replace")
+        except OSError as error:
+            self.text, self.error = "", SyntaxError(f"the file cannot be read ({error.strerror})")
         self.findings: list[Finding] = []
         self.steady = False
         _ = self.tree
@@ -220,19 +225,27 @@ class Source:
 
     @cached_property
     def exemptions(self) -> list[Exemption]:
-        """The `# dag-integrity: ignore[...]` comments of the file."""
+        """The `# dag-integrity: ignore[...]` comments: of a line, the line below, or the file by its head."""
         if "dag-integrity:" not in self.text or self.error:
             return []
-        found = []
+        found, alone = [], []
+        docstring = ast.get_docstring(self.tree, clean=False) is not None
+        head = min((first_line(node) for node in self.tree.body[docstring:]), default=len(self.text))
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            at = token.start[0]
             if token.type == tokenize.COMMENT and (match := EXEMPTION.match(token.string)):
                 rules = tuple(rule.strip() for rule in (match[1] or "").split(",") if rule.strip())
-                alone = not token.line[: token.start[1]].strip()
-                at = token.start[0]
-                found.append(
-                    Exemption(rules, match[2].strip(), self.name, at, self.name, None if alone else at)
-                )
-        return found
+                one = Exemption(rules, match[2].strip(), self.name, at, self.name)
+                if token.line[: token.start[1]].strip():
+                    found.append(replace(one, line=at))
+                elif at < head:
+                    found.append(one)
+                else:  # of what is below it
+                    alone.append(one)
+            elif token.type not in NO_CODE:
+                found += [replace(one, line=at) for one in alone]
+                alone = []
+        return [*found, *(replace(one, line=one.said_at) for one in alone)]
 
 
 def dotted(node: ast.AST) -> str:
