@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -223,6 +224,22 @@ def test_no_file_and_no_airflow_are_no_success(project, tmp_path):
     printed = run(COMMAND, cwd=folder, expect=2, PYTHONPATH=path)
     assert len(printed.splitlines()) == 1, printed
     assert "install Apache Airflow" in printed
+
+
+PYTHON = """
+from pathlib import Path
+from tools.dag_integrity.policy import read_policy
+print(read_policy(Path()).python)
+"""
+
+
+def test_the_python_that_is_not_stated_is_that_of_the_project(bake_fresh):
+    """Its oldest, or that which runs the checks; not one that nobody has named."""
+    project = bake_fresh()
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for text, python in (('[project]\nrequires-python = ">=3.12,<4"\n', "3.12"), ("", here)):
+        (project / "pyproject.toml").write_text(text)
+        assert run([sys.executable, "-B", "-c", PYTHON], cwd=project) == f"{python}\n"
 
 
 BLIND = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import gc
@@ -30,7 +31,7 @@ from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
 from .policy import Policy
 from .second import differ, set_numbers
-from .source import Source
+from .source import IMPORTS, Source, imported
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -154,6 +155,20 @@ class Parser:
         self._forget(added)
         return outcome
 
+    def _is_needed(self, source: Source, after: list[str]) -> bool:
+        """Whether what brings these modules in is an operator, or else used when the file is parsed."""
+        own = [getattr(sys.modules[one], "__file__", None) for one in after if self._own(one)]
+        sources = [source, *(Source(Path(path), self.root, self.policy) for path in own if path)]
+        by = [(after.index(i.module), i, one) for one in sources for i in one.imports if i.module in after]
+        _, first, one = min(by, default=(0, None, source), key=lambda entry: entry[0])
+        if first is None or self._own(first.module):
+            return False
+        if first.module.startswith("airflow."):
+            return ".hooks" not in first.module
+        used = {n.id for n in one.at_parse if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        bound = [imported(n) for n in one.at_parse if isinstance(n, IMPORTS) and n.lineno == first.line]
+        return any(name in used for names in bound for name in names)
+
     def _check_one(self, source: Source, dag, siblings: int, outcome: Outcome) -> None:
         subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, siblings)
 
@@ -218,7 +233,8 @@ class Parser:
             after = loaded[min(map(loaded.index, heavy)) :]
             by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
             line = min(by, default=(0, 1))[1]
-            outcome.heavy = [(some(sorted({*heavy.values()})), line)]
+            if not self._is_needed(source, after):
+                outcome.heavy = [(some(sorted({*heavy.values()})), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(finding("output", name, 1, wrong))

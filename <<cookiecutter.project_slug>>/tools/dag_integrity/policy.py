@@ -8,6 +8,7 @@ import runpy
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 
 from . import RULES, Finding, PolicyError, Rule, finding
@@ -54,7 +55,7 @@ class Policy:
     stated: bool = False
     dags_folder: str = "dags"
     path: list[str] = field(default_factory=list)
-    python: str = "3.10"
+    python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
     off: list[str] = field(default_factory=list)
     own_rules: str = ""
     owners: list[str] = field(default_factory=list)
@@ -88,7 +89,8 @@ def read_policy(root: Path) -> Policy:
     path = root / "pyproject.toml"
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        table = tomllib.loads(text).get("tool", {}).get("dag-integrity")
+        content = tomllib.loads(text)
+        table = content.get("tool", {}).get("dag-integrity")
     except (OSError, ValueError) as error:
         raise PolicyError(f"pyproject.toml cannot be read: {error}.") from None
     kinds = {f.name.replace("_", "-"): f.type for f in fields(Policy) if f.name != "stated"}
@@ -99,6 +101,9 @@ def read_policy(root: Path) -> Policy:
     stated = bool(set(table) - {"dags-folder", "path", "python", "variables", "connections", "environment"})
     if not stated:
         keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows
+    oldest = re.search(r">=\s*(3\.\d+)", str(content.get("project", {}).get("requires-python")))
+    if oldest:
+        keys.setdefault("python", oldest[1])
     exempt = [_exemption(entry, text) for entry in table.get("exempt", [])]
     policy = Policy(stated=stated, exempt=exempt, **keys)
     if not (root / policy.dags_folder).is_dir():
@@ -111,6 +116,14 @@ def read_policy(root: Path) -> Policy:
         if name not in RULES:
             raise PolicyError(f"[tool.dag-integrity] off: there is no rule {name}; --rules lists them.")
     return policy
+
+
+@cache
+def deployed_executors(root: Path) -> frozenset[str]:
+    """The executors in helm/values.yaml, as a task may name them: alias, class or path of the class."""
+    executor = helm_values(root).get("executor")
+    names = re.split(r"[,:;=\s]+", executor) if isinstance(executor, str) and "{" not in executor else []
+    return frozenset(part for name in names if name for part in (name, name.rpartition(".")[2]))
 
 
 def helm_values(root: Path) -> dict:
