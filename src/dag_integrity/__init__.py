@@ -101,14 +101,22 @@ def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id
     return Finding(file, line, name, wrong, write or RULES[name].cure, dag_id)
 
 
+engine_rule(
+    "not-checked", "Every rule looks at every file: what could not be checked is said.",
+    "Report it with this line; until then exempt the file from this rule, with a reason",
+)  # fmt: skip
+
+
 def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
-    """What the rules of this scope say about the subject."""
+    """What the rules of this scope say about the subject; of a rule that fails, that it does."""
     for one in RULES.values():
         if one.scope == scope and policy.applies(one):
             try:
                 said = list(one.check(subject))
             except Exception as error:
-                raise PolicyError(f"Rule {one.name} failed: {type(error).__name__}: {error}") from error
+                wrong = f"Rule {one.name} fails on it: {type(error).__name__}: {error}"
+                yield RULES["not-checked"], Problem(wrong, 1)
+                continue
             yield from ((one, Problem(it) if isinstance(it, str) else it) for it in said)
 
 

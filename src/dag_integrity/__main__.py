@@ -34,6 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
         missing = ", ".join(str(path) for path in options.files if not path.is_file()) or "no file was named"
         print(f"--static checks the files that it is given: {missing}", file=sys.stderr)
         return 2
+    if options.files and not options.static:
+        print("Files are named with --static only; --dag NAME reports on those of one DAG.", file=sys.stderr)
+        return 2
+    on_github = bool(os.environ.get("GITHUB_ACTIONS"))  # what is imported below has no such variable
     started = time.perf_counter()
     try:
         root = options.root.resolve()
@@ -52,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         found = [asdict(one) | {"text": str(one)} for one in report.findings]
         content = {"files": report.files, "dags": report.dags, "findings": found}
+        content["not_parsed"] = report.not_parsed
         options.json.write_text(json.dumps(content), encoding="utf-8")
     if options.gitlab:
         options.gitlab.parent.mkdir(parents=True, exist_ok=True)
@@ -60,10 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(_table(report), end="\n\n")
     for one in report.findings:
         print(one)
-        if os.environ.get("GITHUB_ACTIONS"):
+        if on_github:
             print(_github(one))
     if not options.static:
+        for name in report.not_parsed:
+            print(f"not parsed: {name}")
         print(_summary(report, time.perf_counter() - started))
+    if not report.files:
+        what = "none of the files named is a Python file there" if options.static else "there is no DAG file"
+        print(f"Nothing was checked in {policy.dags_folder}: {what}.", file=sys.stderr)
+        # pre-commit names all files of a commit; that none of them is a DAG file is no fault
+        return 1 if report.findings else 0 if options.static else 2
     return 1 if report.findings else 0
 
 
@@ -73,8 +85,9 @@ def _only(report: Report, dag_id: str) -> Report:
     if not dags:  # any finding may be why it is not there: of a module that it imports, for example
         if not report.findings:
             raise PolicyError(f"There is no DAG {dag_id}; --table lists the DAGs.")
-        return Report(report.findings, [], report.files)
-    return Report([one for one in report.findings if one.file in files], dags, sorted(files))
+        return report
+    not_parsed = tuple(name for name in report.not_parsed if name in files)
+    return Report([one for one in report.findings if one.file in files], dags, sorted(files), not_parsed)
 
 
 def _summary(report: Report, seconds: float) -> str:
@@ -83,7 +96,8 @@ def _summary(report: Report, seconds: float) -> str:
 
     files = len({one.file for one in report.findings})
     found = f"{count(len(report.findings), 'finding')} in {count(files, 'file')}" if files else "no findings"
-    return f"{count(len(report.dags), 'DAG')} in {count(len(report.files), 'file')}: {found}, {seconds:.1f} s"
+    seen = f"{count(len(report.dags), 'DAG')} in {count(len(report.files), 'file')}"
+    return f"{seen} ({len(report.not_parsed)} not parsed): {found}, {seconds:.1f} s"
 
 
 def _github(one: Finding) -> str:

@@ -9,10 +9,12 @@ import os
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from . import problem, rule, some
 from .file_rules import REMOVED_VARIABLES
+from .policy import deployed_executors
 from .source import FUNCTIONS, Source, first_line
 
 CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
@@ -273,14 +275,26 @@ def argument_of(task, name: str):
 
 @rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
 def _pool_queue(c: Dag):
-    """Pools, queues and executors are declared in the policy."""
-    kinds = {"pool": c.policy.pools, "queue": c.policy.queues, "executor": c.policy.executors}
+    """Pools and queues are declared in the policy."""
+    kinds = {"pool": c.policy.pools, "queue": c.policy.queues}
     for kind, declared in kinds.items():
         for task in c.dag.tasks:
             value = getattr(task, kind, None)
             if value and declared and value not in declared:
                 wrong = f"{kind.capitalize()} {value} of {task.task_id} is not declared"
                 yield problem(wrong, task, f"Use {some(declared)}, or add it to {kind}s in pyproject.toml")
+
+
+@rule("executor", "dag", "Use one that is there, or deploy it")
+def _executor(c: Dag):
+    """The executors that tasks name are there, by the policy or helm/values.yaml."""
+    known = {*c.policy.executors} or {*deployed_executors(c.source.root)}
+    for task in c.dag.tasks if known else ():
+        if (value := getattr(task, "executor", None)) and not {value, value.rpartition(".")[2]} & known:
+            where = "executors in pyproject.toml" if c.policy.executors else "executor in helm/values.yaml"
+            write = f"Use {some(sorted(known))}, or add it to {where}"
+            wrong = f"Airflow refuses the DAG: executor {value} of {task.task_id} is not there"
+            yield problem(wrong, task, write)
 
 
 @rule("branch", "dag", 'Write trigger_rule="none_failed_min_one_success" on it')
@@ -322,7 +336,7 @@ def _branch_targets(c: Dag, task) -> set[str]:
 def _template(c: Dag):
     """Templated fields are valid Jinja and use names that Airflow 3 provides."""
     for task, field, value in c.templated:
-        for wrong, write in _missing_file(task, value):
+        for wrong, write in _missing_file(task, value) if not _writes_templates(c) else ():
             yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
         maker = getattr(type(task), "get_template_env", None)
         own = maker and not maker.__module__.startswith("airflow.sdk.")
@@ -339,6 +353,13 @@ def _adds_names(task) -> bool:
     kinds = getattr(task, "operator_class", type(task)).__mro__
     renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
     return not renders[0].__module__.startswith("airflow.sdk.")
+
+
+def _writes_templates(c: Dag) -> bool:
+    """Whether templates may be in a folder that is not of the repository, where a task may write them."""
+    folders = c.dag.template_searchpath or []
+    folders = [folders] if isinstance(folders, str) else folders
+    return not all(Path(folder).resolve().is_relative_to(c.source.root) for folder in folders)
 
 
 def _missing_file(task, value) -> Iterator[tuple[str, str]]:

@@ -30,10 +30,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import RULES, Finding, PolicyError, apply, dag_rules, engine_rule, finding  # noqa: F401
+from . import RULES, Finding, PolicyError, apply, dag_rules, engine_rule, finding, some  # noqa: F401
 from .file_rules import EVERYWHERE, Ruff, heavy_module
-from .folder_rules import list_folder
-from .policy import Policy, apply_exemptions
+from .folder_rules import NO_AIRFLOW, list_folder
+from .policy import Policy, apply_exemptions, helm_values
+from .second import CANARIES, CANARY
 from .source import Source
 from .steady import is_steady
 
@@ -76,7 +77,9 @@ SAID_BY = {
     "time-limit": {"unstable", "import-budget"},
 }
 BY_WARNING = "Write what the message says"
-UNFINISHED = {"import-error", "time-limit", "process-death"}
+UNFINISHED = {"import-error", "time-limit", "process-death", "not-checked"}
+# What a pod has, too, of the environment of the person who calls; the rest would make the findings differ.
+KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
 GRACE = 5  # seconds that a file has beyond the time limit to end by itself
 TRIES = 3
 
@@ -93,6 +96,8 @@ class Outcome:
     heavy: list[tuple[str, int]] = field(default_factory=list)
     seconds: float = 0
     late: bool = False
+    # Whether Airflow would show an import error
+    refused: bool = False
     # The process holds modules now that other files must not profit from
     spoilt: bool = False
 
@@ -103,6 +108,7 @@ class Report(NamedTuple):
     findings: list[Finding]
     dags: list[dict]
     files: list[str]
+    not_parsed: tuple[str, ...] = ()
 
 
 class Worker:
@@ -219,7 +225,8 @@ class Check:
         gc.disable()
         self.reads = {path: read(path, self.root, self.policy) for path in folder.others}
         if folder.dag_files:
-            load_airflow(folder.dag_files, self.root, self.policy)
+            load_airflow([*folder.dag_files, *folder.others], self.root, self.policy)
+            try_canary(self.policy)
             self._parse(folder.dag_files)
         parsed = {*folder.dag_files}.union(*map(self._closure, folder.dag_files))
         findings = [*self._say_of_files(parsed), *ruff.findings(self.reads)]
@@ -234,10 +241,13 @@ class Check:
         unfinished |= {self._name(path) for path in folder.dag_files if self._failed(path)}
         folder.complete(self.root, self.policy, dags, self.reads, unfinished)
         for rule, said in apply("folder", folder, self.policy):
-            findings.append(finding(rule.name, said.file, said.at or 1, said.wrong, said.cure))
+            file = said.file or self.policy.dags_folder
+            findings.append(finding(rule.name, file, said.at or 1, said.wrong, said.cure))
         dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
         try_own_rules(self.policy)
-        return Report(self._left(findings, unfinished), dags, [self._name(path) for path in folder.dag_files])
+        not_parsed = [one for one in folder.dag_files if getattr(self.firsts[one], "refused", True)]
+        names = [[self._name(path) for path in paths] for paths in (folder.dag_files, not_parsed)]
+        return Report(self._left(findings, unfinished), dags, names[0], tuple(names[1]))
 
     def run_static(self, paths: list[Path]) -> Report:
         """The rules that import nothing, on these files; those outside the DAG folder are left alone."""
@@ -248,7 +258,8 @@ class Check:
         # What Airflow parses is not known without Airflow: a file without a DAG counts as a helper module.
         findings = self._say_of_files({path for path in paths if self.reads[path].dag_calls})
         findings = [*findings, *ruff.findings(self.reads)]
-        return Report(self._left(findings, {*map(self._name, paths), "pyproject.toml"}), [], [])
+        names = [*map(self._name, paths)]
+        return Report(self._left(findings, {*names, "pyproject.toml"}), [], names)
 
     def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
         """What is left when exemptions and repetitions are taken out."""
@@ -317,7 +328,9 @@ class Check:
     def _failed(self, path: Path) -> bool:
         """Whether the file could not be parsed, also by the fault of a module that it imports."""
         first = self.firsts[path]
-        return isinstance(first, str) or any(one.rule in UNFINISHED for one in first.findings)
+        if isinstance(first, str):
+            return True
+        return first.refused and any(one.rule in UNFINISHED for one in first.findings)
 
     def _say_of_parses(self, path: Path) -> Iterator[Finding]:
         first = self.firsts[path]
@@ -388,11 +401,42 @@ def try_own_rules(policy: Policy) -> None:
             for rule in own:
                 Path(folder, f"{rule.name}.py").write_text(getattr(rule, kind), encoding="utf-8")
             findings = Check(Path(folder).resolve(), there).run().findings
+        for one in findings:
+            if one.rule == "not-checked":
+                raise PolicyError(f"{policy.own_rules}: {one.wrong}.")
         said = {(one.file, one.rule) for one in findings}
         for rule in own:
             if ((f"{rule.name}.py", rule.name) in said) is not (kind == "broken"):
                 wrong = "says nothing of" if kind == "broken" else "still finds something in"
                 raise PolicyError(f"{policy.own_rules}: {rule.name} {wrong} its {kind} example.")
+
+
+def try_canary(policy: Policy) -> None:
+    """What differs must be seen to differ, and what is refused be refused; or no finding means nothing."""
+    from .parser import Parser, difference
+
+    usual = Policy(time_limit=max(policy.time_limit, Policy.time_limit))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder).resolve() / "canary.py"
+        path.write_text(CANARY, encoding="utf-8")
+        path.with_name("a_second_file").touch()
+        usual = dataclasses.replace(usual, dags_folder=".")
+
+        def parse(second: bool) -> Outcome | str:
+            make = lambda: Parser(path.parent, usual, second, True).parse  # noqa: E731
+            return next(Pool(make, 1, usual.time_limit, once=True).run([path]))[1]
+
+        first, second = parse(second=False), parse(second=True)
+    if isinstance(first, str) or isinstance(second, str):
+        ended = next(filter(None, (first, second, "too slow")))
+        raise PolicyError(f"The checks cannot parse a DAG with this Airflow: {ended}.")
+    pairs = {what: (first.serialized.get(what), second.serialized.get(what)) for what in CANARIES}
+    blind = [what for what, pair in pairs.items() if not (all(pair) and difference(what, *pair))]
+    if "forbidden-at-import" not in {one.rule for one in first.findings}:
+        blind.append("Variables")
+    if blind:
+        cure = "take checks that are made for this version of Airflow"
+        raise PolicyError(f"The checks see nothing of {some(blind, 9)} in a DAG file that has them: {cure}.")
 
 
 def one_line_each(findings: list[Finding]) -> list[Finding]:
@@ -430,10 +474,11 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
         # Not what Airflow writes, and not code of the repository's own about all of Airflow
         if folder.is_dir() and folder.name != "logs" and not (folder / "airflow_local_settings.py").exists():
             Path(home, folder.name).symlink_to(folder)
-    # What is set in the shell of the person who calls must not make the findings differ.
-    for name in [name for name in os.environ if name.startswith(("AIRFLOW", "ETL_"))]:
-        del os.environ[name]
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    os.environ.clear()
+    os.environ |= kept | pod_environment(root) | policy.environment
     os.environ.update(
+        HOME=home,
         AIRFLOW_HOME=home,
         TMPDIR=home,
         AIRFLOW__CORE__DAGS_FOLDER=str(root / policy.dags_folder),
@@ -449,8 +494,7 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     try:
         from . import parser
     except ImportError as error:
-        cure = "install Apache Airflow 3.3 in this environment, or use --static"
-        raise PolicyError(f"{error}: {cure}.") from None
+        raise PolicyError(f"{error}: {NO_AIRFLOW}.") from None
     modules = set()
     for path in paths:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -461,6 +505,14 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
     parser.warm_up()
+
+
+def pod_environment(root: Path) -> dict[str, str]:
+    """What helm/values.yaml sets in every pod, but for Airflow's own settings."""
+    env = helm_values(root).get("env")
+    pairs = [(one.get("name"), one.get("value")) for one in env or () if isinstance(one, dict)]
+    named = [(name, value) for name, value in pairs if isinstance(name, str) and value is not None]
+    return {name: str(value) for name, value in named if not name.startswith("AIRFLOW")}
 
 
 @cache

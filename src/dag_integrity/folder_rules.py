@@ -14,9 +14,11 @@ from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from . import problem, rule, some
+from . import PolicyError, problem, rule, some
 from .dag_rules import argument_of
 
+READ = (".py", ".zip", ".airflowignore")
+NO_AIRFLOW = "install Apache Airflow 3.3 in this environment, or use --static"
 STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
 # Modules of Python that the Python of this process may lack
 NEW_STDLIB = {"tomllib", "annotationlib", "compression"}
@@ -83,18 +85,25 @@ def list_folder(dags: Path) -> Folder:
                 why = "The link leads back to its own folder: Airflow refuses the whole DAG folder"
                 folder.links[path] = why
                 folders.remove(name)
+            elif name in names and name.endswith(READ) and not _is_readable(path):
+                folder.links[path] = "This is no file that can be read: whoever tries may wait without end"
             elif name in names and name.endswith(".py") and "__pycache__" not in place:
                 everything.add(path)
     try:
-        found = sorted(map(Path, _find_paths(dags)))
+        unreadable = any(path.name == ".airflowignore" for path in folder.links)
+        found = sorted(everything if unreadable else map(Path, _find_paths(dags)))
     except RuntimeError:  # such a link
         found = sorted(everything)
     visible = [path for path in found if path.suffix == ".py" and path in everything]
     folder.dag_files = [path for path in visible if _might_contain_dag(path)]
     folder.skipped = sorted(set(visible) - set(folder.dag_files))
     folder.ignored = sorted(everything - set(visible))
-    folder.archives = [path for path in found if path.suffix == ".zip"]
+    folder.archives = [path for path in found if path.suffix == ".zip" and path not in folder.links]
     return folder
+
+
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
 
 
 def _find_paths(dags: Path) -> Iterator[str]:
@@ -103,8 +112,10 @@ def _find_paths(dags: Path) -> Iterator[str]:
     path = Path(spec.submodule_search_locations[0]) if spec else Path()
     path = path / "_shared" / "module_loading" / "file_discovery.py"
     if not path.is_file():
-        from airflow.utils.file import find_path_from_directory
-
+        try:
+            from airflow.utils.file import find_path_from_directory
+        except ImportError as error:
+            raise PolicyError(f"{error}: {NO_AIRFLOW}.") from None
         return find_path_from_directory(str(dags), ".airflowignore", "glob")
     spec = importlib.util.spec_from_file_location("_dag_file_discovery", path)
     module = importlib.util.module_from_spec(spec)
@@ -206,7 +217,7 @@ def _duplicates(folder: Folder):
 def _hidden(folder: Folder):
     """No DAG file is hidden by .airflowignore, Airflow's heuristic, a link or a zip."""
     for path, wrong in folder.links.items():
-        yield problem(wrong, 1, "Remove the link", folder.name(path))
+        yield problem(wrong, 1, "Remove it", folder.name(path))
     for path in folder.archives:
         wrong = "Airflow looks for DAGs in this archive, and these checks cannot"
         write = "Put the archive's files into the folder, or list it in .airflowignore"

@@ -1,27 +1,33 @@
 """Refuses and records what a DAG file must not do while it is parsed.
 
-The refusal is recorded as well as raised: a file may swallow the exception. Nothing is answered with a
-made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not held against it,
-nor is what one keeps in the folder for temporary files, which each run of the checks has for itself.
+The refusal is recorded as well as raised: a file may swallow the exception. What is exempt is done; there
+Variables and Connections have the value that the policy gives, or the default that the file names. Nothing is
+answered with a made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not
+held against it, nor is what one keeps in the folder for temporary files, which each run has for itself.
 """
 
 from __future__ import annotations
 
 import builtins
 import functools
+import json
 import os
 import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from .file_rules import DATABASES
+from .policy import Policy
 
 ACTIONS = {
     "uses the network": "socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto urllib.Request",
-    "starts a process": "os.exec os.fork os.posix_spawn os.spawn os.system pty.spawn subprocess.Popen",
+    "ends another process": "os.kill os.killpg",
+    "becomes another process": "os.exec os.fork os.forkpty",
+    "starts a process": "os.posix_spawn os.spawn os.system pty.spawn subprocess.Popen",
     "opens a database": "sqlite3.connect",
     "changes a file": "os.chmod os.chown os.truncate",
     "writes a file": "os.link os.symlink os.rename tempfile.mkstemp",
@@ -29,6 +35,7 @@ ACTIONS = {
     "removes a file": "os.remove os.rmdir",
 }
 EVENTS = {event: what for what, events in ACTIONS.items() for event in events.split()}
+NEVER = ("ends another process", "becomes another process")  # nor if it is exempt: the checks would end
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # The files of Python's own modules; libraries are in a folder of that folder, or elsewhere.
 PYTHONS_OWN = re.compile(rf"<|{re.escape(os.path.dirname(os.__file__) + os.sep)}(?!\w+-packages)")
@@ -36,6 +43,10 @@ PYTHONS_OWN = re.compile(rf"<|{re.escape(os.path.dirname(os.__file__) + os.sep)}
 
 class RefusedAtImport(Exception):
     """Raised in a DAG file that does at import what belongs in a task."""
+
+
+class NoValue(RefusedAtImport):
+    """Raised where a read is exempt and nothing says what it gives."""
 
 
 class Refusal(NamedTuple):
@@ -50,8 +61,8 @@ class Refusal(NamedTuple):
 class Guard:
     """Watches this process while `armed` is the path of the DAG file that is being parsed."""
 
-    def __init__(self, dags: Path) -> None:
-        self.dags = f"{dags}{os.sep}"
+    def __init__(self, dags: Path, policy: Policy, is_exempt: Callable[[Refusal], bool]) -> None:
+        self.dags, self.policy, self.is_exempt = f"{dags}{os.sep}", policy, is_exempt
         self.armed = ""
         self.refusals: list[Refusal] = []
         self.environment_changed = False
@@ -64,13 +75,18 @@ class Guard:
         from airflow.sdk import BaseHook, Connection, Variable
 
         for owner in (Variable, ModelVariable):
-            for name in ("get", "set", "delete"):
-                self._wrap(owner, name, "reads an Airflow Variable")
-        self._wrap(Connection, "get", "reads an Airflow Connection")
-        self._wrap(ModelConnection, "get_connection_from_secrets", "reads an Airflow Connection")
-        self._wrap(BaseHook, "get_connection", "reads an Airflow Connection")
+            self._wrap(owner, "get", "reads an Airflow Variable", self._variable)
+            for name in ("set", "delete"):
+                self._wrap(owner, name, "changes an Airflow Variable", lambda *_, **__: None)
+        for owner, name, kind in (
+            (Connection, "get", Connection),
+            (ModelConnection, "get_connection_from_secrets", ModelConnection),
+            (BaseHook, "get_connection", Connection),
+        ):
+            answer = functools.partial(self._connection, kind)
+            self._wrap(owner, name, "reads an Airflow Connection", answer)
         self._wrap(airflow.settings, "Session", "opens a database session")
-        self._wrap(time, "sleep", "waits")
+        self._wrap(time, "sleep", "waits", lambda _: None)
         original, databases = builtins.__import__, frozenset(DATABASES)
 
         @functools.wraps(original)
@@ -96,17 +112,38 @@ class Guard:
                 self._refuse(f"writes the file {os.fsdecode(path)}", temporary=_is_temporary(path))
         elif event in EVENTS:
             what = EVENTS[event]
+            if what == "ends another process" and (arguments[0] == os.getpid() or not arguments[1]):
+                return  # the checks see that it ends; signal 0 only asks
             paths = arguments[:1] if event == "os.truncate" else arguments  # the other one is a length
             temporary = what.endswith((" file", " directory")) and _is_temporary(*paths)
             self._refuse(what, even_by_import=what == "uses the network", temporary=temporary)
 
-    def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False) -> None:
+    def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False) -> bool:
+        """Raise an exception where that is not allowed; whether it is because it is exempt."""
         armed, self.armed = self.armed, ""
         refusal = self._blame(armed, what, even_by_import, temporary)
+        exempt = bool(refusal) and what not in NEVER and self.is_exempt(refusal)
         self.armed = armed
         if refusal:
             self.refusals.append(refusal)
+        if refusal and not exempt:
             raise RefusedAtImport(f"{refusal.what} at line {refusal.line} of {refusal.path}")
+        return exempt
+
+    def _variable(self, key: str, *given, **options):
+        options = dict(zip(("default", "deserialize_json"), given, strict=False)) | options
+        if key in self.policy.variables:
+            value = self.policy.variables[key]
+            return json.loads(value) if options.get("deserialize_json") else value
+        for name in ("default", "default_var"):
+            if name in options:
+                return options[name]
+        raise NoValue(f"Variable {key} has no default, and the policy gives it no value")
+
+    def _connection(self, kind: type, conn_id: str):
+        if conn_id not in self.policy.connections:
+            raise NoValue(f"The policy gives connection {conn_id} no value")
+        return kind(conn_id=conn_id, uri=self.policy.connections[conn_id])
 
     def _blame(self, dag_file: str, what: str, even_by_import: bool, temporary: bool) -> Refusal | None:
         """The DAG file's own line; where a helper module does it by being imported, the helper's."""
@@ -133,13 +170,13 @@ class Guard:
             frame = frame.f_back
         return Refusal(dag_file, 1, what)
 
-    def _wrap(self, owner, name: str, what: str) -> None:
+    def _wrap(self, owner, name: str, what: str, instead: Callable | None = None) -> None:
         original = getattr(owner, name)
 
         @functools.wraps(original)
         def guarded(*args, **kwargs):
-            if self.armed:
-                self._refuse(what, even_by_import=True)
+            if self.armed and self._refuse(what, even_by_import=True) and instead:
+                return instead(*args, **kwargs)
             return original(*args, **kwargs)
 
         setattr(owner, name, guarded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import gc
@@ -27,10 +28,10 @@ from . import Finding, apply, dag_rules, finding, some
 from .engine import BY_WARNING, Outcome, clock, read
 from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
-from .guard import Guard, RefusedAtImport
+from .guard import Guard, NoValue, Refusal, RefusedAtImport
 from .policy import Policy
 from .second import differ, set_numbers
-from .source import Source
+from .source import IMPORTS, Source, imported
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -67,7 +68,7 @@ class Parser:
     def __init__(self, root: Path, policy: Policy, second: bool, whole: bool) -> None:
         self.root, self.policy, self.second, self.whole = root, policy, second, whole
         self.dags = root / policy.dags_folder
-        self.guard, self.parsed, self.stated = Guard(self.dags), 0, {}
+        self.guard, self.parsed, self.stated = Guard(self.dags, policy, self._is_exempt), 0, {}
         dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
         self.bag = dagbag.DagBag(os.devnull, collect_dags=False, bundle_path=self.dags, bundle_name="dags-folder")
         sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
@@ -90,6 +91,13 @@ class Parser:
         set_handler(signal.SIGSEGV, signal.SIG_DFL)
         signal.signal = lambda number, to: number == signal.SIGSEGV or set_handler(number, to)
         self.guard.watch()
+
+    def _is_exempt(self, refused: Refusal) -> bool:
+        source = Source(Path(refused.path), self.root, self.policy)
+        one = finding("forbidden-at-import", source.name, refused.line, refused.what)
+        if one.rule in self.policy.off:
+            return True
+        return any(exemption.covers(one) for exemption in (*source.exemptions, *self.policy.exempt))
 
     def _too_late(self, *_) -> None:
         if self.guard.armed:
@@ -130,6 +138,7 @@ class Parser:
         finally:
             self.guard.armed = ""
         outcome.seconds = clock(os.getpid()) - started
+        outcome.refused = bool(self.bag.import_errors)
         outcome.late = any(TooLate.__name__ in text for text in self.bag.import_errors.values())
         # One that got a task after its `with` block is there twice: its hash has changed meanwhile.
         dags = list({id(dag): dag for dag in dags}.values())
@@ -143,6 +152,35 @@ class Parser:
             self._check(outcome.source, dags, added, outcome)
         self._forget(added)
         return outcome
+
+    def _is_needed(self, source: Source, after: list[str]) -> bool:
+        """Whether what brings these modules in is an operator, or else used when the file is parsed."""
+        own = [getattr(sys.modules[one], "__file__", None) for one in after if self._own(one)]
+        sources = [source, *(Source(Path(path), self.root, self.policy) for path in own if path)]
+        by = [(after.index(i.module), i, one) for one in sources for i in one.imports if i.module in after]
+        _, first, one = min(by, default=(0, None, source), key=lambda entry: entry[0])
+        if first is None or self._own(first.module):
+            return False
+        if first.module.startswith("airflow."):
+            return ".hooks" not in first.module
+        used = {n.id for n in one.at_parse if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        bound = [imported(n) for n in one.at_parse if isinstance(n, IMPORTS) and n.lineno == first.line]
+        return any(name in used for names in bound for name in names)
+
+    def _check_one(self, source: Source, dag, siblings: int, outcome: Outcome) -> None:
+        subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, siblings)
+
+        def report(rule: str, wrong: str, at=None, cure: str = "") -> None:
+            line, dag_id = subject.line(at), subject.dag.dag_id
+            outcome.findings.append(finding(rule, source.name, line, wrong, cure, dag_id))
+
+        if dag.dag_id in outcome.serialized:
+            wrong = f"{dag.dag_id} is the dag_id of two DAGs of this file, and Airflow keeps one of them"
+            report("duplicate-dag-id", wrong)
+        for rule, said in apply("dag", subject, self.policy):
+            report(rule.name, said.wrong, said.at, said.cure)
+        self._serialize(dag, outcome, report)
+        outcome.dags.append(facts(subject))
 
     def _forget(self, added: set[str]) -> None:
         self.bag.dags.clear(), self.bag.import_errors.clear(), self.bag.captured_warnings.clear()
@@ -183,7 +221,7 @@ class Parser:
             write = f"Move that line into a task, or set {by} up so that it does not do it" if by else ""
             outcome.findings.append(finding("forbidden-at-import", where, refused.line, wrong, write))
         for text in self.bag.import_errors.values():
-            if RefusedAtImport.__name__ not in text:
+            if NoValue.__name__ in text or RefusedAtImport.__name__ not in text:
                 outcome.findings.append(explain(text, source, self.root, self.policy))
         outcome.findings += self._warnings(source.path)
         of_libraries = [module for module in added if not module.startswith("airflow.")]
@@ -193,26 +231,19 @@ class Parser:
             after = loaded[min(map(loaded.index, heavy)) :]
             by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
             line = min(by, default=(0, 1))[1]
-            outcome.heavy = [(some(sorted({*heavy.values()})), line)]
+            if not self._is_needed(source, after):
+                outcome.heavy = [(some(sorted({*heavy.values()})), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(finding("output", name, 1, wrong))
         if not dags and not outcome.findings:
             outcome.findings.append(_no_dag(source))
         for dag in dags:
-            subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, len(dags))
-
-            def report(rule: str, wrong: str, at=None, cure: str = "", subject=subject) -> None:
-                line, dag_id = subject.line(at), subject.dag.dag_id
-                outcome.findings.append(finding(rule, name, line, wrong, cure, dag_id))
-
-            if dag.dag_id in outcome.serialized:
-                wrong = f"{dag.dag_id} is the dag_id of two DAGs of this file, and Airflow keeps one of them"
-                report("duplicate-dag-id", wrong)
-            for rule, said in apply("dag", subject, self.policy):
-                report(rule.name, said.wrong, said.at, said.cure)
-            self._serialize(dag, outcome, report)
-            outcome.dags.append(facts(subject))
+            try:
+                self._check_one(source, dag, len(dags), outcome)
+            except Exception as error:
+                wrong = f"DAG {dag.dag_id} cannot be looked at: {type(error).__name__}: {error}"
+                outcome.findings.append(finding("not-checked", name, source.dag_line(), wrong))
 
     def _serialize(self, dag, outcome: Outcome, report) -> None:
         try:
@@ -310,6 +341,7 @@ def _first_difference(one, other, where: str = "") -> str:
 # Part of the error's text, rule, what to write instead
 BESIDE = "Write Path(__file__).parent / …: a pod's working directory is another"
 IN_FULL = "Import by the full name from the DAG folder on, as from package.module import …"
+GIVE_VALUE = 'Write variables = { name = "…" } or connections = { name = "uri" } in [tool.dag-integrity]'
 KNOWN = [
     ("AirflowDagCycleException", "cycle", ""),
     ("DuplicateTaskIdFound", "import-error", "Give each task of the DAG its own task_id"),
@@ -345,6 +377,8 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])| \(/[^()]+\.py\)$", "", message)
     message = message.replace(tempfile.gettempdir(), "$AIRFLOW_HOME")
     message = message if len(message) <= 300 else f"{message[:299]}…"
+    if NoValue.__name__ in text:
+        return finding("not-checked", name, line, message.partition("NoValue: ")[2], GIVE_VALUE)
     if TooLate.__name__ in text:
         wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
         return finding("time-limit", name, line, wrong)
@@ -363,6 +397,11 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
         there = [i.module for i in source.imports if i.line == line and i.module.startswith(match[1])]
         write = _missing_module(min(there, default=match[1], key=len), root, source)
         return finding("import-error", name, line, message, write)
+    missing = re.fullmatch(r"KeyError: '(\w+)'", message)
+    if missing and re.search(r'\bos(\.py|>)", line \d+, in __getitem__', text):
+        write = f'Write os.environ.get("{missing[1]}", …), or set it: env in helm/values.yaml'
+        wrong = f"{message}: the variable is not in a pod's environment"
+        return finding("import-error", name, line, wrong, f"{write}, or environment in [tool.dag-integrity]")
     if "'provide_context'" in message:
         wrong = "provide_context is gone in Airflow 3"
         return finding("airflow-3", name, line, wrong, CURES["provide_context"])

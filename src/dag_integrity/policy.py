@@ -8,6 +8,7 @@ import runpy
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 
 from . import RULES, Finding, PolicyError, Rule, finding
@@ -49,7 +50,7 @@ class Policy:
     stated: bool = False
     dags_folder: str = "dags"
     path: list[str] = field(default_factory=list)
-    python: str = "3.10"
+    python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
     off: list[str] = field(default_factory=list)
     own_rules: str = ""
     owners: list[str] = field(default_factory=list)
@@ -68,6 +69,9 @@ class Policy:
     heavy_modules: list[str] = field(default_factory=lambda: HEAVY)
     import_budget: float = 2
     time_limit: float = 30
+    variables: dict[str, str] = field(default_factory=dict)
+    connections: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     max_output: int = 2000
     exempt: list[Exemption] = field(default_factory=list)
 
@@ -80,7 +84,8 @@ def read_policy(root: Path) -> Policy:
     path = root / "pyproject.toml"
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        table = tomllib.loads(text).get("tool", {}).get("dag-integrity")
+        content = tomllib.loads(text)
+        table = content.get("tool", {}).get("dag-integrity")
     except (OSError, ValueError) as error:
         raise PolicyError(f"pyproject.toml cannot be read: {error}.") from None
     kinds = {f.name.replace("_", "-"): f.type for f in fields(Policy) if f.name != "stated"}
@@ -88,9 +93,12 @@ def read_policy(root: Path) -> Policy:
         _check_key(key, value, kinds)
     table = table or {}
     keys = {key.replace("-", "_"): value for key, value in table.items() if key != "exempt"}
-    stated = bool(set(table) - {"dags-folder", "path", "python"})
+    stated = bool(set(table) - {"dags-folder", "path", "python", "variables", "connections", "environment"})
     if not stated:
         keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows
+    oldest = re.search(r">=\s*(3\.\d+)", str(content.get("project", {}).get("requires-python")))
+    if oldest:
+        keys.setdefault("python", oldest[1])
     exempt = [_exemption(entry, text) for entry in table.get("exempt", [])]
     policy = Policy(stated=stated, exempt=exempt, **keys)
     if not (root / policy.dags_folder).is_dir():
@@ -105,15 +113,40 @@ def read_policy(root: Path) -> Policy:
     return policy
 
 
+@cache
+def deployed_executors(root: Path) -> frozenset[str]:
+    """The executors in helm/values.yaml, as a task may name them: alias, class or path of the class."""
+    executor = helm_values(root).get("executor")
+    names = re.split(r"[,:;=\s]+", executor) if isinstance(executor, str) and "{" not in executor else []
+    return frozenset(part for name in names if name for part in (name, name.rpartition(".")[2]))
+
+
+def helm_values(root: Path) -> dict:
+    """The values for Airflow's chart in helm/values.yaml; nothing where there are none that can be read."""
+    try:
+        import yaml  # which Airflow brings
+    except ImportError:
+        return {}
+    try:
+        values = yaml.safe_load((root / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def _check_key(key: str, value, kinds: dict[str, str]) -> None:
     if key not in kinds:
         raise PolicyError(f"[tool.dag-integrity] has an unknown key: {key}. It may have {', '.join(kinds)}.")
     accepted = {"str": str, "bool": bool, "int": int, "float": (int, float), "list[str]": list}
+    accepted["dict[str, str]"] = dict
     right = isinstance(value, accepted.get(kinds[key], list))
     if kinds[key] == "list[str]":
         right = right and all(isinstance(item, str) for item in value)
+    elif kinds[key] == "dict[str, str]":
+        right = right and all(isinstance(item, str) for item in value.values())
     if not right:
-        kind = {"list[str]": "a list of strings", "str": "a text", "bool": "true or false"}.get(kinds[key], "a number")
+        words = {"list[str]": "a list of strings", "str": "a text", "bool": "true or false"}
+        kind = (words | {"dict[str, str]": "a table of texts"}).get(kinds[key], "a number")
         raise PolicyError(f"[tool.dag-integrity] {key} must be {kind}, not {value!r}.")
     if key.endswith("-pattern"):
         try:

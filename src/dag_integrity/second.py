@@ -25,6 +25,27 @@ LATER = datetime.timedelta(days=400, hours=7, minutes=11, seconds=13)
 CLOCKS = {"now", "today", "utcnow", "tomorrow", "yesterday"}
 SWITCH = "__other_way_round__"
 SEED = "of every parse"
+DEEP = 30_000
+# What must be found in every run: or the checks would call everything stable and say so.
+CANARIES = {
+    "sets": '" ".join({"north", "south"})',
+    "listings": '" ".join(os.listdir(os.path.dirname(__file__)))',
+    "hashes": 'str(hash("north"))',
+    "clock": "str(datetime.datetime.now())",
+    "random": "str(random.random())",
+}
+CANARY = """
+import datetime, os, random
+from airflow.sdk import DAG, Variable
+from airflow.providers.standard.operators.bash import BashOperator
+try:
+    Variable.get("canary", default="")
+except Exception:
+    pass
+""" + "".join(
+    f"with DAG({name!r}, schedule=None):\n    BashOperator(task_id='a', bash_command={text})\n"
+    for name, text in CANARIES.items()
+)
 
 
 class Backward:
@@ -88,6 +109,17 @@ def other_way_round(value, name: str = ""):
     return ~value if name == "hash" and type(value) is int else value
 
 
+@contextlib.contextmanager
+def deep_recursion() -> Iterator[None]:
+    """An expression of some thousand terms is legal, and its tree as deep."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, DEEP))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 class Switch(ast.NodeTransformer):
     """Wraps the expressions that may yield a set or the time."""
 
@@ -109,16 +141,22 @@ class Switch(ast.NodeTransformer):
 def differ(dags: Path) -> None:
     """Make this process differ; for good, so do it in a worker."""
     setattr(builtins, SWITCH, other_way_round)
-    original = importlib.machinery.SourceFileLoader.get_code
+    # Where Python compiles: Airflow 3.4 loads DAG files by a loader of its own, which comes by here, too.
+    base, loader = importlib._bootstrap_external.SourceLoader, importlib.machinery.SourceFileLoader
+    to_code, path_stats = base.source_to_code, loader.path_stats
 
-    def get_code(self, fullname):
-        path = self.get_filename(fullname)
-        if not path.startswith(f"{dags}{os.sep}"):
-            return original(self, fullname)
-        tree = Switch().visit(ast.parse(self.get_data(path), path))
-        return compile(tree, path, "exec", dont_inherit=True)
+    def source_to_code(self, data, path, **options):
+        if not os.fsdecode(path).startswith(f"{dags}{os.sep}"):
+            return to_code(self, data, path, **options)
+        with deep_recursion():
+            return compile(Switch().visit(ast.parse(data, path)), path, "exec", dont_inherit=True)
 
-    importlib.machinery.SourceFileLoader.get_code = get_code
+    def without_bytecode(self, path):
+        if path.startswith(f"{dags}{os.sep}"):
+            raise OSError
+        return path_stats(self, path)
+
+    base.source_to_code, loader.path_stats = source_to_code, without_bytecode
     _reverse_listings()
     clock, clock_ns = time.time, time.time_ns
     time.time = lambda: clock() + LATER.total_seconds()

@@ -7,7 +7,8 @@ import io
 import re
 import tokenize
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,8 @@ TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
+NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+TESTS = re.compile(r"(^|/)(tests?|fixtures)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 IMPORTS = (ast.Import, ast.ImportFrom)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -43,9 +46,12 @@ class Source:
     def __init__(self, path: Path, root: Path, policy: Policy) -> None:
         self.path, self.policy = path, policy
         self.name = path.relative_to(root).as_posix()
-        self.dags = root / policy.dags_folder
-        self.text = path.read_text(encoding="utf-8-sig", errors="replace")
+        self.root, self.dags = root, root / policy.dags_folder
         self.error: SyntaxError | None = None
+        try:
+            self.text = path.read_text(encoding="utf-8-sig", errors="replace")
+        except OSError as error:
+            self.text, self.error = "", SyntaxError(f"the file cannot be read ({error.strerror})")
         self.findings: list[Finding] = []
         self.steady = False
         _ = self.tree
@@ -53,7 +59,7 @@ class Source:
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, for which nobody asks there."""
         asked = "imports needs own_modules dag_calls task_lines exemptions either"
-        kept = "path name dags error findings steady"
+        kept = "path name root dags error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
     @cached_property
@@ -94,7 +100,12 @@ class Source:
     @cached_property
     def at_parse(self) -> list[ast.AST]:
         """The nodes that run when the file is parsed: no task bodies, no functions that nobody calls."""
-        return list(_nodes_at_parse(self.tree, self.children))
+        return list(_nodes_at_parse(self.tree, self.children, self.runs_in_task))
+
+    def runs_in_task(self, function: ast.AST) -> bool:
+        """Whether a decorator makes it a task: @task, @airflow.sdk.task.branch, @dag.task, also renamed."""
+        names = [self.full_name(decorator_of(d)).split(".") for d in function.decorator_list]
+        return any(not TASK_DECORATORS.isdisjoint(name) for name in names)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -169,7 +180,20 @@ class Source:
     def is_task(self, node: ast.AST) -> bool:
         """Whether a function is a task by its decorator."""
         names = [self.full_name(decorator_of(d)).split(".") for d in getattr(node, "decorator_list", ())]
-        return any(name[0] == "airflow" and "task" in name[1:] for name in names)
+        return any(name[0] in self.dag_names and "task" in name[1:] for name in names)
+
+    @cached_property
+    def dag_names(self) -> set[str]:
+        """`airflow` and the names of DAGs, which may stand in front of `.task`."""
+        pairs = [(n.context_expr, n.optional_vars) for n in self.nodes if isinstance(n, ast.withitem)]
+        pairs += [(n.value, n.targets[0]) for n in self.nodes if isinstance(n, ast.Assign)]
+        calls = [(dotted(to), value.func) for value, to in pairs if to and isinstance(value, ast.Call)]
+        return {"airflow"} | {name for name, of in calls if name and self._is_airflow(of, ("DAG",))}
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is a test of the repository, with values that are made up."""
+        return bool(TESTS.search(self.name))
 
     @cached_property
     def dag_calls(self) -> list[DagCall]:
@@ -220,17 +244,27 @@ class Source:
 
     @cached_property
     def exemptions(self) -> list[Exemption]:
-        """The `# dag-integrity: ignore[...]` comments of the file."""
+        """The `# dag-integrity: ignore[...]` comments: of a line, the line below, or the file by its head."""
         if "dag-integrity:" not in self.text or self.error:
             return []
-        found = []
+        found, alone = [], []
+        docstring = ast.get_docstring(self.tree, clean=False) is not None
+        head = min((first_line(node) for node in self.tree.body[docstring:]), default=len(self.text))
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            at = token.start[0]
             if token.type == tokenize.COMMENT and (match := EXEMPTION.match(token.string)):
                 rules = tuple(rule.strip() for rule in (match[1] or "").split(",") if rule.strip())
-                alone = not token.line[: token.start[1]].strip()
-                at = token.start[0]
-                found.append(Exemption(rules, match[2].strip(), self.name, at, self.name, None if alone else at))
-        return found
+                one = Exemption(rules, match[2].strip(), self.name, at, self.name)
+                if token.line[: token.start[1]].strip():
+                    found.append(replace(one, line=at))
+                elif at < head:
+                    found.append(one)
+                else:  # of what is below it
+                    alone.append(one)
+            elif token.type not in NO_CODE:
+                found += [replace(one, line=at) for one in alone]
+                alone = []
+        return [*found, *(replace(one, line=one.said_at) for one in alone)]
 
 
 def dotted(node: ast.AST) -> str:
@@ -284,7 +318,9 @@ def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]
             yield from ((Import(f"{node.module}.{alias.name}", node.lineno), node) for alias in node.names)
 
 
-def _nodes_at_parse(tree: ast.Module, children: dict[ast.AST, list[ast.AST]]) -> Iterator[ast.AST]:
+def _nodes_at_parse(
+    tree: ast.Module, children: dict[ast.AST, list[ast.AST]], runs_in_task: Callable[[ast.AST], bool]
+) -> Iterator[ast.AST]:
     """Walk the module's body, and the bodies of those of its functions that this calls."""
     functions: dict[str, ast.AST] = {}
     called: list[str] = []
@@ -310,7 +346,7 @@ def _nodes_at_parse(tree: ast.Module, children: dict[ast.AST, list[ast.AST]]) ->
             function = functions.get(name)
             if function is not None and function not in entered:
                 entered.add(function)
-                if TASK_DECORATORS.isdisjoint(dotted(d).split(".")[0] for d in function.decorator_list):
+                if not runs_in_task(function):
                     pending += function.body
 
 

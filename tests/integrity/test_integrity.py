@@ -95,6 +95,10 @@ def libraries(installed, tmp_path_factory):
     )
     (folder / "polars.py").write_text("")
     (folder / "lib_with_frames.py").write_text("import polars\n")
+    (folder / "lib_with_operator.py").write_text(
+        "import polars\nfrom airflow.sdk import BaseOperator\n\n\nclass FramesOperator(BaseOperator):\n"
+        "    def execute(self, context):\n        return len(polars.DataFrame())\n"
+    )
     (folder / "lib_with_variable.py").write_text(
         'from airflow.sdk import Variable\n\nLIMIT = Variable.get("limit", default=1)\n'
     )
@@ -117,7 +121,8 @@ def libraries(installed, tmp_path_factory):
 def examples_in(installed, folder, change=lambda name, text: text):
     """A project whose DAG folder has the examples, each changed by a function of its name and text."""
     project, dags = project_with(installed, folder, POLICY)
-    lock = "psycopg2-binary==2.9.9\nlib-with-frames\nlib-with-ldconfig\nlib-with-variable\npre-commit\n"
+    lock = "psycopg2-binary==2.9.9\nlib-with-frames\nlib-with-ldconfig\nlib-with-operator\n"
+    lock += "lib-with-variable\npre-commit\n"
     (project / "requirements-image.lock").write_text(lock)
     for name in FILES:
         (dags / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,23 @@
+"""Whoever wrote this knows of it."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.models import Variable  # noqa: AIR301, AIR311
+from airflow.providers.standard.operators.bash import BashOperator
+print(Variable.__name__)  # noqa: AIR311
+
+with DAG(
+    dag_id="good_noqa",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="say", bash_command="true")
