@@ -96,7 +96,7 @@ def transform(root, slices, share=1.0):
 def one_day(url, slices):
     """Both DAGs' steps, in their order; the counts."""
     settings = load({"ETL_DATA_ROOT": url})
-    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in steps.plan([DAY], slices)]
+    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in steps.plan(EARTHQUAKES, [DAY], slices)]
     steps.publish(EARTHQUAKES, fetched, settings)
     return steps.transform(EARTHQUAKES, DAY, settings)
 

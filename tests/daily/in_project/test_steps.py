@@ -9,12 +9,13 @@ import json
 import os
 import resource
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from my_etl.daily import read, steps, store
+from my_etl.daily import Column, Dataset, read, steps, store
 from my_etl.daily.settings import NoSuchDay, Permanent, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
@@ -26,12 +27,12 @@ CLEAN, RAW = (f"{kind}/earthquakes/partition_date={DAY}" for kind in ("clean", "
 
 
 def extract(settings, slices=4, day=DAY, dataset=EARTHQUAKES):
-    fetched = [steps.fetch(dataset, part, settings) for part in steps.plan([day], slices)]
+    fetched = [steps.fetch(dataset, part, settings) for part in steps.plan(dataset, [day], slices)]
     return steps.publish(dataset, fetched, settings)[day]
 
 
-def transform(settings, dataset=EARTHQUAKES):
-    return steps.transform(dataset, DAY, settings)
+def transform(settings, dataset=EARTHQUAKES, **options):
+    return steps.transform(dataset, DAY, settings, **options)
 
 
 def put_raw(settings, *slices):
@@ -85,7 +86,7 @@ def test_a_day_is_one_file_in_each_folder_even_when_there_is_nothing_in_it(setti
         f"set_apart/earthquakes/partition_date={DAY}/earthquakes.parquet",
     ]
     put_raw(settings, sample_lines()[0] + "\n")
-    assert transform(settings)["read"] == 0
+    assert transform(settings, accept=True)["read"] == 0
     assert len(events(settings)) == len(events(settings, "set_apart")) == len(rejected(settings)) == 0
     assert list(events(settings).columns) == [c.name for c in EARTHQUAKES.columns + EARTHQUAKES.derived]
 
@@ -150,6 +151,46 @@ def test_too_many_rejects_fail_and_leave_the_last_good_day(settings):
     assert {n: c for n, c in after.items() if n[:3] != "raw"} == {n: c for n, c in before.items() if n[:3] != "raw"}
 
 
+def without_raw(files):
+    return {path: content for path, content in files.items() if not path.startswith("raw")}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 111])
+def test_a_good_day_is_not_replaced_by_a_much_smaller_one(settings, rows):
+    """An answer like {"rows": [], "error": ...}, or a lone header."""
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    assert transform(settings)["read"] == 231
+    before = without_raw(files(settings))
+    put_raw(settings, *in_slices(sample_lines()[: rows + 1], 2))
+    words = rf"has {rows} rows, less than 116 .min_share=0.5.: the published day with 231 rows stays.*param accept"
+    with pytest.raises(Permanent, match=words):
+        transform(settings)
+    assert without_raw(files(settings)) == before
+    assert transform(settings, dataclasses.replace(EARTHQUAKES, min_share=0))["read"] == rows
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    transform(settings)
+    put_raw(settings, *in_slices(sample_lines()[: rows + 1], 2))
+    assert transform(settings, accept=True)["read"] == rows
+
+
+def test_a_first_day_below_the_floor_of_rows_is_not_published(settings):
+    dataset = dataclasses.replace(EARTHQUAKES, min_rows=232)
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    with pytest.raises(Permanent, match=r"has 231 rows, less than 232 .min_rows=232.: nothing is published"):
+        transform(settings, dataset)
+    assert not without_raw(files(settings))
+    assert transform(settings, dataset, accept=True)["read"] == 231
+
+
+def test_duplicates_and_rejects_are_no_rows_of_a_day(settings):
+    header, *rows = sample_lines()
+    put_raw(settings, *in_slices([header, *rows], 2))
+    transform(settings)
+    put_raw(settings, *in_slices([header, *(rows[0] for row in rows)], 2))
+    with pytest.raises(Permanent, match="has 1 rows, less than 116"):
+        transform(settings)
+
+
 def test_fewer_slices_leave_no_stale_file(settings):
     for count in (7, 3, 7):
         extract(settings, count)
@@ -162,7 +203,7 @@ def test_a_transform_in_the_middle_of_an_extract_takes_the_old_day(settings):
     extract(settings, 4)
     transform(settings)
     before = events(settings)
-    parts = steps.plan([DAY], 3)
+    parts = steps.plan(EARTHQUAKES, [DAY], 3)
     empty = dataclasses.replace(EARTHQUAKES, fetch=lambda start, end, sink: None)
     fetched = []
     for part in parts[:2]:
@@ -171,11 +212,11 @@ def test_a_transform_in_the_middle_of_an_extract_takes_the_old_day(settings):
         assert events(settings).equals(before)
     fetched.append(steps.fetch(empty, parts[2], settings))
     steps.publish(empty, fetched, settings)
-    assert transform(settings)["read"] == 0
+    assert transform(settings, accept=True)["read"] == 0
 
 
 def test_a_day_of_which_a_part_is_missing_is_not_transformed(settings):
-    for part in steps.plan([DAY], 4)[1:]:
+    for part in steps.plan(EARTHQUAKES, [DAY], 4)[1:]:
         steps.fetch(EARTHQUAKES, part, settings)
     with pytest.raises(NoSuchDay, match="has only 3 of its raw files"):
         transform(settings)
@@ -183,7 +224,7 @@ def test_a_day_of_which_a_part_is_missing_is_not_transformed(settings):
 
 def test_two_extracts_of_a_day_in_different_slices(settings):
     """Whoever started last has the day, whole; the other one says so."""
-    four, two = steps.plan([DAY], 4), steps.plan([DAY], 2)
+    four, two = steps.plan(EARTHQUAKES, [DAY], 4), steps.plan(EARTHQUAKES, [DAY], 2)
     older = [steps.fetch(EARTHQUAKES, part, settings) for part in four[:3]]
     newer = [steps.fetch(EARTHQUAKES, two[0], settings)]
     older.append(steps.fetch(EARTHQUAKES, four[3], settings))
@@ -197,7 +238,7 @@ def test_two_extracts_of_a_day_in_different_slices(settings):
 
 
 def test_clearing_any_task_does_its_work_again(settings):
-    parts = steps.plan([DAY], 4)
+    parts = steps.plan(EARTHQUAKES, [DAY], 4)
     fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in parts]
     steps.publish(EARTHQUAKES, fetched, settings)
     transform(settings)
@@ -214,7 +255,7 @@ def test_clearing_any_task_does_its_work_again(settings):
 def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(settings, monkeypatch):
     """It read the raw day before it was fetched anew, and writes after the run that followed."""
     lines = sample_lines()
-    put_raw(settings, *in_slices(lines[:100], 3))
+    put_raw(settings, *in_slices(lines[:200], 3))
     true, reads = steps._read, []
 
     def stalls(*arguments):
@@ -229,7 +270,7 @@ def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(setti
 
     monkeypatch.setattr(steps, "_read", stalls)
     assert transform(settings)["read"] == 231
-    assert reads == [99, 231]
+    assert reads == [199, 231]
     assert len(events(settings)) == 224
 
 
@@ -290,7 +331,7 @@ def test_a_day_that_is_not_there(settings, monkeypatch):
     with pytest.raises(NoSuchDay, match=r"2018-02-03\. For any other day set ETL_SOURCE=usgs"):
         extract(settings, day="2018-02-07")
     with pytest.raises(Permanent, match="'2018-2-1' is not a day"):
-        steps.plan(["2018-2-1"], 1)
+        steps.plan(EARTHQUAKES, ["2018-2-1"], 1)
 
 
 def test_a_target_that_cannot_be_written_says_so(settings, tmp_path):
@@ -352,8 +393,6 @@ def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
     ("name", "value", "words"),
     [
         ("ETL_MAX_REJECTED_SHARE", "5%", "a number from 0 to 1"),
-        ("ETL_REFETCH_DAYS", "-1", "numbers of days"),
-        ("ETL_REFETCH_DAYS", "a week", "numbers of days"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(name, value, words):
@@ -361,6 +400,48 @@ def test_a_setting_that_is_wrong_is_named(name, value, words):
         load({name: value})
 
 
-def test_days_to_fetch_again():
-    assert [load({"ETL_REFETCH_DAYS": text}).refetch for text in ("", "7", "1,7,30")] == [(), (7,), (1, 7, 30)]
-    assert load({}).refetch == (7,)
+def prices(fetch, kind="snapshot", **more):
+    columns = (Column("id", "text", nullable=False), Column("price", "number"))
+    return Dataset("prices", columns, fetch, kind=kind, **more)
+
+
+def test_a_run_of_an_old_day_does_not_overwrite_a_snapshot(settings, monkeypatch):
+    """A price list without dates: what the source says today is not what it said then."""
+    state = "id,price\na,1\n"
+    dataset = prices(lambda sink: sink.write(state.encode()))
+    for hour, day in ((5, "2018-02-21"), (23, "2018-02-21"), (12, "2018-02-22")):
+        monkeypatch.setattr(steps, "now", lambda hour=hour: datetime(2018, 2, 22, hour, tzinfo=timezone.utc))
+        extract(settings, 1, day, dataset)
+    before, state = files(settings), "id,price\na,8\n"
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 28, 0, 1, tzinfo=timezone.utc))
+    for day in ("2018-02-21", "2018-02-22", "2018-03-01"):
+        with pytest.raises(Permanent, match=rf"prices of {day} is refused: .* is of another moment .*just ended"):
+            extract(settings, 1, day, dataset)
+    assert files(settings) == before
+    extract(settings, 1, "2018-02-27", dataset)
+    with pytest.raises(Permanent, match="a snapshot, which has no time slices"):
+        steps.plan(dataset, ["2018-02-28"], 2)
+
+
+def test_changes_of_an_old_day_are_not_asked_for_again(settings, monkeypatch):
+    dataset = prices(lambda start, end, sink: sink.write(b"id,price\n"), kind="changes")
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 28, 0, 1, tzinfo=timezone.utc))
+    extract(settings, 4, "2018-02-27", dataset)
+    with pytest.raises(Permanent, match=r"is refused: .* lacks what has changed again since"):
+        extract(settings, 4, "2018-02-21", dataset)
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"kind": ""}, "does not say its kind: events, changes, snapshot"),
+        ({"kind": "prices"}, "knows no kind 'prices', only events, changes, snapshot"),
+        ({"refetch": (7,)}, "has refetch, but the past of snapshot cannot be asked for"),
+        ({"min_share": 50}, "has min_rows=0, min_share=50: .* a share from 0 to 1"),
+        ({"min_rows": -1}, "has min_rows=-1"),
+        ({"kind": "events", "refetch": (0,)}, "has refetch=.0,.: use numbers of days"),
+    ],
+)
+def test_a_dataset_says_what_its_source_can_be_asked_for(slip, words):
+    with pytest.raises(ValueError, match=words):
+        prices(None, **slip)

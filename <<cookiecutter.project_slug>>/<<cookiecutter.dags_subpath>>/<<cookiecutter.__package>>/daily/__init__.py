@@ -18,7 +18,7 @@ A dataset is said once, in a module of its own:
         Column("pieces", "integer", low=1, high=1_000),
     )
     TOTAL = Column("total", "number", "EUR")
-    ORDERS = Dataset("orders", COLUMNS, fetch, clean, derived=(TOTAL,), key="id", newest="at", time="at")
+    ORDERS = Dataset("orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at")
 
 airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each UTC day:
 
@@ -41,6 +41,7 @@ from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
 FORMATS = ("csv", "jsonl")
+KINDS = ("events", "changes", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Column:
 class Dataset:
     """What comes day by day.
 
+    kind: what the source can be asked for.
+        events: what happened on a day, at any time later, too: a day that is fetched again is replaced.
+        changes: what was changed on a day, as long as it is not changed again.
+        snapshot: what there is now, like a price list. fetch(sink) gets no times.
+        The past of changes and snapshots cannot be asked for: such a run is refused.
     columns: what the raw files have; more columns in a file are ignored, their order does not matter.
     fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
         a binary file.
@@ -78,6 +84,10 @@ class Dataset:
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
     format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
+        ones, is not published: the old day stays, unless a person runs it with the param `accept`.
+    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or revised;
+        events only.
     """
 
     name: str
@@ -91,15 +101,29 @@ class Dataset:
     newest: str | None = None
     time: str | None = None
     format: str = "csv"
+    kind: str = ""
+    refetch: tuple[int, ...] = ()
+    min_rows: int = 0
+    min_share: float = 0.5
 
     def __post_init__(self):
         names = [column.name for column in self.columns]
         types = [column.type for column in (*self.columns, *self.derived)]
         given = [*self.keys, *filter(None, (self.newest, self.time))]
-        checks = ("type", types, TYPES), ("column", given, names), ("format", [self.format], FORMATS)
+        if not self.kind:
+            raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
+        checks = [("type", types, TYPES), ("column", given, names)]
+        checks += [("format", [self.format], FORMATS), ("kind", [self.kind], KINDS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
+        if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
+            limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
+            raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
+        if not all(isinstance(days, int) and days > 0 for days in self.refetch):
+            raise ValueError(f"{self.name} has refetch={self.refetch!r}: use numbers of days, like (1, 7).")
+        if self.refetch and self.kind != "events":
+            raise ValueError(f"{self.name} has refetch, but the past of {self.kind} cannot be asked for.")
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -32,15 +32,20 @@ def every_day() -> CronPartitionTimetable:
     return CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
 
 
-def params(days: Sequence[str] = (), slices: int | None = None) -> dict[str, Param]:
+def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = True) -> dict[str, Param]:
     """The params of a DAG. slices: the default of `slices`, for some.
 
+    accept: whether it has the param `accept`, with which a person says that few rows are right; for DAGs that
+        transform.
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
     days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
     text = "The day (UTC) of a run without a partition key; empty: the day before the run"
     types = {"type": ["null", "string"], "format": "date"}
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
+    if accept:
+        text = "Publish the day even if it has few rows (min_rows, min_share): somebody has looked at it"
+        found["accept"] = Param(False, type="boolean", description=text)
     if slices:
         text = "Time slices per day"
         found["slices"] = Param(slices, type="integer", minimum=1, maximum=1440, description=text)
@@ -112,9 +117,9 @@ def errors() -> Iterator[None]:
 
 
 @errors()
-def plan() -> list[dict]:
+def plan(dataset) -> list[dict]:
     """What fetch is to be mapped over: the slices of the run's days."""
-    return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
+    return steps.plan(dataset, days_of(dataset), get_current_context()["params"].get("slices", 1))
 
 
 @errors()
@@ -132,20 +137,21 @@ def publish(dataset, files, event=None) -> dict[str, dict]:
 
 def extract(dataset, event=None) -> dict[str, dict]:
     """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
-    return publish(dataset, [fetch(dataset, part) for part in plan()], event)
+    return publish(dataset, [fetch(dataset, part) for part in plan(dataset)], event)
 
 
 @errors()
 def transform(dataset, event=None) -> dict[str, dict]:
     """Make the run's clean days from the raw ones: {day: counts}."""
-    made = {day: _if_there(day, steps.transform, dataset, day) for day in days_of()}
+    accept = bool(get_current_context()["params"].get("accept"))
+    made = {day: _if_there(day, steps.transform, dataset, day, accept=accept) for day in days_of(dataset)}
     return _told({day: counts for day, counts in made.items() if counts}, event)
 
 
-def _if_there(day: str, step, *arguments):
+def _if_there(day: str, step, *arguments, **options):
     """What the step returns; None for a day that is only fetched again, and is not there."""
     try:
-        return step(*arguments, load())
+        return step(*arguments, load(), **options)
     except NoSuchDay as problem:
         if day == day_of():
             raise
@@ -159,14 +165,14 @@ def _told(facts: dict[str, dict], event) -> dict[str, dict]:
     return facts
 
 
-def days_of(context: Mapping | None = None) -> list[str]:
+def days_of(dataset, context: Mapping | None = None) -> list[str]:
     """The day that the run is for, and when it was scheduled the earlier ones that are fetched again."""
     context = context or get_current_context()
     day = day_of(context)
     if context["dag_run"].run_type != "scheduled":
         return [day]
     start, _ = bounds(day)
-    return [day, *((start - timedelta(days=n)).date().isoformat() for n in load().refetch)]
+    return [day, *((start - timedelta(days=n)).date().isoformat() for n in dataset.refetch)]
 
 
 def day_of(context: Mapping | None = None) -> str:

@@ -1,7 +1,6 @@
 """Settings, from environment variables, read whenever Airflow parses a DAG file; and errors."""
 
 import os
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,14 +19,11 @@ class Settings:
 
     data_root: URL of the folder that has all data (ETL_DATA_ROOT; file://, s3://, gs://, abfs://).
     max_rejected_share: above this share of rejected rows a day is not published (ETL_MAX_REJECTED_SHARE).
-    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or was revised
-        (ETL_REFETCH_DAYS: numbers with commas between them; empty for none).
     notify: the address that gets a mail when something fails or takes too long, or None (ETL_NOTIFY).
     """
 
     data_root: str
     max_rejected_share: float
-    refetch: tuple[int, ...]
     notify: str | None
 
 
@@ -38,13 +34,9 @@ def load(environ=os.environ) -> Settings:
         max_rejected_share = float(share)
     except ValueError:
         raise ValueError(f"ETL_MAX_REJECTED_SHARE is {share!r}: use a number from 0 to 1.") from None
-    days = environ.get("ETL_REFETCH_DAYS", "7")
-    if not re.fullmatch(r"|[1-9]\d*(,[1-9]\d*)*", days):
-        raise ValueError(f"ETL_REFETCH_DAYS is {days!r}: use numbers of days, like 1,7, or nothing.")
     return Settings(
         data_root=environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>"),
         max_rejected_share=max_rejected_share,
-        refetch=tuple(int(day) for day in days.split(",") if day),
         notify=environ.get("ETL_NOTIFY") or None,
     )
 

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from . import Dataset
 from .settings import NoSuchDay, Permanent, Settings, bounds
@@ -24,10 +25,12 @@ def folder(kind: str, name: str, day: str) -> str:
     return f"{kind}/{name}/partition_date={day}"
 
 
-def plan(days: list[str], slices: int) -> list[dict]:
+def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
     """What is to be fetched: each day in `slices` time slices that cover it without a gap."""
     if not 1 <= slices <= 1440:
         raise Permanent(f"A day can be cut into 1 to 1440 slices, not {slices}.")
+    if dataset.kind == "snapshot" and slices > 1:
+        raise Permanent(f"{dataset.name} is a snapshot, which has no time slices: slices must be 1.")
     parts = []
     for day in days:
         start, _ = bounds(day)
@@ -41,10 +44,11 @@ def plan(days: list[str], slices: int) -> list[dict]:
 def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     """Fetch one slice into its raw file: {"day", "file", "bytes"}."""
     started = time.monotonic()
-    start, end = (datetime.fromisoformat(part[edge]) for edge in ("start", "end"))
+    _refuse_past(dataset, part["day"])
+    times = [datetime.fromisoformat(part[edge]) for edge in ("start", "end")]
     name = f"{part['slice']:04d}-of-{part['of']:04d}.{dataset.format}"
     with Store(settings.data_root).writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
-        dataset.fetch(start, end, sink)
+        dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
         size = sink.tell()
         if size and dataset.format == "csv":
             sink.seek(0)
@@ -52,6 +56,22 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     facts = {"day": part["day"], "file": name, "bytes": size}
     _log("fetched", dataset, started, **facts)
     return facts
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _refuse_past(dataset: Dataset, day: str) -> None:
+    """Permanent when the source would answer with its state of today for another day."""
+    start, end = bounds(day)
+    if dataset.kind == "events" or start <= now() < end + (end - start):
+        return
+    what = "is of another moment" if dataset.kind == "snapshot" else "lacks what has changed again since"
+    raise Permanent(
+        f"{dataset.name} of {day} is refused: what the source says now {what} (kind={dataset.kind!r}). "
+        "Only today and the day that has just ended can be fetched."
+    )
 
 
 def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str, dict]:
@@ -92,8 +112,10 @@ def raw_files(store: Store, name: str, day: str) -> dict[str, tuple]:
     return max(whole, key=lambda files: max(changed for changed, *_ in files.values()))
 
 
-def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
+def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = False) -> dict:
     """Make the clean day from the raw one; its counts (rows by COUNTS).
+
+    accept: a person says that a day with few rows is right (Dataset.min_rows, min_share).
 
     The last one to write wins. When the raw day was replaced meanwhile, it is done again, so that what is
     there in the end is always made from the newest raw day.
@@ -103,7 +125,7 @@ def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
     for _ in range(ATTEMPTS):
         started, before = time.monotonic(), raw_files(store, dataset.name, day)
         try:
-            counts = _transform(store, dataset, day, sorted(before), settings)
+            counts = _transform(store, dataset, day, sorted(before), settings, accept)
         except OSError:  # a file has gone or was replaced while it was read, if nothing else is the matter
             if raw_files(store, dataset.name, day) == before:
                 raise
@@ -115,7 +137,7 @@ def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
     raise RuntimeError(f"{dataset.name} of {day} is fetched again all the time")
 
 
-def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings) -> dict:
+def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -149,6 +171,8 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
         _check(day, counts, rejects, settings)
+        if not accept:
+            _check_floor(dataset, day, counts, published(store, dataset.name, day))
         columns = dataset.columns + dataset.derived
         schema = cleaning.schema(columns).with_metadata(
             {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
@@ -205,6 +229,33 @@ def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> No
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good day stays. "
             f"{rejects.in_words()}"
         )
+
+
+def published(store: Store, name: str, day: str) -> dict | None:
+    """The counts of the day that is published; None where there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with store.open(f"{folder('clean', name, day)}/{name}.parquet") as file:
+            return json.loads((pq.read_metadata(file).metadata or {}).get(b"counts", b"null"))
+    except FileNotFoundError:
+        return None
+    except pa.ArrowInvalid as problem:
+        log.warning("%s of %s is damaged, and is replaced: %s", name, day, problem)
+        return None
+
+
+def _check_floor(dataset: Dataset, day: str, counts: dict, old: dict | None) -> None:
+    """Permanent when the day would have too few rows, by number or beside those that are published."""
+    rows, before = (each["clean"] + each["set_apart"] if each else 0 for each in (counts, old))
+    limits = {"min_rows": dataset.min_rows, "min_share": math.ceil(dataset.min_share * before)}
+    for limit, least in limits.items():
+        if rows < least:
+            stays = f"the published day with {before} rows stays" if old else "nothing is published"
+            few = f"has {rows} rows, less than {least} ({limit}={getattr(dataset, limit)})"
+            how = "If it is right, run this DAG for the day again with the param accept."
+            raise Permanent(f"{dataset.name} of {day} {few}: {stays}. {how}")
 
 
 class Rejects:
