@@ -405,6 +405,50 @@ def prices(fetch, kind="snapshot", **more):
     return Dataset("prices", columns, fetch, kind=kind, **more)
 
 
+def json_lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def test_a_column_that_is_renamed_fails_the_day_in_json_too(settings):
+    rows = [{"id": str(n), "price": None if n else 1.5} for n in range(100)]
+    dataset = prices(lambda start, end, sink: sink.write(json_lines(rows)), kind="events", format="jsonl")
+    extract(settings, 2, DAY, dataset)
+    assert transform(settings, dataset)["clean"] == 200, "a row need not have every column"
+    before = without_raw(files(settings))
+    rows = [{"id": row["id"], "unit_price": 1.5} for row in rows]
+    extract(settings, 2, DAY, dataset)
+    with pytest.raises(Permanent, match="prices of 2018-02-01 lacks the columns price; there are unit_price"):
+        transform(settings, dataset)
+    assert without_raw(files(settings)) == before
+    optional = tuple(dataclasses.replace(column, optional=True) for column in dataset.columns)
+    transform(settings, dataclasses.replace(dataset, columns=optional))
+    rows = [{}]
+    extract(settings, 2, DAY, dataset)
+    with pytest.raises(Permanent, match="lacks the columns id, price; there are no others"):
+        transform(settings, dataset)
+    rows = []
+    extract(settings, 2, DAY, dataset)
+    assert transform(settings, dataset, accept=True)["clean"] == 0, "no row, no contract to break"
+
+
+def test_a_row_without_its_time_belongs_to_no_day(settings):
+    columns = (Column("id", "text"), Column("at", "timestamp"))
+    rows = [{"id": "a", "at": f"{DAY}T00:00:00Z"}, {"id": "b"}, {"id": "c", "at": ""}]
+    dataset = Dataset(
+        "prices",
+        columns,
+        lambda start, end, sink: sink.write(json_lines(rows)),
+        kind="events",
+        time="at",
+        format="jsonl",
+    )
+    extract(settings, 1, DAY, dataset)
+    counts = transform(dataclasses.replace(settings, max_rejected_share=1), dataset)
+    assert (counts["clean"], counts["rejected"]) == (1, 2)
+    with pytest.raises(ValueError, match="time='id', which is no timestamp"):
+        dataclasses.replace(dataset, time="id")
+
+
 def test_a_run_of_an_old_day_does_not_overwrite_a_snapshot(settings, monkeypatch):
     """A price list without dates: what the source says today is not what it said then."""
     state = "id,price\na,1\n"

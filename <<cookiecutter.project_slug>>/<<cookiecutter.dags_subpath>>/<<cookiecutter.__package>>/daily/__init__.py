@@ -51,7 +51,7 @@ class Column:
     type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
         millisecond).
     low, high: the range, both ends included; numbers, or ISO dates for timestamp and date.
-    optional: files without this column are read as if it were empty; without any other, reading fails.
+    optional: files without this column are read as if it were empty; without any other, the day fails.
     """
 
     name: str
@@ -73,7 +73,8 @@ class Dataset:
         changes: what was changed on a day, as long as it is not changed again.
         snapshot: what there is now, like a price list. fetch(sink) gets no times.
         The past of changes and snapshots cannot be asked for: such a run is refused.
-    columns: what the raw files have; more columns in a file are ignored, their order does not matter.
+    columns: what the raw files have: every CSV in its header, JSON lines in some row of the day. Others are
+        ignored, and their order does not matter.
     fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
         a binary file.
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
@@ -120,6 +121,8 @@ class Dataset:
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
             limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
             raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
+        if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
+            raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):
             raise ValueError(f"{self.name} has refetch={self.refetch!r}: use numbers of days, like (1, 7).")
         if self.refetch and self.kind != "events":
@@ -138,10 +141,15 @@ class Dataset:
         columns = {column.name: column for column in self.columns}
         if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
-        missing = [name for name, column in columns.items() if name not in names and not column.optional]
-        if missing:
-            raise Permanent(f"The header lacks the columns {', '.join(missing)}.")
+        self.check_names(names, "The header")
         return names
+
+    def check_names(self, names, what: str) -> None:
+        """Permanent when columns are not among the names that were found; an optional one may be absent."""
+        columns = [column.name for column in self.columns if not column.optional]
+        if missing := [name for name in columns if name not in names]:
+            there = ", ".join(sorted(set(names) - set(columns)))[:200] or "no others"
+            raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
 
 
 def read(name: str, day: str, folder: str = "clean"):

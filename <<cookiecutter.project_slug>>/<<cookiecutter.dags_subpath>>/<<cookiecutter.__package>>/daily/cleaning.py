@@ -85,7 +85,7 @@ def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, d
         fits, range_ = _fits(values, column, day)
         unreadable = pc.and_(values.is_null(), text.is_valid())
         rules = {wanted: unreadable, f"is outside {range_}": pc.invert(fits)}
-    if not column.nullable:
+    if day or not column.nullable:
         rules["is missing"] = text.is_null()
     return values, rules
 

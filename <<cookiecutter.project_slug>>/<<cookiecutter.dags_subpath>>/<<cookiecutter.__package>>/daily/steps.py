@@ -192,7 +192,7 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
     """Tables of the rows that keep to the columns and rules, the number of rows read, each file's SHA-256."""
     from . import cleaning, reading
 
-    read, hashes = 0, {}
+    read, hashes, rows, names = 0, {}, 0, set()
     tables = [cleaning.schema(dataset.columns).empty_table()]
 
     def pieces():
@@ -206,7 +206,11 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
     for name, piece in ahead(pieces()):
         rejects.file = name
         read += piece.table.num_rows + len(piece.broken)
+        rows += piece.table.num_rows
+        names |= piece.names
         tables.append(cleaning.conform(dataset, piece, day, rejects))
+    if rows and dataset.format == "jsonl":
+        dataset.check_names(names, f"{dataset.name} of {day}")
     return tables, read, hashes
 
 
