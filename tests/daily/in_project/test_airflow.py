@@ -3,7 +3,7 @@
 import dataclasses
 import errno
 import json
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +12,7 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetPartitionDagRun
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
@@ -165,6 +166,39 @@ def test_days_across_a_change_of_daylight_saving(dags, change):
     parts = steps.plan(EARTHQUAKES, [change], 24)
     lengths = {datetime.fromisoformat(part["end"]) - datetime.fromisoformat(part["start"]) for part in parts}
     assert (len(parts), lengths) == (24, {timedelta(hours=1)})
+
+
+@pytest.mark.parametrize(("change", "hours"), [("2018-03-25", 23), ("2018-10-28", 25), ("2018-02-01", 24)])
+def test_days_of_a_zone(monkeypatch, change, hours):
+    """The timetable's keys, one a day; the slices are all hours of that day on the clock, and no other ones."""
+    zone = "Europe/Berlin"
+    berlin = dataclasses.replace(EARTHQUAKES, zone=zone, refetch=())
+    midnight = pendulum.parse(change, tz=zone)
+    timetable = daily.every_day(zone)
+    restriction = TimeRestriction(earliest=midnight, latest=None, catchup=True)
+    served = DagSerialization.from_dict(DagSerialization.to_dict(DAG("d", schedule=timetable))).timetable
+    info = served.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    info = served.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+    assert (info.partition_key, info.run_after) == (change, midnight.add(days=1))
+    parts = steps.plan(berlin, [change], hours)
+    edges = [datetime.fromisoformat(part[edge]) for part in parts for edge in ("start", "end")]
+    assert {end - start for start, end in zip(edges[::2], edges[1::2], strict=True)} == {timedelta(hours=1)}
+    assert (edges[0], edges[-1]) == (midnight, midnight.add(days=1))
+    assert edges[0].date().isoformat() == change
+    by_hand = context(logical_date=None)
+    by_hand["dag_run"].run_after = pendulum.datetime(2018, 3, 10, 23, 30)
+    assert (daily.day_of(by_hand, zone), daily.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
+
+
+def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
+    run = context("scheduled", DAY)
+    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=timezone.utc))
+    assert len(daily.plan(EARTHQUAKES)) == 8
+    with pytest.raises(
+        AirflowFailException, match=r"not over in America/Los_Angeles: .*every_day\('America/Los_Angeles'"
+    ):
+        daily.plan(dataclasses.replace(EARTHQUAKES, zone="America/Los_Angeles"))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import json
 import os
 import resource
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -449,6 +450,31 @@ def test_a_row_without_its_time_belongs_to_no_day(settings):
         dataclasses.replace(dataset, time="id")
 
 
+@pytest.mark.parametrize(("day", "hours"), [("2018-03-25", 23), ("2018-10-28", 25), (DAY, 24)])
+def test_a_file_of_a_local_day_loses_no_row(settings, day, hours):
+    """Of a Berlin day every minute is in it, and the minutes before and after are not."""
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(timezone.utc)
+    minutes = [start + timedelta(minutes=n) for n in range(-1, 60 * hours + 1)]
+    berlin = [minute.astimezone(ZoneInfo("Europe/Berlin")).isoformat() for minute in minutes]
+    dataset = Dataset(
+        "meter",
+        (Column("at", "timestamp"),),
+        lambda start, end, sink: sink.write(json_lines({"at": at} for at in berlin)),
+        kind="events",
+        time="at",
+        format="jsonl",
+        zone="Europe/Berlin",
+    )
+    extract(settings, 1, day, dataset)
+    counts = steps.transform(dataset, day, settings)
+    assert (counts["clean"], counts["rejected"]) == (60 * hours, 2)
+    (path,) = glob.glob(f"{root(settings)}/rejected/*/*/meter.jsonl")
+    reasons = [json.loads(line)["reason"] for line in Path(path).read_text().splitlines()]
+    assert all(f"is outside the day {day} (Europe/Berlin)" in reason for reason in reasons)
+    with pytest.raises(Permanent, match=f"can be cut into 1 to {60 * hours} slices"):
+        steps.plan(dataset, [day], 60 * hours + 1)
+
+
 def test_a_run_of_an_old_day_does_not_overwrite_a_snapshot(settings, monkeypatch):
     """A price list without dates: what the source says today is not what it said then."""
     state = "id,price\na,1\n"
@@ -483,6 +509,8 @@ def test_changes_of_an_old_day_are_not_asked_for_again(settings, monkeypatch):
         ({"refetch": (7,)}, "has refetch, but the past of snapshot cannot be asked for"),
         ({"min_share": 50}, "has min_rows=0, min_share=50: .* a share from 0 to 1"),
         ({"min_rows": -1}, "has min_rows=-1"),
+        ({"zone": "Berlin"}, "has zone='Berlin': use a name like Europe/Berlin"),
+        ({"zone": ""}, "has zone=''"),
         ({"kind": "events", "refetch": (0,)}, "has refetch=.0,.: use numbers of days"),
     ],
 )

@@ -20,7 +20,7 @@ A dataset is said once, in a module of its own:
     TOTAL = Column("total", "number", "EUR")
     ORDERS = Dataset("orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at")
 
-airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each UTC day:
+airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each day:
 
     raw/orders/partition_date=2018-02-01/0000-of-0004.csv, ...   as fetched, a file for each slice of the day
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
@@ -33,6 +33,7 @@ Rows read = clean + duplicates + set apart + rejected.
 import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
@@ -75,7 +76,7 @@ class Dataset:
         The past of changes and snapshots cannot be asked for: such a run is refused.
     columns: what the raw files have: every CSV in its header, JSON lines in some row of the day. Others are
         ignored, and their order does not matter.
-    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
+    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded) to `sink`,
         a binary file.
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
         NaN, NaT or <NA>; numbers are float64, integers Int64, timestamps datetime64[ms, UTC].
@@ -85,6 +86,7 @@ class Dataset:
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
     format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
     min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
         ones, is not published: the old day stays, unless a person runs it with the param `accept`.
     refetch: a scheduled run also fetches the days so many days earlier again, for what is late or revised;
@@ -103,6 +105,7 @@ class Dataset:
     time: str | None = None
     format: str = "csv"
     kind: str = ""
+    zone: str = "UTC"
     refetch: tuple[int, ...] = ()
     min_rows: int = 0
     min_share: float = 0.5
@@ -121,6 +124,10 @@ class Dataset:
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
             limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
             raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
+        try:
+            ZoneInfo(self.zone)
+        except (ValueError, OSError, LookupError):
+            raise ValueError(f"{self.name} has zone={self.zone!r}: use a name like Europe/Berlin.") from None
         if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
             raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):

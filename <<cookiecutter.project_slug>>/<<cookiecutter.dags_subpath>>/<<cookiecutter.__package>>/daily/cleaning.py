@@ -41,7 +41,7 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
     columns, complaints = [], {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        values, rules = _typed(text, column, day if column.name == dataset.time else None)
+        values, rules = _typed(text, column, (day, dataset.zone) if column.name == dataset.time else None)
         columns.append(values)
         for rule, broken in rules.items():
             for row in pc.indices_nonzero(broken).to_pylist():
@@ -64,10 +64,10 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
     return typed
 
 
-def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, dict[str, pa.Array]]:
+def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
-    day: where the values must be, for the column that says to which day a row belongs.
+    day: where the values must be, and its zone, for the column that says to which day a row belongs.
     """
     to, wanted = TYPES[column.type]
     if column.type == "text":
@@ -101,12 +101,12 @@ def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_cast(text[:middle], to), _cast(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, str]:
+def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
     """Which values are in the column's range, and the range in words."""
     low, high = column.low, column.high
     if day:
-        low, end = bounds(day)
-        high, words = end - timedelta(milliseconds=1), f"the day {day} (UTC)"
+        low, end = bounds(*day)
+        high, words = end - timedelta(milliseconds=1), "the day {} ({})".format(*day)
     elif column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
         words = f"{low} to {high}"

@@ -2,7 +2,8 @@
 
 import os
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 
 class Permanent(Exception):
@@ -41,12 +42,16 @@ def load(environ=os.environ) -> Settings:
     )
 
 
-def bounds(day: str) -> tuple[datetime, datetime]:
-    """First instant of the UTC day and first instant of the next one."""
+def bounds(day: str, zone: str = "UTC") -> tuple[datetime, datetime]:
+    """First instant of the day in that zone and first instant of the next one, both in UTC."""
     try:
-        start = datetime.strptime(f"{day} +0000", "%Y-%m-%d %z")
+        start = date.fromisoformat(day)
     except ValueError:
         start = None
-    if start is None or start.date().isoformat() != day:
+    if start is None or start.isoformat() != day:
         raise Permanent(f"{day!r} is not a day: write it like 2018-02-01.")
-    return start, start + timedelta(days=1)
+    # In UTC, for Python counts hours by the clock on the wall, which skips one and has another twice.
+    days = start, start + timedelta(days=1)
+    midnights = (datetime.combine(one, time.min, ZoneInfo(zone)) for one in days)
+    first, end = (midnight.astimezone(timezone.utc) for midnight in midnights)
+    return first, end

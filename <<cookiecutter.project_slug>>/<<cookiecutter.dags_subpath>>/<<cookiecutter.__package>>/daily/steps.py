@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from . import Dataset
 from .settings import NoSuchDay, Permanent, Settings, bounds
@@ -27,15 +28,17 @@ def folder(kind: str, name: str, day: str) -> str:
 
 def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
     """What is to be fetched: each day in `slices` time slices that cover it without a gap."""
-    if not 1 <= slices <= 1440:
-        raise Permanent(f"A day can be cut into 1 to 1440 slices, not {slices}.")
     if dataset.kind == "snapshot" and slices > 1:
         raise Permanent(f"{dataset.name} is a snapshot, which has no time slices: slices must be 1.")
     parts = []
     for day in days:
-        start, _ = bounds(day)
+        start, end = bounds(day, dataset.zone)
+        minutes = (end - start) // timedelta(minutes=1)
+        if not 1 <= slices <= minutes:
+            raise Permanent(f"{day} can be cut into 1 to {minutes} slices, not {slices}.")
         # Whole minutes, so that no row falls between two slices by rounding.
-        edges = [(start + timedelta(minutes=1440 * n // slices)).isoformat() for n in range(slices + 1)]
+        edges = [start + timedelta(minutes=minutes * n // slices) for n in range(slices + 1)]
+        edges = [edge.astimezone(ZoneInfo(dataset.zone)).isoformat() for edge in edges]
         for n in range(slices):
             parts.append({"day": day, "slice": n, "of": slices, "start": edges[n], "end": edges[n + 1]})
     return parts
@@ -64,7 +67,7 @@ def now() -> datetime:
 
 def _refuse_past(dataset: Dataset, day: str) -> None:
     """Permanent when the source would answer with its state of today for another day."""
-    start, end = bounds(day)
+    start, end = bounds(day, dataset.zone)
     if dataset.kind == "events" or start <= now() < end + (end - start):
         return
     what = "is of another moment" if dataset.kind == "snapshot" else "lacks what has changed again since"
