@@ -22,7 +22,8 @@ A dataset is said once, in a module of its own:
 
 airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each day:
 
-    raw/orders/partition_date=2018-02-01/0000-of-0004.csv, ...   as fetched, a file for each slice of the day
+    raw/orders/partition_date=2018-02-01/0000-of-0004.….csv, …   as fetched, a file for each slice of the day
+    raw/orders/partition_date=2018-02-01/manifest.json           which of them are the day
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
     set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
@@ -73,7 +74,7 @@ class Dataset:
         events: what happened on a day, at any time later, too: a day that is fetched again is replaced.
         changes: what was changed on a day, as long as it is not changed again.
         snapshot: what there is now, like a price list. fetch(sink) gets no times.
-        The past of changes and snapshots cannot be asked for: such a run is refused.
+        The past of a snapshot cannot be asked for, nor that of changes again: such a run is refused.
     columns: what the raw files have: every CSV in its header, JSON lines in some row of the day. Others are
         ignored, and their order does not matter.
     fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded) to `sink`,

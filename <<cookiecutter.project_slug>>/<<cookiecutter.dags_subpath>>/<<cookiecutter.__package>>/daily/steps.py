@@ -6,6 +6,7 @@ import logging
 import math
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,8 @@ from .store import Store
 log = logging.getLogger(__name__)
 
 COUNTS = ("read", "clean", "duplicates", "set_apart", "rejected")
+MANIFEST = "manifest.json"
+SLICE = re.compile(r"\d{4}-of-\d{4}\.(\d{8}T\d{9})-[0-9a-f]{8}\.\w+")  # and when its fetch began, in UTC
 ATTEMPTS = 5  # of a transform whose raw day changes while it reads
 SAMPLES, SHOWN = 3, 5  # values per broken rule, and rules, in a message
 
@@ -45,12 +48,14 @@ def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
 
 
 def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
-    """Fetch one slice into its raw file: {"day", "file", "bytes"}."""
+    """Fetch one slice into a raw file of its own, which publish() makes count: {"day", "file", "bytes"}."""
     started = time.monotonic()
-    _refuse_past(dataset, part["day"])
+    store = Store(settings.data_root)
+    _refuse_past(store, dataset, part["day"])
     times = [datetime.fromisoformat(part[edge]) for edge in ("start", "end")]
-    name = f"{part['slice']:04d}-of-{part['of']:04d}.{dataset.format}"
-    with Store(settings.data_root).writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
+    began = f"{now():%Y%m%dT%H%M%S%f}"[:-3]
+    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.format}"
+    with store.writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
         dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
         size = sink.tell()
         if size and dataset.format == "csv":
@@ -65,20 +70,25 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _refuse_past(dataset: Dataset, day: str) -> None:
-    """Permanent when the source would answer with its state of today for another day."""
-    start, end = bounds(day, dataset.zone)
-    if dataset.kind == "events" or start <= now() < end + (end - start):
+def _refuse_past(store: Store, dataset: Dataset, day: str) -> None:
+    """Permanent when the source would answer with its state of today for a day that is over."""
+    (start, end), files = bounds(day, dataset.zone), manifest(store, dataset.name, day)
+    final = files and fetched_at(files) >= end
+    just = start <= now() < end + timedelta(days=1) and not final
+    if dataset.kind == "events" or just or (dataset.kind == "changes" and not files):
         return
     what = "is of another moment" if dataset.kind == "snapshot" else "lacks what has changed again since"
+    there = f" It was fetched at {fetched_at(files):%Y-%m-%d %H:%M} UTC, and stays." if files else ""
     raise Permanent(
-        f"{dataset.name} of {day} is refused: what the source says now {what} (kind={dataset.kind!r}). "
-        "Only today and the day that has just ended can be fetched."
+        f"{dataset.name} of {day} is refused: what the source says now {what} (kind={dataset.kind!r}).{there}"
     )
 
 
 def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str, dict]:
-    """Make the fetched slices the raw days, without what is left of older ones: {day: {"files", "bytes"}}."""
+    """Make the fetched slices the raw days, in place of older ones: {day: {"files", "bytes"}}.
+
+    The manifest is what makes them the day: it is replaced at once, when all of them are there.
+    """
     started, store, days = time.monotonic(), Store(settings.data_root), {}
     for day in {file["day"]: None for file in files}:
         fetched = [file for file in files if file["day"] == day]
@@ -86,33 +96,60 @@ def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str
             continue
         sizes = {file["file"]: file["bytes"] for file in fetched}
         place = folder("raw", dataset.name, day)
-        there = store.files(place)
-        if missing := sorted(sizes.keys() - there.keys()):
-            raise Permanent(
-                f"{day}: {missing[0]} is gone, for another run has fetched the day in other slices. "
-                "The day is whole; to have it in these slices, clear the whole run."
-            )
-        # What is newer than our oldest file belongs to a run that is still at work, and publishes later.
-        oldest = min(there[name][0] for name in sizes)
-        for name in there.keys() - sizes.keys():
-            if there[name][0] < oldest:
+        there, before = store.files(place), manifest(store, dataset.name, day)
+        if (before and fetched_at(before) > fetched_at(sizes)) or not sizes.keys() <= there.keys():
+            raise Permanent(f"{day}: another run has fetched it since. That day stays; nothing is lost.")
+        with store.writing(f"{place}/{MANIFEST}") as sink:
+            sink.write(json.dumps({"files": sizes}, indent=1).encode())
+        for name in there.keys() - sizes.keys() - {MANIFEST}:
+            # What is in neither manifest is of a run that is at work, or was killed a day ago.
+            draft = fetched_at([name]) if SLICE.fullmatch(name) and name not in (before or {}) else None
+            if draft is None or now() - draft > store.drafts_kept:
                 store.remove(f"{place}/{name}")
         days[day] = {"files": len(sizes), "bytes": sum(sizes.values())}
         _log("published raw", dataset, started, day=day, **days[day])
     return days
 
 
+def manifest(store: Store, name: str, day: str) -> dict[str, int] | None:
+    """The files of the raw day that is published, with their sizes; None where there is none."""
+    try:
+        return json.loads(store.read(f"{folder('raw', name, day)}/{MANIFEST}"))["files"]
+    except FileNotFoundError:
+        return None
+
+
+def fetched_at(names) -> datetime:
+    """When the first of the slices was begun, by their names."""
+    began = min(SLICE.fullmatch(name)[1] for name in names)
+    return datetime.strptime(f"{began}000+0000", "%Y%m%dT%H%M%S%f%z")
+
+
 def raw_files(store: Store, name: str, day: str) -> dict[str, tuple]:
-    """The files of the raw day and their states: of the sets that are whole, the newest one."""
+    """The files of the raw day, and what changes with them: those that its manifest names."""
+    for _ in range(ATTEMPTS):
+        wanted, there = manifest(store, name, day), store.files(folder("raw", name, day))
+        if wanted is None and (old := _old_raw_files(there)):
+            return old
+        sizes = {file: state[1] for file, state in there.items()}
+        if wanted is not None and wanted.items() <= sizes.items():
+            return {file: there[file] for file in wanted}
+        if wanted == manifest(store, name, day):  # else it was replaced between the two looks
+            break
+    reason = "has no raw data"
+    if there:
+        reason = "has not all of its raw files" if wanted else "has files of an extract that has not ended"
+    raise NoSuchDay(f"{name} of {day} {reason} in {store.url}: run extract for it first.")
+
+
+def _old_raw_files(there: dict[str, tuple]) -> dict[str, tuple]:
+    """The files of a raw day from before there were manifests: of the sets that are whole, the newest one."""
     sets = {}
-    for file, state in store.files(folder("raw", name, day)).items():
+    for file, state in there.items():
         if match := re.fullmatch(r"\d{4}-of-(\d{4})\.\w+", file):
             sets.setdefault(int(match[1]), {})[file] = state
     whole = [files for of, files in sets.items() if len(files) == of]
-    if not whole:
-        reason = f"has only {sum(map(len, sets.values()))} of its raw files" if sets else "has no raw data"
-        raise NoSuchDay(f"{name} of {day} {reason} in {store.url}: run extract for it first.")
-    return max(whole, key=lambda files: max(changed for changed, *_ in files.values()))
+    return max(whole, key=lambda files: max(changed for changed, *_ in files.values()), default={})
 
 
 def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = False) -> dict:
