@@ -57,7 +57,7 @@ def a_day(dags, data_root):
 
 
 def test_a_day_through_both_dags(a_day):
-    earthquakes, others = read("earthquakes", DAY), read("earthquakes", DAY, "set_apart")
+    earthquakes, others = read("earthquakes", DAY), read("earthquakes", DAY, folder="set_apart")
     assert (len(earthquakes), len(others)) == (EARTHQUAKES, EVENTS - EARTHQUAKES)
     assert earthquakes["id"].is_unique
     assert earthquakes["time"].is_monotonic_increasing

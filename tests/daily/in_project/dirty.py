@@ -88,7 +88,7 @@ def transform(root, slices, share=1.0):
     with Store(settings.data_root).open(f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl") as file:
         rejected = [json.loads(line) for line in file]
     events, others = (
-        sorted(json.dumps(row, default=str) for row in as_plain(read("earthquakes", DAY, kind)))
+        sorted(json.dumps(row, default=str) for row in as_plain(read("earthquakes", DAY, folder=kind)))
         for kind in ("clean", "set_apart")
     )
     return counts, events, others, rejected, files

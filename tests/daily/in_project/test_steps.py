@@ -14,6 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dirty import without_ids
@@ -74,7 +75,7 @@ def files(settings):
 
 
 def events(settings, kind="clean"):
-    return read("earthquakes", DAY, kind)
+    return read("earthquakes", DAY, folder=kind)
 
 
 def rejected(settings):
@@ -87,8 +88,10 @@ def test_a_day_is_one_file_in_each_folder_even_when_there_is_nothing_in_it(setti
     counts = transform(settings)
     assert counts == {"read": 231, "clean": 224, "duplicates": 0, "set_apart": 7, "rejected": 0}
     assert sorted(path for path in files(settings) if not path.startswith("raw")) == [
+        "clean/earthquakes/columns.parquet",
         f"{CLEAN}/earthquakes.parquet",
         f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl",
+        "set_apart/earthquakes/columns.parquet",
         f"set_apart/earthquakes/partition_date={DAY}/earthquakes.parquet",
     ]
     put_raw(settings, sample_lines()[0] + "\n")
@@ -109,12 +112,92 @@ def test_the_file_says_what_it_was_made_from(settings):
     }
 
 
-def test_pandas_reads_it_alone(settings, monkeypatch):
+def test_pandas_alone_reads_the_same(settings):
     extract(settings)
     transform(settings)
-    monkeypatch.setenv("ETL_DATA_ROOT", settings.data_root)
-    ours, plain = read("earthquakes", DAY), pd.read_parquet(f"{root(settings)}/{CLEAN}")
-    assert (ours["id"].to_list(), ours["mag"].sum()) == (plain["id"].to_list(), plain["mag"].sum())
+    pd.testing.assert_frame_equal(events(settings), pd.read_parquet(f"{root(settings)}/{CLEAN}"))
+
+
+def plain(settings, name, kind="clean"):
+    """A whole folder as anybody reads it."""
+    return pd.read_parquet(f"{root(settings)}/{kind}/{name}").drop(columns="partition_date")
+
+
+def publish_rows(settings, dataset, day, *rows):
+    dataset = dataclasses.replace(dataset, fetch=lambda start, end, sink: sink.write(json_lines(rows)))
+    extract(settings, 1, day, dataset)
+    return steps.transform(dataset, day, settings)
+
+
+KINDS_OF_COLUMNS = (
+    Column("id", "text"),
+    Column("n", "integer"),
+    Column("x", "number"),
+    Column("ok", "boolean"),
+    Column("on", "date"),
+    Column("at", "timestamp"),
+)
+BIG = {"id": "a", "n": 9007199254740993, "x": 1.5, "ok": True, "on": DAY, "at": f"{DAY}T01:00:00Z"}
+NOTHING = dict.fromkeys(BIG)
+
+
+def test_a_year_in_which_a_column_was_added_reads_the_same_by_pandas_alone(settings):
+    """Values beside missing ones, a column that came later, whole numbers that became fractions, one that went."""
+    dataset = Dataset("orders", KINDS_OF_COLUMNS, None, kind="events", format="jsonl")
+    publish_rows(settings, dataset, "2018-02-01", BIG, NOTHING)
+    first = plain(settings, "orders")
+    assert first["n"].to_list() == [9007199254740993, pd.NA]
+    types = {"n": "Int64", "x": "float64", "ok": "boolean", "on": "date32[day][pyarrow]", "at": "datetime64[ms, UTC]"}
+    assert {name: str(first[name].dtype) for name in types} == types
+    wider = tuple(
+        dataclasses.replace(each, type="number") if each.name == "n" else each for each in KINDS_OF_COLUMNS[1:]
+    )
+    dataset = dataclasses.replace(dataset, columns=(*wider, Column("price", "number"), Column("pieces", "integer")))
+    publish_rows(settings, dataset, "2018-02-03", {**BIG, "n": 2.5, "price": 9.5, "pieces": 3})
+    publish_rows(
+        settings,
+        dataclasses.replace(dataset, columns=dataset.columns),
+        "2018-02-01",
+        {**NOTHING, "n": 7, "price": 1, "pieces": None},
+    )
+    old = dataclasses.replace(dataset, columns=KINDS_OF_COLUMNS)
+    publish_rows(settings, old, "2018-01-31", {**BIG, "n": 7})
+    publish_rows(settings, dataset, "2018-02-02", {**BIG, "n": 5, "price": 1, "pieces": 1})
+    ours, theirs = read("orders", "2018-01-01", "2018-02-28"), plain(settings, "orders")
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert list(ours) == [column.name for column in dataset.columns]
+    assert ours["n"].to_list() == [7, 7, 5, 2.5]
+    assert ours["price"].to_list()[1:] == [1, 1, 9.5]
+    assert ours["pieces"].to_list() == [pd.NA, pd.NA, 1, 3]
+    assert list(read("orders", "2018-01-31")) == list(ours)
+
+
+def test_a_changed_contract_says_so(settings, caplog):
+    dataset = Dataset("orders", KINDS_OF_COLUMNS, None, kind="events", format="jsonl")
+    publish_rows(settings, dataset, "2018-02-01", BIG)
+    publish_rows(settings, dataset, "2018-02-01", BIG)
+    assert "not the columns of before" not in caplog.text
+    text = tuple(dataclasses.replace(each, type="text") if each.name == "x" else each for each in KINDS_OF_COLUMNS)
+    publish_rows(settings, dataclasses.replace(dataset, columns=text), "2018-02-02", {**BIG, "x": "one"})
+    assert "clean/orders/columns.parquet: not the columns of before (x). Older days get them" in caplog.text
+    numbers = tuple(
+        dataclasses.replace(each, type="integer") if each.name == "x" else each for each in KINDS_OF_COLUMNS
+    )
+    publish_rows(settings, dataclasses.replace(dataset, columns=numbers), "2018-02-03", {**BIG, "x": 1})
+    with pytest.raises(Permanent, match="2018-02-01 has a x that is no int64: transform it again"):
+        read("orders", "2018-02-01", "2018-02-03")
+    with pytest.raises(pa.ArrowInvalid):
+        plain(settings, "orders")
+
+
+def test_days_from_before_there_was_a_contract_are_read(settings):
+    extract(settings)
+    transform(settings)
+    for path in Path(root(settings)).rglob("columns.parquet"):
+        path.unlink()
+    assert len(events(settings)) == 224
+    with pytest.raises(NoSuchDay, match="earthquakes of 2018-02-02 to 2018-02-04 is not in"):
+        read("earthquakes", "2018-02-02", "2018-02-04")
 
 
 def test_a_record_that_moved_to_another_slice_is_counted_once(settings):
@@ -332,7 +415,7 @@ class Crash(BaseException):
     """Stands for the death of the process: nothing but `finally` blocks runs after it."""
 
 
-@pytest.mark.parametrize("call", range(6))
+@pytest.mark.parametrize("call", range(7))
 @pytest.mark.parametrize("step", ["replace", "fsync"])
 def test_a_crash_anywhere_leaves_the_old_day_or_the_new_one(settings, monkeypatch, step, call):
     lines = sample_lines()

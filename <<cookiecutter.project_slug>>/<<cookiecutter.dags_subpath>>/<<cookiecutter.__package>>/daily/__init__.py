@@ -24,6 +24,7 @@ airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.p
 
     raw/orders/partition_date=2018-02-01/0000-of-0004.….csv, …   as fetched, a file for each slice of the day
     raw/orders/partition_date=2018-02-01/manifest.json           which of them are the day
+    clean/orders/columns.parquet                                 the columns of today, without rows
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
     set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
@@ -31,14 +32,17 @@ airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.p
 Rows read = clean + duplicates + set apart + rejected.
 """
 
+import contextlib
 import csv
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
-from .settings import load
+from .settings import bounds, load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
@@ -79,8 +83,8 @@ class Dataset:
         ignored, and their order does not matter.
     fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded) to `sink`,
         a binary file.
-    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
-        NaN, NaT or <NA>; numbers are float64, integers Int64, timestamps datetime64[ms, UTC].
+    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
+        types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
         judge row by row: the frame is a part of the day.
     set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
@@ -160,21 +164,35 @@ class Dataset:
             raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
 
 
-def read(name: str, day: str, folder: str = "clean"):
-    """A day of the dataset `name` as a DataFrame, whole even while a run replaces it.
+def read(name: str, first: str, last: str | None = None, *, folder: str = "clean"):
+    """The days `first` to `last` of the dataset `name` as a DataFrame, whole even while a run replaces them.
 
-    folder: clean or set_apart. NoSuchDay when the day was never published.
+    It has the columns that the dataset has today, empty where a day is from before, and the values and types
+    that pd.read_parquet() gives for the folder: text str, number float64, integer Int64, boolean boolean,
+    date date32[pyarrow], timestamp datetime64[ms, UTC].
+
+    last: without it, only the day `first`. Days that were never published are left out.
+    folder: clean or set_apart. NoSuchDay when none of the days was published.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from .cleaning import to_frame
+    from .cleaning import to_frame, unified
 
-    store = Store(load().data_root)
-    try:
-        content = store.read(f"{folder}/{name}/partition_date={day}/{name}.parquet")
-    except FileNotFoundError:
-        reason = f"{name} of {day} is not in {store.url}: run extract and transform for it first."
-        raise NoSuchDay(reason) from None
-    # Not read_table, whose scanner's threads can abort a process that ends right after it.
-    return to_frame(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))
+    store, start, end = Store(load().data_root), bounds(first)[0], bounds(last or first)[0]
+    days = [(start + timedelta(days=n)).date().isoformat() for n in range((end - start).days + 1)]
+
+    def table(path: str):
+        with contextlib.suppress(FileNotFoundError):
+            content = pa.BufferReader(store.read(f"{folder}/{name}/{path}"))
+            # Not read_table, whose scanner's threads can abort a process that ends right after it.
+            return pq.ParquetFile(content).read(use_threads=False)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = threads.map(table, [f"partition_date={day}/{name}.parquet" for day in days])
+        tables = {day: content for day, content in zip(days, found, strict=True) if content is not None}
+    if not tables:
+        which = f"{first} to {last}" if last else first
+        raise NoSuchDay(f"{name} of {which} is not in {store.url}: run extract and transform for it first.")
+    contract = table("columns.parquet")
+    return to_frame(unified(tables, None if contract is None else contract.schema))

@@ -214,18 +214,39 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         if not accept:
             _check_floor(dataset, day, counts, published(store, dataset.name, day))
         columns = dataset.columns + dataset.derived
-        schema = cleaning.schema(columns).with_metadata(
-            {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
-        )
+        schema = cleaning.schema(columns)
+        facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
+        described = schema.with_metadata({**schema.metadata, **facts})
         # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
         repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
         others = [c.name for c in columns if c.name not in repeating]
         options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
-            with pq.ParquetWriter(file, schema, **options) as writer:
-                for table in ahead(cleaning.row_groups(frame, mask, schema)):
+            with pq.ParquetWriter(file, described, **options) as writer:
+                for table in ahead(cleaning.row_groups(frame, mask, described)):
                     writer.write_table(table)
+        for kind in ("clean", "set_apart"):
+            _say_columns(store, f"{kind}/{dataset.name}/columns.parquet", schema)
         return counts
+
+
+def _say_columns(store: Store, path: str, schema) -> None:
+    """Write the columns of today where pandas looks first, so that none of a later day is dropped."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        old = pq.read_schema(pa.BufferReader(store.read(path)))
+    except FileNotFoundError:
+        old = schema.empty_table().schema.remove_metadata()
+    if old.equals(schema, check_metadata=True):
+        return
+    if old != schema:
+        others = sorted({each.name for each in set(old) ^ set(schema)})
+        words = "%s: not the columns of before (%s). Older days get them by transforming them again."
+        log.warning(words, path, ", ".join(others))
+    with store.writing(path) as sink:
+        pq.write_table(schema.empty_table(), sink)
 
 
 def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects"):
