@@ -1,7 +1,7 @@
 """### Extract: one UTC day of earthquakes, exactly as the service sends them
 
 Runs every midnight (UTC) for the day that has just ended and, for late and revised events, for the day a week
-before (`ETL_REFETCH_DAYS`); for any day by hand, by REST or as a backfill. A day is cut into time slices, a
+before (`refetch`); for any day by hand, by REST or as a backfill. A day is cut into time slices, a
 mapped task each. When all are there, the raw day is published, which starts **transform**.
 """
 
@@ -23,14 +23,16 @@ RAW = Asset("earthquakes_raw")
     description="One UTC day of earthquakes, as the service sends them",
     default_args=daily.defaults("<< cookiecutter.owner >>"),
     deadline=daily.deadline("extract"),
-    params=daily.params(days=source.days(), slices=4),
+    params=daily.params(days=source.days(), slices=4, accept=False),
     doc_md=__doc__,
     tags=["earthquakes"],
 )
 def extract():
     @task
     def plan() -> list[dict]:
-        return daily.plan()
+        from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
+
+        return daily.plan(EARTHQUAKES)
 
     @task(max_active_tis_per_dagrun=8, map_index_template="{{ slice }}", multiple_outputs=False)
     def fetch(part: dict) -> dict:

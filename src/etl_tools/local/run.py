@@ -34,7 +34,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
     parser.add_argument("--dag", help="one DAG, after those before it that have not run")
-    parser.add_argument("--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()")
+    parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
+    parser.add_argument(
+        "--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()"
+    )
     arguments = parser.parse_args()
     started = time.monotonic()
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
@@ -46,7 +49,7 @@ def main() -> int:
             prepare_database(say)
             spare_old_versions()
             began = time.time()
-            runs = run_all(arguments.dag, day, say)
+            runs = run_all(arguments.dag, day, say, accept=arguments.accept)
             file = newest_file(began)
             chart = chart_of(file) if file else None
     except ValueError as problem:
@@ -94,7 +97,7 @@ def spare_old_versions() -> None:
         bundle.versions = bundle.versions[:2]
 
 
-def run_all(name: str | None, day: str | None, say) -> int:
+def run_all(name: str | None, day: str | None, say, accept: bool = False) -> int:
     """Run the DAGs in the order of their assets; the number of runs."""
     from airflow.dag_processing.dagbag import DagBag
 
@@ -121,7 +124,7 @@ def run_all(name: str | None, day: str | None, say) -> int:
         for one in days:
             if needed and has_run(dag_id, one):
                 continue
-            facts = run(bag.dags[dag_id], one, say)
+            facts = run(bag.dags[dag_id], one, say, accept)
             runs += 1
             if columns != (columns := list(facts)):
                 print_row(say, dag_id, [column.replace("_", " ") for column in columns])
@@ -178,7 +181,7 @@ def has_run(dag_id: str, day: str | None) -> bool:
         return any((one.partition_key or (one.conf or {}).get(DAY)) == day for one in done)
 
 
-def run(dag, day: str | None, say) -> dict:
+def run(dag, day: str | None, say, accept: bool = False) -> dict:
     """Run the DAG for the day; what its last tasks returned, and the seconds."""
     show_progress(say, f"{dag.dag_id} {day or ''} ...")
     started, problems = time.monotonic(), []
@@ -194,6 +197,8 @@ def run(dag, day: str | None, say) -> dict:
         if "slices" in dag.params:
             # One process works on one slice after the other: more of them would only take longer.
             conf["slices"] = 1
+        if accept and "accept" in dag.params:
+            conf["accept"] = True
     elif day:
         when = datetime.fromisoformat(day).replace(tzinfo=UTC)
     result = dag.test(logical_date=when, run_conf=conf)

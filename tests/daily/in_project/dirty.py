@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import sys
 
 from my_etl.daily import read, steps
@@ -87,7 +88,7 @@ def transform(root, slices, share=1.0):
     with Store(settings.data_root).open(f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl") as file:
         rejected = [json.loads(line) for line in file]
     events, others = (
-        sorted(json.dumps(row, default=str) for row in as_plain(read("earthquakes", DAY, kind)))
+        sorted(json.dumps(row, default=str) for row in as_plain(read("earthquakes", DAY, folder=kind)))
         for kind in ("clean", "set_apart")
     )
     return counts, events, others, rejected, files
@@ -96,9 +97,28 @@ def transform(root, slices, share=1.0):
 def one_day(url, slices):
     """Both DAGs' steps, in their order; the counts."""
     settings = load({"ETL_DATA_ROOT": url})
-    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in steps.plan([DAY], slices)]
+    fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in steps.plan(EARTHQUAKES, [DAY], slices)]
     steps.publish(EARTHQUAKES, fetched, settings)
     return steps.transform(EARTHQUAKES, DAY, settings)
+
+
+ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{8}")
+
+
+def without_ids(files):
+    """Files by path, but for when and by whom raw slices were fetched, which is in their names and what names them."""
+    return {ID.sub("ID", path): _without_ids(path, content) for path, content in files.items()}
+
+
+def _without_ids(path, content):
+    if not path.endswith(".parquet"):
+        return ID.sub("ID", content.decode(errors="surrogateescape"))
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    metadata = {name: ID.sub("ID", value.decode()) for name, value in table.schema.metadata.items()}
+    return table.to_pylist(), table.schema.remove_metadata().to_string(show_field_metadata=True), metadata
 
 
 def as_plain(frame):

@@ -1,8 +1,9 @@
 """Which day a run is for, what it fetches again, how errors look, and what the DAG files get: with a real Airflow."""
 
+import dataclasses
 import errno
 import json
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,14 +12,15 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetPartitionDagRun
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
+from my_etl.daily import Column, Dataset, read, steps
 from my_etl.daily import airflow as daily
-from my_etl.daily import steps
-from my_etl.daily.settings import NoSuchDay, Permanent
+from my_etl.daily.settings import NoSuchDay, Permanent, load
 from my_etl.earthquakes.dataset import EARTHQUAKES
 from sqlalchemy import delete, select
 
@@ -95,18 +97,32 @@ def test_what_could_mean_another_day_fails(given, words):
         daily.day_of(context(**given))
 
 
-def test_a_scheduled_run_fetches_earlier_days_again(monkeypatch):
+def test_a_scheduled_run_fetches_earlier_days_again():
     scheduled = context("scheduled", DAY)
-    assert daily.days_of(scheduled) == [DAY, "2018-01-25"]
-    monkeypatch.setenv("ETL_REFETCH_DAYS", "1,30")
-    assert daily.days_of(scheduled) == [DAY, "2018-01-31", "2018-01-02"]
-    assert [part["day"] for part in steps.plan(daily.days_of(scheduled), 2)] == [
-        day for day in daily.days_of(scheduled) for _ in range(2)
+    assert daily.days_of(EARTHQUAKES, scheduled) == [DAY, "2018-01-25"]
+    months = dataclasses.replace(EARTHQUAKES, refetch=(1, 30))
+    assert daily.days_of(months, scheduled) == [DAY, "2018-01-31", "2018-01-02"]
+    assert [part["day"] for part in steps.plan(months, daily.days_of(months, scheduled), 2)] == [
+        day for day in daily.days_of(months, scheduled) for _ in range(2)
     ]
-    monkeypatch.setenv("ETL_REFETCH_DAYS", "")
-    assert daily.days_of(scheduled) == [DAY]
     for run_type in ("manual", "backfill", "asset_triggered"):
-        assert daily.days_of(context(run_type, DAY)) == [DAY]
+        assert daily.days_of(EARTHQUAKES, context(run_type, DAY)) == [DAY]
+
+
+def test_no_day_is_fetched_again_unless_the_dataset_says_so(monkeypatch):
+    plain = Dataset("plain", (Column("id", "text"),), None, kind="events")
+    assert daily.days_of(plain, context("scheduled", DAY)) == [DAY]
+
+
+@pytest.mark.parametrize("run_type", ["manual", "backfill"])
+def test_a_run_of_an_old_day_of_a_snapshot_fails_with_the_reason(monkeypatch, root, run_type):
+    prices = Dataset("prices", (Column("id", "text"),), lambda sink: sink.write(b"id\na\n"), kind="snapshot")
+    run = context(run_type, DAY)
+    run["params"].pop("slices")
+    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    with pytest.raises(AirflowFailException, match="prices of 2018-02-01 is refused"):
+        daily.extract(prices)
+    assert not root.exists()
 
 
 def scheduled(dag):
@@ -119,7 +135,7 @@ def test_an_earlier_day_that_is_not_there_is_left_out(monkeypatch, root):
     monkeypatch.setattr(daily, "get_current_context", lambda: scheduled_run)
     scheduled_run = context("scheduled", DAY)
     told = SimpleNamespace(extra=None, keys=[], add_partitions=lambda keys: told.keys.extend(keys))
-    files = [daily.fetch(EARTHQUAKES, part) for part in daily.plan()]
+    files = [daily.fetch(EARTHQUAKES, part) for part in daily.plan(EARTHQUAKES)]
     assert list(daily.publish(EARTHQUAKES, files, told)) == told.keys == [DAY]
     assert list(daily.extract(EARTHQUAKES)) == [DAY]
     assert list(daily.transform(EARTHQUAKES)) == [DAY]
@@ -147,9 +163,42 @@ def test_days_across_a_change_of_daylight_saving(dags, change):
         info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
         keys.append(info.partition_key)
     assert keys == days
-    parts = steps.plan([change], 24)
+    parts = steps.plan(EARTHQUAKES, [change], 24)
     lengths = {datetime.fromisoformat(part["end"]) - datetime.fromisoformat(part["start"]) for part in parts}
     assert (len(parts), lengths) == (24, {timedelta(hours=1)})
+
+
+@pytest.mark.parametrize(("change", "hours"), [("2018-03-25", 23), ("2018-10-28", 25), ("2018-02-01", 24)])
+def test_days_of_a_zone(monkeypatch, change, hours):
+    """The timetable's keys, one a day; the slices are all hours of that day on the clock, and no other ones."""
+    zone = "Europe/Berlin"
+    berlin = dataclasses.replace(EARTHQUAKES, zone=zone, refetch=())
+    midnight = pendulum.parse(change, tz=zone)
+    timetable = daily.every_day(zone)
+    restriction = TimeRestriction(earliest=midnight, latest=None, catchup=True)
+    served = DagSerialization.from_dict(DagSerialization.to_dict(DAG("d", schedule=timetable))).timetable
+    info = served.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
+    info = served.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+    assert (info.partition_key, info.run_after) == (change, midnight.add(days=1))
+    parts = steps.plan(berlin, [change], hours)
+    edges = [datetime.fromisoformat(part[edge]) for part in parts for edge in ("start", "end")]
+    assert {end - start for start, end in zip(edges[::2], edges[1::2], strict=True)} == {timedelta(hours=1)}
+    assert (edges[0], edges[-1]) == (midnight, midnight.add(days=1))
+    assert edges[0].date().isoformat() == change
+    by_hand = context(logical_date=None)
+    by_hand["dag_run"].run_after = pendulum.datetime(2018, 3, 10, 23, 30)
+    assert (daily.day_of(by_hand, zone), daily.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
+
+
+def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
+    run = context("scheduled", DAY)
+    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=timezone.utc))
+    assert len(daily.plan(EARTHQUAKES)) == 8
+    with pytest.raises(
+        AirflowFailException, match=r"not over in America/Los_Angeles: .*every_day\('America/Los_Angeles'"
+    ):
+        daily.plan(dataclasses.replace(EARTHQUAKES, zone="America/Los_Angeles"))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +250,7 @@ def test_a_day_in_airflow(dags):
 def test_transform_follows_for_every_day_that_extract_publishes(dags, monkeypatch):
     """What the scheduler makes runs of transform from: a row for each partition of the asset's event."""
     published = [DAY, "2018-02-02"]
-    monkeypatch.setattr(daily, "days_of", lambda context=None: published)
+    monkeypatch.setattr(daily, "days_of", lambda dataset, context=None: published)
     with create_session() as session:
         session.execute(delete(AssetPartitionDagRun))
     assert run(dags["extract"]).state == "success"
@@ -210,6 +259,22 @@ def test_transform_follows_for_every_day_that_extract_publishes(dags, monkeypatc
         assert sorted((row.target_dag_id, row.partition_key) for row in waiting) == [
             ("transform", day) for day in published
         ]
+
+
+def test_a_person_accepts_a_day_with_few_rows(dags, monkeypatch):
+    """As the form and REST send it: the run without the param fails and keeps the day, the one with it replaces it."""
+    assert dags["transform"].params.get_param("accept").schema["type"] == "boolean"
+    assert "accept" not in dags["extract"].params
+    days = {"partition": DAY}
+    assert run(dags["extract"], **days, slices=1).state == "success"
+    assert run(dags["transform"], **days, accept=False).state == "success"
+    rows = len(read("earthquakes", DAY))
+    (raw,) = (path for path in Path(load().data_root.removeprefix("file://")).rglob("raw/*/*/*.csv"))
+    raw.write_bytes(raw.read_bytes().splitlines(keepends=True)[0])
+    assert run(dags["transform"], **days).state == "failed"
+    assert len(read("earthquakes", DAY)) == rows > 0
+    assert run(dags["transform"], **days, accept=True).state == "success"
+    assert len(read("earthquakes", DAY)) == 0
 
 
 @pytest.mark.parametrize(("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")])

@@ -144,7 +144,7 @@ def test_reordered_and_additional_columns():
 
 
 def test_a_missing_column_fails_the_file():
-    with pytest.raises(Permanent, match="lacks the columns magSource"):
+    with pytest.raises(Permanent, match="lacks the columns magSource; there are no others"):
         conform(header=",".join(COLUMN_NAMES[:-1]))
 
 
@@ -199,7 +199,7 @@ def test_of_those_with_as_many_values_it_does_not_depend_on_the_order():
 
 def test_a_record_without_a_time_is_older_than_any():
     columns = (Column("id", "text"), Column("updated", "timestamp"), Column("x", "integer"), Column("y", "integer"))
-    dataset = Dataset("d", columns, fetch=None, key="id", newest="updated")
+    dataset = Dataset("d", columns, fetch=None, kind="events", key="id", newest="updated")
     rows = ["a,,1,1", "a,2018-02-01T00:00:00Z,2,"]
     for order in (rows, rows[::-1]):
         content = "\n".join(["id,updated,x,y", *order, ""]).encode()
@@ -216,7 +216,7 @@ def test_a_key_of_several_columns():
 
 
 def test_a_key_of_numbers_some_of_which_are_missing():
-    dataset = Dataset("d", (Column("n", "integer"), Column("x", "number")), fetch=None, key="n")
+    dataset = Dataset("d", (Column("n", "integer"), Column("x", "number")), fetch=None, kind="events", key="n")
     parts = []
     for rows in (["6,1", "7,2"], ["6,", ",3"], [",4", "8,5"]):
         (piece,) = reading.pieces(dataset, io.BytesIO("\n".join(["n,x", *rows, ""]).encode()), hashlib.sha256())
@@ -274,7 +274,7 @@ def test_a_header_with_spaces_after_commas_is_accepted():
     [
         (f"{HEADER},id", "has id more than once"),
         (HEADER.replace("depth", "de\rpth"), "carriage return"),
-        ("<html>", "lacks the columns time, latitude"),
+        ("<html>", "lacks the columns time, latitude.*there are <html>"),
         ("\0" + HEADER, "zero byte"),
     ],
 )
@@ -303,6 +303,7 @@ EVERYTHING = Dataset(
         Column("text", "text", optional=True),
     ),
     fetch=None,
+    kind="events",
     format="jsonl",
     rules={"n is more than x": lambda frame: frame["n"] > frame["x"]},
 )

@@ -9,12 +9,16 @@ import json
 import os
 import resource
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from my_etl.daily import read, steps, store
+from dirty import without_ids
+from my_etl.daily import Column, Dataset, read, steps, store
 from my_etl.daily.settings import NoSuchDay, Permanent, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
@@ -26,12 +30,12 @@ CLEAN, RAW = (f"{kind}/earthquakes/partition_date={DAY}" for kind in ("clean", "
 
 
 def extract(settings, slices=4, day=DAY, dataset=EARTHQUAKES):
-    fetched = [steps.fetch(dataset, part, settings) for part in steps.plan([day], slices)]
+    fetched = [steps.fetch(dataset, part, settings) for part in steps.plan(dataset, [day], slices)]
     return steps.publish(dataset, fetched, settings)[day]
 
 
-def transform(settings, dataset=EARTHQUAKES):
-    return steps.transform(dataset, DAY, settings)
+def transform(settings, dataset=EARTHQUAKES, **options):
+    return steps.transform(dataset, DAY, settings, **options)
 
 
 def put_raw(settings, *slices):
@@ -41,6 +45,10 @@ def put_raw(settings, *slices):
     for number, content in enumerate(slices):
         with Store(settings.data_root).writing(f"{RAW}/{number:04d}-of-{len(slices):04d}.csv") as sink:
             sink.write(content.encode())
+
+
+def raw_sizes(settings):
+    return json.loads(Path(root(settings), RAW, "manifest.json").read_text())["files"]
 
 
 def sample_lines():
@@ -67,7 +75,7 @@ def files(settings):
 
 
 def events(settings, kind="clean"):
-    return read("earthquakes", DAY, kind)
+    return read("earthquakes", DAY, folder=kind)
 
 
 def rejected(settings):
@@ -80,12 +88,14 @@ def test_a_day_is_one_file_in_each_folder_even_when_there_is_nothing_in_it(setti
     counts = transform(settings)
     assert counts == {"read": 231, "clean": 224, "duplicates": 0, "set_apart": 7, "rejected": 0}
     assert sorted(path for path in files(settings) if not path.startswith("raw")) == [
+        "clean/earthquakes/columns.parquet",
         f"{CLEAN}/earthquakes.parquet",
         f"rejected/earthquakes/partition_date={DAY}/earthquakes.jsonl",
+        "set_apart/earthquakes/columns.parquet",
         f"set_apart/earthquakes/partition_date={DAY}/earthquakes.parquet",
     ]
     put_raw(settings, sample_lines()[0] + "\n")
-    assert transform(settings)["read"] == 0
+    assert transform(settings, accept=True)["read"] == 0
     assert len(events(settings)) == len(events(settings, "set_apart")) == len(rejected(settings)) == 0
     assert list(events(settings).columns) == [c.name for c in EARTHQUAKES.columns + EARTHQUAKES.derived]
 
@@ -98,16 +108,96 @@ def test_the_file_says_what_it_was_made_from(settings):
     assert json.loads(metadata[b"raw_sha256"]) == {
         path.rpartition("/")[2]: hashlib.sha256(content).hexdigest()
         for path, content in files(settings).items()
-        if path.startswith("raw")
+        if path.startswith("raw") and path.endswith(".csv")
     }
 
 
-def test_pandas_reads_it_alone(settings, monkeypatch):
+def test_pandas_alone_reads_the_same(settings):
     extract(settings)
     transform(settings)
-    monkeypatch.setenv("ETL_DATA_ROOT", settings.data_root)
-    ours, plain = read("earthquakes", DAY), pd.read_parquet(f"{root(settings)}/{CLEAN}")
-    assert (ours["id"].to_list(), ours["mag"].sum()) == (plain["id"].to_list(), plain["mag"].sum())
+    pd.testing.assert_frame_equal(events(settings), pd.read_parquet(f"{root(settings)}/{CLEAN}"))
+
+
+def plain(settings, name, kind="clean"):
+    """A whole folder as anybody reads it."""
+    return pd.read_parquet(f"{root(settings)}/{kind}/{name}").drop(columns="partition_date")
+
+
+def publish_rows(settings, dataset, day, *rows):
+    dataset = dataclasses.replace(dataset, fetch=lambda start, end, sink: sink.write(json_lines(rows)))
+    extract(settings, 1, day, dataset)
+    return steps.transform(dataset, day, settings)
+
+
+KINDS_OF_COLUMNS = (
+    Column("id", "text"),
+    Column("n", "integer"),
+    Column("x", "number"),
+    Column("ok", "boolean"),
+    Column("on", "date"),
+    Column("at", "timestamp"),
+)
+BIG = {"id": "a", "n": 9007199254740993, "x": 1.5, "ok": True, "on": DAY, "at": f"{DAY}T01:00:00Z"}
+NOTHING = dict.fromkeys(BIG)
+
+
+def test_a_year_in_which_a_column_was_added_reads_the_same_by_pandas_alone(settings):
+    """Values beside missing ones, a column that came later, whole numbers that became fractions, one that went."""
+    dataset = Dataset("orders", KINDS_OF_COLUMNS, None, kind="events", format="jsonl")
+    publish_rows(settings, dataset, "2018-02-01", BIG, NOTHING)
+    first = plain(settings, "orders")
+    assert first["n"].to_list() == [9007199254740993, pd.NA]
+    types = {"n": "Int64", "x": "float64", "ok": "boolean", "on": "date32[day][pyarrow]", "at": "datetime64[ms, UTC]"}
+    assert {name: str(first[name].dtype) for name in types} == types
+    wider = tuple(
+        dataclasses.replace(each, type="number") if each.name == "n" else each for each in KINDS_OF_COLUMNS[1:]
+    )
+    dataset = dataclasses.replace(dataset, columns=(*wider, Column("price", "number"), Column("pieces", "integer")))
+    publish_rows(settings, dataset, "2018-02-03", {**BIG, "n": 2.5, "price": 9.5, "pieces": 3})
+    publish_rows(
+        settings,
+        dataclasses.replace(dataset, columns=dataset.columns),
+        "2018-02-01",
+        {**NOTHING, "n": 7, "price": 1, "pieces": None},
+    )
+    old = dataclasses.replace(dataset, columns=KINDS_OF_COLUMNS)
+    publish_rows(settings, old, "2018-01-31", {**BIG, "n": 7})
+    publish_rows(settings, dataset, "2018-02-02", {**BIG, "n": 5, "price": 1, "pieces": 1})
+    ours, theirs = read("orders", "2018-01-01", "2018-02-28"), plain(settings, "orders")
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert list(ours) == [column.name for column in dataset.columns]
+    assert ours["n"].to_list() == [7, 7, 5, 2.5]
+    assert ours["price"].to_list()[1:] == [1, 1, 9.5]
+    assert ours["pieces"].to_list() == [pd.NA, pd.NA, 1, 3]
+    assert list(read("orders", "2018-01-31")) == list(ours)
+
+
+def test_a_changed_contract_says_so(settings, caplog):
+    dataset = Dataset("orders", KINDS_OF_COLUMNS, None, kind="events", format="jsonl")
+    publish_rows(settings, dataset, "2018-02-01", BIG)
+    publish_rows(settings, dataset, "2018-02-01", BIG)
+    assert "not the columns of before" not in caplog.text
+    text = tuple(dataclasses.replace(each, type="text") if each.name == "x" else each for each in KINDS_OF_COLUMNS)
+    publish_rows(settings, dataclasses.replace(dataset, columns=text), "2018-02-02", {**BIG, "x": "one"})
+    assert "clean/orders/columns.parquet: not the columns of before (x). Older days get them" in caplog.text
+    numbers = tuple(
+        dataclasses.replace(each, type="integer") if each.name == "x" else each for each in KINDS_OF_COLUMNS
+    )
+    publish_rows(settings, dataclasses.replace(dataset, columns=numbers), "2018-02-03", {**BIG, "x": 1})
+    with pytest.raises(Permanent, match="2018-02-01 has a x that is no int64: transform it again"):
+        read("orders", "2018-02-01", "2018-02-03")
+    with pytest.raises(pa.ArrowInvalid):
+        plain(settings, "orders")
+
+
+def test_days_from_before_there_was_a_contract_are_read(settings):
+    extract(settings)
+    transform(settings)
+    for path in Path(root(settings)).rglob("columns.parquet"):
+        path.unlink()
+    assert len(events(settings)) == 224
+    with pytest.raises(NoSuchDay, match="earthquakes of 2018-02-02 to 2018-02-04 is not in"):
+        read("earthquakes", "2018-02-02", "2018-02-04")
 
 
 def test_a_record_that_moved_to_another_slice_is_counted_once(settings):
@@ -150,19 +240,60 @@ def test_too_many_rejects_fail_and_leave_the_last_good_day(settings):
     assert {n: c for n, c in after.items() if n[:3] != "raw"} == {n: c for n, c in before.items() if n[:3] != "raw"}
 
 
+def without_raw(files):
+    return {path: content for path, content in files.items() if not path.startswith("raw")}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 111])
+def test_a_good_day_is_not_replaced_by_a_much_smaller_one(settings, rows):
+    """An answer like {"rows": [], "error": ...}, or a lone header."""
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    assert transform(settings)["read"] == 231
+    before = without_raw(files(settings))
+    put_raw(settings, *in_slices(sample_lines()[: rows + 1], 2))
+    words = rf"has {rows} rows, less than 116 .min_share=0.5.: the published day with 231 rows stays.*param accept"
+    with pytest.raises(Permanent, match=words):
+        transform(settings)
+    assert without_raw(files(settings)) == before
+    assert transform(settings, dataclasses.replace(EARTHQUAKES, min_share=0))["read"] == rows
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    transform(settings)
+    put_raw(settings, *in_slices(sample_lines()[: rows + 1], 2))
+    assert transform(settings, accept=True)["read"] == rows
+
+
+def test_a_first_day_below_the_floor_of_rows_is_not_published(settings):
+    dataset = dataclasses.replace(EARTHQUAKES, min_rows=232)
+    put_raw(settings, *in_slices(sample_lines(), 2))
+    with pytest.raises(Permanent, match=r"has 231 rows, less than 232 .min_rows=232.: nothing is published"):
+        transform(settings, dataset)
+    assert not without_raw(files(settings))
+    assert transform(settings, dataset, accept=True)["read"] == 231
+
+
+def test_duplicates_and_rejects_are_no_rows_of_a_day(settings):
+    header, *rows = sample_lines()
+    put_raw(settings, *in_slices([header, *rows], 2))
+    transform(settings)
+    put_raw(settings, *in_slices([header, *(rows[0] for row in rows)], 2))
+    with pytest.raises(Permanent, match="has 1 rows, less than 116"):
+        transform(settings)
+
+
 def test_fewer_slices_leave_no_stale_file(settings):
     for count in (7, 3, 7):
         extract(settings, count)
-        assert sorted(Path(root(settings), RAW).glob("*")) == [
-            Path(root(settings), RAW, f"{n:04d}-of-{count:04d}.csv") for n in range(count)
-        ]
+        names = sorted(path.name for path in Path(root(settings), RAW).glob("*"))
+        slices = [f"{n:04d}-of-{count:04d}" for n in range(count)]
+        assert [name.split(".")[0] for name in names] == [*slices, "manifest"]
+        assert list(raw_sizes(settings)) == names[:-1]
 
 
 def test_a_transform_in_the_middle_of_an_extract_takes_the_old_day(settings):
     extract(settings, 4)
     transform(settings)
     before = events(settings)
-    parts = steps.plan([DAY], 3)
+    parts = steps.plan(EARTHQUAKES, [DAY], 3)
     empty = dataclasses.replace(EARTHQUAKES, fetch=lambda start, end, sink: None)
     fetched = []
     for part in parts[:2]:
@@ -171,50 +302,97 @@ def test_a_transform_in_the_middle_of_an_extract_takes_the_old_day(settings):
         assert events(settings).equals(before)
     fetched.append(steps.fetch(empty, parts[2], settings))
     steps.publish(empty, fetched, settings)
-    assert transform(settings)["read"] == 0
+    assert transform(settings, accept=True)["read"] == 0
 
 
 def test_a_day_of_which_a_part_is_missing_is_not_transformed(settings):
-    for part in steps.plan([DAY], 4)[1:]:
+    for part in steps.plan(EARTHQUAKES, [DAY], 4)[1:]:
         steps.fetch(EARTHQUAKES, part, settings)
-    with pytest.raises(NoSuchDay, match="has only 3 of its raw files"):
+    with pytest.raises(NoSuchDay, match="has files of an extract that has not ended"):
         transform(settings)
 
 
-def test_two_extracts_of_a_day_in_different_slices(settings):
+def test_a_day_is_never_mixed_of_two_runs(settings):
+    """As many slices as before, one of which fails: a row that has moved to another slice meanwhile is not lost."""
+    extract(settings, 4)
+    assert transform(settings)["clean"] == 224
+    parts = steps.plan(EARTHQUAKES, [DAY], 4)
+    empty = dataclasses.replace(EARTHQUAKES, fetch=lambda start, end, sink: None)
+    for part in parts[:3]:
+        steps.fetch(empty, part, settings)
+    assert transform(settings)["clean"] == 224
+    extract(settings, 4, dataset=empty)
+    assert transform(settings, accept=True)["read"] == 0
+
+
+@pytest.mark.parametrize("slices", [2, 4])
+def test_two_extracts_of_a_day_at_once(settings, slices):
     """Whoever started last has the day, whole; the other one says so."""
-    four, two = steps.plan([DAY], 4), steps.plan([DAY], 2)
+    four, other = steps.plan(EARTHQUAKES, [DAY], 4), steps.plan(EARTHQUAKES, [DAY], slices)
     older = [steps.fetch(EARTHQUAKES, part, settings) for part in four[:3]]
-    newer = [steps.fetch(EARTHQUAKES, two[0], settings)]
+    time.sleep(0.002)
+    newer = [steps.fetch(EARTHQUAKES, other[0], settings)]
     older.append(steps.fetch(EARTHQUAKES, four[3], settings))
     steps.publish(EARTHQUAKES, older, settings)
-    newer.append(steps.fetch(EARTHQUAKES, two[1], settings))
-    steps.publish(EARTHQUAKES, newer, settings)
     assert transform(settings)["read"] == 231
-    with pytest.raises(Permanent, match="clear the whole run"):
+    newer += [steps.fetch(EARTHQUAKES, part, settings) for part in other[1:]]
+    steps.publish(EARTHQUAKES, newer, settings)
+    assert list(raw_sizes(settings)) == [file["file"] for file in newer]
+    assert transform(settings)["read"] == 231
+    with pytest.raises(Permanent, match=r"another run has fetched it since. That day stays"):
         steps.publish(EARTHQUAKES, older, settings)
     assert transform(settings)["read"] == 231
 
 
+def test_what_a_killed_extract_has_left_goes_after_a_day(settings, monkeypatch):
+    steps.fetch(EARTHQUAKES, steps.plan(EARTHQUAKES, [DAY], 4)[0], settings)
+    for hours, files_there in ((0, 5), (25, 4)):
+        later = datetime.now(timezone.utc) + timedelta(hours=hours)
+        monkeypatch.setattr(steps, "now", lambda later=later: later)
+        extract(settings, 4)
+        assert len(list(Path(root(settings), RAW).glob("*.csv"))) == files_there
+
+
+def test_a_raw_day_from_before_there_were_manifests(settings):
+    put_raw(settings, *in_slices(sample_lines(), 3))
+    assert transform(settings)["read"] == 231
+    steps.fetch(EARTHQUAKES, steps.plan(EARTHQUAKES, [DAY], 3)[0], settings)
+    assert transform(settings)["read"] == 231, "the new one has not ended"
+    extract(settings, 3)
+    assert transform(settings)["read"] == 231
+    assert not list(Path(root(settings), RAW).glob("*-of-0003.csv")), "the old files are gone"
+
+
+def test_a_raw_file_that_somebody_removed_or_cut(settings):
+    extract(settings, 2)
+    path = next(Path(root(settings), RAW).glob("*.csv"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(NoSuchDay, match=r"has not all of its raw files in .*: run extract"):
+        transform(settings)
+    path.unlink()
+    with pytest.raises(NoSuchDay, match="has not all of its raw files"):
+        transform(settings)
+
+
 def test_clearing_any_task_does_its_work_again(settings):
-    parts = steps.plan([DAY], 4)
+    parts = steps.plan(EARTHQUAKES, [DAY], 4)
     fetched = [steps.fetch(EARTHQUAKES, part, settings) for part in parts]
     steps.publish(EARTHQUAKES, fetched, settings)
     transform(settings)
-    before = files(settings)
+    before = without_ids(files(settings))
     for path in Path(root(settings)).rglob("*.*"):
-        if path.name in ("0002-of-0004.csv", "earthquakes.parquet", "earthquakes.jsonl"):
+        if path.name in (fetched[2]["file"], "earthquakes.parquet", "earthquakes.jsonl"):
             path.write_bytes(b"damaged")
-    assert steps.fetch(EARTHQUAKES, parts[2], settings) == fetched[2]
+    fetched[2] = steps.fetch(EARTHQUAKES, parts[2], settings)
     steps.publish(EARTHQUAKES, fetched, settings)
     transform(settings)
-    assert files(settings) == before
+    assert without_ids(files(settings)) == before
 
 
 def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(settings, monkeypatch):
     """It read the raw day before it was fetched anew, and writes after the run that followed."""
     lines = sample_lines()
-    put_raw(settings, *in_slices(lines[:100], 3))
+    put_raw(settings, *in_slices(lines[:200], 3))
     true, reads = steps._read, []
 
     def stalls(*arguments):
@@ -229,7 +407,7 @@ def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(setti
 
     monkeypatch.setattr(steps, "_read", stalls)
     assert transform(settings)["read"] == 231
-    assert reads == [99, 231]
+    assert reads == [199, 231]
     assert len(events(settings)) == 224
 
 
@@ -237,7 +415,7 @@ class Crash(BaseException):
     """Stands for the death of the process: nothing but `finally` blocks runs after it."""
 
 
-@pytest.mark.parametrize("call", range(6))
+@pytest.mark.parametrize("call", range(7))
 @pytest.mark.parametrize("step", ["replace", "fsync"])
 def test_a_crash_anywhere_leaves_the_old_day_or_the_new_one(settings, monkeypatch, step, call):
     lines = sample_lines()
@@ -290,7 +468,7 @@ def test_a_day_that_is_not_there(settings, monkeypatch):
     with pytest.raises(NoSuchDay, match=r"2018-02-03\. For any other day set ETL_SOURCE=usgs"):
         extract(settings, day="2018-02-07")
     with pytest.raises(Permanent, match="'2018-2-1' is not a day"):
-        steps.plan(["2018-2-1"], 1)
+        steps.plan(EARTHQUAKES, ["2018-2-1"], 1)
 
 
 def test_a_target_that_cannot_be_written_says_so(settings, tmp_path):
@@ -352,8 +530,6 @@ def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
     ("name", "value", "words"),
     [
         ("ETL_MAX_REJECTED_SHARE", "5%", "a number from 0 to 1"),
-        ("ETL_REFETCH_DAYS", "-1", "numbers of days"),
-        ("ETL_REFETCH_DAYS", "a week", "numbers of days"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(name, value, words):
@@ -361,6 +537,131 @@ def test_a_setting_that_is_wrong_is_named(name, value, words):
         load({name: value})
 
 
-def test_days_to_fetch_again():
-    assert [load({"ETL_REFETCH_DAYS": text}).refetch for text in ("", "7", "1,7,30")] == [(), (7,), (1, 7, 30)]
-    assert load({}).refetch == (7,)
+def prices(fetch, kind="snapshot", **more):
+    columns = (Column("id", "text", nullable=False), Column("price", "number"))
+    return Dataset("prices", columns, fetch, kind=kind, **more)
+
+
+def json_lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def test_a_column_that_is_renamed_fails_the_day_in_json_too(settings):
+    rows = [{"id": str(n), "price": None if n else 1.5} for n in range(100)]
+    dataset = prices(lambda start, end, sink: sink.write(json_lines(rows)), kind="events", format="jsonl")
+    extract(settings, 2, DAY, dataset)
+    assert transform(settings, dataset)["clean"] == 200, "a row need not have every column"
+    before = without_raw(files(settings))
+    rows = [{"id": row["id"], "unit_price": 1.5} for row in rows]
+    extract(settings, 2, DAY, dataset)
+    with pytest.raises(Permanent, match="prices of 2018-02-01 lacks the columns price; there are unit_price"):
+        transform(settings, dataset)
+    assert without_raw(files(settings)) == before
+    optional = tuple(dataclasses.replace(column, optional=True) for column in dataset.columns)
+    transform(settings, dataclasses.replace(dataset, columns=optional))
+    rows = [{}]
+    extract(settings, 2, DAY, dataset)
+    with pytest.raises(Permanent, match="lacks the columns id, price; there are no others"):
+        transform(settings, dataset)
+    rows = []
+    extract(settings, 2, DAY, dataset)
+    assert transform(settings, dataset, accept=True)["clean"] == 0, "no row, no contract to break"
+
+
+def test_a_row_without_its_time_belongs_to_no_day(settings):
+    columns = (Column("id", "text"), Column("at", "timestamp"))
+    rows = [{"id": "a", "at": f"{DAY}T00:00:00Z"}, {"id": "b"}, {"id": "c", "at": ""}]
+    dataset = Dataset(
+        "prices",
+        columns,
+        lambda start, end, sink: sink.write(json_lines(rows)),
+        kind="events",
+        time="at",
+        format="jsonl",
+    )
+    extract(settings, 1, DAY, dataset)
+    counts = transform(dataclasses.replace(settings, max_rejected_share=1), dataset)
+    assert (counts["clean"], counts["rejected"]) == (1, 2)
+    with pytest.raises(ValueError, match="time='id', which is no timestamp"):
+        dataclasses.replace(dataset, time="id")
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2018-03-25", 23), ("2018-10-28", 25), (DAY, 24)])
+def test_a_file_of_a_local_day_loses_no_row(settings, day, hours):
+    """Of a Berlin day every minute is in it, and the minutes before and after are not."""
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(timezone.utc)
+    minutes = [start + timedelta(minutes=n) for n in range(-1, 60 * hours + 1)]
+    berlin = [minute.astimezone(ZoneInfo("Europe/Berlin")).isoformat() for minute in minutes]
+    dataset = Dataset(
+        "meter",
+        (Column("at", "timestamp"),),
+        lambda start, end, sink: sink.write(json_lines({"at": at} for at in berlin)),
+        kind="events",
+        time="at",
+        format="jsonl",
+        zone="Europe/Berlin",
+    )
+    extract(settings, 1, day, dataset)
+    counts = steps.transform(dataset, day, settings)
+    assert (counts["clean"], counts["rejected"]) == (60 * hours, 2)
+    (path,) = glob.glob(f"{root(settings)}/rejected/*/*/meter.jsonl")
+    reasons = [json.loads(line)["reason"] for line in Path(path).read_text().splitlines()]
+    assert all(f"is outside the day {day} (Europe/Berlin)" in reason for reason in reasons)
+    with pytest.raises(Permanent, match=f"can be cut into 1 to {60 * hours} slices"):
+        steps.plan(dataset, [day], 60 * hours + 1)
+
+
+def at(monkeypatch, *moment):
+    monkeypatch.setattr(steps, "now", lambda: datetime(*moment, tzinfo=timezone.utc))
+
+
+def test_a_run_of_an_old_day_does_not_overwrite_a_snapshot(settings, monkeypatch):
+    """A price list without dates: what the source says today is not what it said then."""
+    dataset = prices(lambda sink: sink.write(b"id,price\na,1\n"))
+    # A try by day, the nightly run, and one by day for today.
+    for moment, day in (
+        ((2018, 2, 21, 15), "2018-02-21"),
+        ((2018, 2, 22, 0), "2018-02-21"),
+        ((2018, 2, 22, 12), "2018-02-22"),
+    ):
+        at(monkeypatch, *moment)
+        extract(settings, 1, day, dataset)
+    before, dataset = files(settings), prices(lambda sink: sink.write(b"id,price\na,8\n"))
+    with pytest.raises(Permanent, match=r"prices of 2018-02-21 is refused: .* was fetched at 2018-02-22 00:00 UTC"):
+        extract(settings, 1, "2018-02-21", dataset)
+    at(monkeypatch, 2018, 2, 28, 0, 1)
+    for day in ("2018-02-20", "2018-02-21", "2018-02-22", "2018-03-01"):
+        with pytest.raises(Permanent, match=rf"prices of {day} is refused: .* is of another moment"):
+            extract(settings, 1, day, dataset)
+    assert files(settings) == before
+    extract(settings, 1, "2018-02-27", dataset)
+    with pytest.raises(Permanent, match="a snapshot, which has no time slices"):
+        steps.plan(dataset, ["2018-02-28"], 2)
+
+
+def test_changes_of_an_old_day_are_not_asked_for_again(settings, monkeypatch):
+    dataset = prices(lambda start, end, sink: sink.write(b"id,price\n"), kind="changes")
+    at(monkeypatch, 2018, 2, 28, 0, 1)
+    extract(settings, 4, "2018-02-27", dataset)
+    extract(settings, 4, "2018-02-21", dataset)  # a night that failed: better late than never
+    for day in ("2018-02-27", "2018-02-21"):
+        with pytest.raises(Permanent, match=rf"{day} is refused: .* lacks what has changed again since .*stays"):
+            extract(settings, 4, day, dataset)
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"kind": ""}, "does not say its kind: events, changes, snapshot"),
+        ({"kind": "prices"}, "knows no kind 'prices', only events, changes, snapshot"),
+        ({"refetch": (7,)}, "has refetch, but the past of snapshot cannot be asked for"),
+        ({"min_share": 50}, "has min_rows=0, min_share=50: .* a share from 0 to 1"),
+        ({"min_rows": -1}, "has min_rows=-1"),
+        ({"zone": "Berlin"}, "has zone='Berlin': use a name like Europe/Berlin"),
+        ({"zone": ""}, "has zone=''"),
+        ({"kind": "events", "refetch": (0,)}, "has refetch=.0,.: use numbers of days"),
+    ],
+)
+def test_a_dataset_says_what_its_source_can_be_asked_for(slip, words):
+    with pytest.raises(ValueError, match=words):
+        prices(None, **slip)

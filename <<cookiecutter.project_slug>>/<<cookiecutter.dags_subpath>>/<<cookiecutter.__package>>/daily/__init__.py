@@ -18,11 +18,13 @@ A dataset is said once, in a module of its own:
         Column("pieces", "integer", low=1, high=1_000),
     )
     TOTAL = Column("total", "number", "EUR")
-    ORDERS = Dataset("orders", COLUMNS, fetch, clean, derived=(TOTAL,), key="id", newest="at", time="at")
+    ORDERS = Dataset("orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at")
 
-airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each UTC day:
+airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each day:
 
-    raw/orders/partition_date=2018-02-01/0000-of-0004.csv, ...   as fetched, a file for each slice of the day
+    raw/orders/partition_date=2018-02-01/0000-of-0004.….csv, …   as fetched, a file for each slice of the day
+    raw/orders/partition_date=2018-02-01/manifest.json           which of them are the day
+    clean/orders/columns.parquet                                 the columns of today, without rows
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
     set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
@@ -30,17 +32,22 @@ airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.p
 Rows read = clean + duplicates + set apart + rejected.
 """
 
+import contextlib
 import csv
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
-from .settings import load
+from .settings import bounds, load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
 FORMATS = ("csv", "jsonl")
+KINDS = ("events", "changes", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Column:
     type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
         millisecond).
     low, high: the range, both ends included; numbers, or ISO dates for timestamp and date.
-    optional: files without this column are read as if it were empty; without any other, reading fails.
+    optional: files without this column are read as if it were empty; without any other, the day fails.
     """
 
     name: str
@@ -67,17 +74,28 @@ class Column:
 class Dataset:
     """What comes day by day.
 
-    columns: what the raw files have; more columns in a file are ignored, their order does not matter.
-    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded; UTC) to `sink`,
+    kind: what the source can be asked for.
+        events: what happened on a day, at any time later, too: a day that is fetched again is replaced.
+        changes: what was changed on a day, as long as it is not changed again.
+        snapshot: what there is now, like a price list. fetch(sink) gets no times.
+        The past of a snapshot cannot be asked for, nor that of changes again: such a run is refused.
+    columns: what the raw files have: every CSV in its header, JSON lines in some row of the day. Others are
+        ignored, and their order does not matter.
+    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded) to `sink`,
         a binary file.
-    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns. Missing are
-        NaN, NaT or <NA>; numbers are float64, integers Int64, timestamps datetime64[ms, UTC].
+    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
+        types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
         judge row by row: the frame is a part of the day.
     set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
     format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
+    min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
+        ones, is not published: the old day stays, unless a person runs it with the param `accept`.
+    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or revised;
+        events only.
     """
 
     name: str
@@ -91,15 +109,36 @@ class Dataset:
     newest: str | None = None
     time: str | None = None
     format: str = "csv"
+    kind: str = ""
+    zone: str = "UTC"
+    refetch: tuple[int, ...] = ()
+    min_rows: int = 0
+    min_share: float = 0.5
 
     def __post_init__(self):
         names = [column.name for column in self.columns]
         types = [column.type for column in (*self.columns, *self.derived)]
         given = [*self.keys, *filter(None, (self.newest, self.time))]
-        checks = ("type", types, TYPES), ("column", given, names), ("format", [self.format], FORMATS)
+        if not self.kind:
+            raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
+        checks = [("type", types, TYPES), ("column", given, names)]
+        checks += [("format", [self.format], FORMATS), ("kind", [self.kind], KINDS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
+        if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
+            limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
+            raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
+        try:
+            ZoneInfo(self.zone)
+        except (ValueError, OSError, LookupError):
+            raise ValueError(f"{self.name} has zone={self.zone!r}: use a name like Europe/Berlin.") from None
+        if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
+            raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
+        if not all(isinstance(days, int) and days > 0 for days in self.refetch):
+            raise ValueError(f"{self.name} has refetch={self.refetch!r}: use numbers of days, like (1, 7).")
+        if self.refetch and self.kind != "events":
+            raise ValueError(f"{self.name} has refetch, but the past of {self.kind} cannot be asked for.")
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -114,27 +153,46 @@ class Dataset:
         columns = {column.name: column for column in self.columns}
         if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
-        missing = [name for name, column in columns.items() if name not in names and not column.optional]
-        if missing:
-            raise Permanent(f"The header lacks the columns {', '.join(missing)}.")
+        self.check_names(names, "The header")
         return names
 
+    def check_names(self, names, what: str) -> None:
+        """Permanent when columns are not among the names that were found; an optional one may be absent."""
+        columns = [column.name for column in self.columns if not column.optional]
+        if missing := [name for name in columns if name not in names]:
+            there = ", ".join(sorted(set(names) - set(columns)))[:200] or "no others"
+            raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
 
-def read(name: str, day: str, folder: str = "clean"):
-    """A day of the dataset `name` as a DataFrame, whole even while a run replaces it.
 
-    folder: clean or set_apart. NoSuchDay when the day was never published.
+def read(name: str, first: str, last: str | None = None, *, folder: str = "clean"):
+    """The days `first` to `last` of the dataset `name` as a DataFrame, whole even while a run replaces them.
+
+    It has the columns that the dataset has today, empty where a day is from before, and the values and types
+    that pd.read_parquet() gives for the folder: text str, number float64, integer Int64, boolean boolean,
+    date date32[pyarrow], timestamp datetime64[ms, UTC].
+
+    last: without it, only the day `first`. Days that were never published are left out.
+    folder: clean or set_apart. NoSuchDay when none of the days was published.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from .cleaning import to_frame
+    from .cleaning import to_frame, unified
 
-    store = Store(load().data_root)
-    try:
-        content = store.read(f"{folder}/{name}/partition_date={day}/{name}.parquet")
-    except FileNotFoundError:
-        reason = f"{name} of {day} is not in {store.url}: run extract and transform for it first."
-        raise NoSuchDay(reason) from None
-    # Not read_table, whose scanner's threads can abort a process that ends right after it.
-    return to_frame(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))
+    store, start, end = Store(load().data_root), bounds(first)[0], bounds(last or first)[0]
+    days = [(start + timedelta(days=n)).date().isoformat() for n in range((end - start).days + 1)]
+
+    def table(path: str):
+        with contextlib.suppress(FileNotFoundError):
+            content = pa.BufferReader(store.read(f"{folder}/{name}/{path}"))
+            # Not read_table, whose scanner's threads can abort a process that ends right after it.
+            return pq.ParquetFile(content).read(use_threads=False)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = threads.map(table, [f"partition_date={day}/{name}.parquet" for day in days])
+        tables = {day: content for day, content in zip(days, found, strict=True) if content is not None}
+    if not tables:
+        which = f"{first} to {last}" if last else first
+        raise NoSuchDay(f"{name} of {which} is not in {store.url}: run extract and transform for it first.")
+    contract = table("columns.parquet")
+    return to_frame(unified(tables, None if contract is None else contract.schema))

@@ -14,7 +14,8 @@ import errno
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, timedelta
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
@@ -26,21 +27,29 @@ log = logging.getLogger(__name__)
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
 
 
-def every_day() -> CronPartitionTimetable:
-    """Every midnight (UTC), for the day that has just ended, which is the run's partition key."""
+def every_day(zone: str = "UTC") -> CronPartitionTimetable:
+    """Every midnight, for the day that has just ended, which is the run's partition key.
+
+    zone: that of the dataset.
+    """
     # It must stay at midnight: a backfill's last day counts up to 00:00, and later hours would drop it.
-    return CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
+    return CronPartitionTimetable("0 0 * * *", timezone=zone, run_offset=-1, key_format="%Y-%m-%d")
 
 
-def params(days: Sequence[str] = (), slices: int | None = None) -> dict[str, Param]:
+def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = True) -> dict[str, Param]:
     """The params of a DAG. slices: the default of `slices`, for some.
 
+    accept: whether it has the param `accept`, with which a person says that few rows are right; for DAGs that
+        transform.
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
     days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
-    text = "The day (UTC) of a run without a partition key; empty: the day before the run"
+    text = "The day of a run without a partition key; empty: the day before the run"
     types = {"type": ["null", "string"], "format": "date"}
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
+    if accept:
+        text = "Publish the day even if it has few rows (min_rows, min_share): somebody has looked at it"
+        found["accept"] = Param(False, type="boolean", description=text)
     if slices:
         text = "Time slices per day"
         found["slices"] = Param(slices, type="integer", minimum=1, maximum=1440, description=text)
@@ -112,9 +121,14 @@ def errors() -> Iterator[None]:
 
 
 @errors()
-def plan() -> list[dict]:
+def plan(dataset) -> list[dict]:
     """What fetch is to be mapped over: the slices of the run's days."""
-    return steps.plan(days_of(), get_current_context()["params"].get("slices", 1))
+    context = get_current_context()
+    day = day_of(context, dataset.zone)
+    if context["dag_run"].run_type == "scheduled" and steps.now() < bounds(day, dataset.zone)[1]:
+        schedule = f"schedule=daily.every_day({dataset.zone!r})"
+        raise Permanent(f"{day} is not over in {dataset.zone}: use {schedule}.")
+    return steps.plan(dataset, days_of(dataset), context["params"].get("slices", 1))
 
 
 @errors()
@@ -132,22 +146,23 @@ def publish(dataset, files, event=None) -> dict[str, dict]:
 
 def extract(dataset, event=None) -> dict[str, dict]:
     """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
-    return publish(dataset, [fetch(dataset, part) for part in plan()], event)
+    return publish(dataset, [fetch(dataset, part) for part in plan(dataset)], event)
 
 
 @errors()
 def transform(dataset, event=None) -> dict[str, dict]:
     """Make the run's clean days from the raw ones: {day: counts}."""
-    made = {day: _if_there(day, steps.transform, dataset, day) for day in days_of()}
+    accept = bool(get_current_context()["params"].get("accept"))
+    made = {day: _if_there(day, steps.transform, dataset, day, accept=accept) for day in days_of(dataset)}
     return _told({day: counts for day, counts in made.items() if counts}, event)
 
 
-def _if_there(day: str, step, *arguments):
+def _if_there(day: str, step, *arguments, **options):
     """What the step returns; None for a day that is only fetched again, and is not there."""
     try:
-        return step(*arguments, load())
+        return step(*arguments, load(), **options)
     except NoSuchDay as problem:
-        if day == day_of():
+        if day == day_of(zone=arguments[0].zone):
             raise
         log.warning("%s", problem)
 
@@ -159,18 +174,17 @@ def _told(facts: dict[str, dict], event) -> dict[str, dict]:
     return facts
 
 
-def days_of(context: Mapping | None = None) -> list[str]:
+def days_of(dataset, context: Mapping | None = None) -> list[str]:
     """The day that the run is for, and when it was scheduled the earlier ones that are fetched again."""
     context = context or get_current_context()
-    day = day_of(context)
+    day = day_of(context, dataset.zone)
     if context["dag_run"].run_type != "scheduled":
         return [day]
-    start, _ = bounds(day)
-    return [day, *((start - timedelta(days=n)).date().isoformat() for n in load().refetch)]
+    return [day, *((date.fromisoformat(day) - timedelta(days=n)).isoformat() for n in dataset.refetch)]
 
 
-def day_of(context: Mapping | None = None) -> str:
-    """The day that the run of this context, or of the running task, is for.
+def day_of(context: Mapping | None = None, zone: str = "UTC") -> str:
+    """The day that the run of this context, or of the running task, is for; zone: that of the dataset.
 
     Its partition key (schedule, backfill, asset, or given by hand), else the param `partition`, else the day
     before the run. Permanent when a param is not known, or when what was given means different days.
@@ -187,13 +201,14 @@ def day_of(context: Mapping | None = None) -> str:
     if chosen and not key and run.run_type == "manual":
         # The form in the UI fills in the moment of the click, which says nothing about the day.
         clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
-        if not clicked and chosen.astimezone(UTC).date().isoformat() != day:
+        if not clicked and chosen.astimezone(ZoneInfo(zone)).date().isoformat() != day:
             also = f", and the param partition says {day}" if day else ""
             raise Permanent(
                 f"The logical date {chosen.isoformat()} does not say for which day this run is{also}: "
                 "leave it empty, and give the day as partition."
             )
     if not day:
-        day = ((chosen or run.run_after).astimezone(UTC) - timedelta(days=1)).date().isoformat()
+        today = (chosen or run.run_after).astimezone(ZoneInfo(zone)).date()
+        day = (today - timedelta(days=1)).isoformat()
     bounds(day)
     return day

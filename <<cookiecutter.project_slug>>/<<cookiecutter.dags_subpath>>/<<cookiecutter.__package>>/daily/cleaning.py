@@ -1,5 +1,6 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,8 @@ TYPES = {
     "boolean": (pa.bool_(), "is neither true nor false"),
     "text": (pa.string(), ""),
 }
-PANDAS = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype(), pa.string(): pd.ArrowDtype(pa.string())}
+# What pandas makes of them, where it would not keep a missing value beside the others as they are.
+PANDAS = {pa.int64(): "Int64", pa.bool_(): "boolean", pa.date32(): "date32[day][pyarrow]"}
 ROW_GROUP = 64 * 1024  # rows that are written at once
 MAX_TEXT = 1_000  # characters; no column is for prose
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
@@ -29,7 +31,47 @@ TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its colum
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
-    return pa.schema([pa.field(c.name, TYPES[c.type][0], c.nullable, words) for c, words in described])
+    fields = [pa.field(c.name, TYPES[c.type][0], c.nullable, words) for c, words in described]
+    return for_pandas(pa.schema(fields))
+
+
+def for_pandas(wanted: pa.Schema) -> pa.Schema:
+    """The schema with pandas' own metadata: whoever reads it with pandas gets the same types as read()."""
+    described = [
+        {
+            "name": each.name,
+            "field_name": each.name,
+            "pandas_type": str(each.type),
+            "numpy_type": PANDAS.get(each.type, "object"),
+            "metadata": None,
+        }
+        for each in wanted
+    ]
+    words = {"index_columns": [], "column_indexes": [], "columns": described, "pandas_version": "2.1.4"}
+    return wanted.with_metadata({"pandas": json.dumps(words)})
+
+
+def unified(tables: dict[str, pa.Table], wanted: pa.Schema | None) -> pa.Table:
+    """The tables of some days as one with the wanted columns; what a day lacks is null.
+
+    wanted: None for all that any of them has. Permanent when a day's values do not fit the type of today.
+    """
+    if wanted is None:
+        plain = [table.schema.remove_metadata() for table in tables.values()]
+        wanted = pa.unify_schemas(plain, promote_options="permissive")
+    found = []
+    for day, table in tables.items():
+        arrays = []
+        for each in wanted:
+            there = each.name in table.column_names
+            values = table[each.name] if there else pa.nulls(table.num_rows, each.type)
+            try:
+                arrays.append(values.cast(each.type))
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as problem:
+                reason = f"{day} has a {each.name} that is no {each.type}: transform it again ({problem})."
+                raise Permanent(reason) from None
+        found.append(pa.Table.from_arrays(arrays, names=wanted.names))
+    return pa.concat_tables(found).replace_schema_metadata(for_pandas(wanted).metadata)
 
 
 def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, list, bytes], None]) -> pa.Table:
@@ -41,7 +83,7 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
     columns, complaints = [], {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        values, rules = _typed(text, column, day if column.name == dataset.time else None)
+        values, rules = _typed(text, column, (day, dataset.zone) if column.name == dataset.time else None)
         columns.append(values)
         for rule, broken in rules.items():
             for row in pc.indices_nonzero(broken).to_pylist():
@@ -64,10 +106,10 @@ def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, lis
     return typed
 
 
-def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, dict[str, pa.Array]]:
+def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
-    day: where the values must be, for the column that says to which day a row belongs.
+    day: where the values must be, and its zone, for the column that says to which day a row belongs.
     """
     to, wanted = TYPES[column.type]
     if column.type == "text":
@@ -85,7 +127,7 @@ def _typed(text: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, d
         fits, range_ = _fits(values, column, day)
         unreadable = pc.and_(values.is_null(), text.is_valid())
         rules = {wanted: unreadable, f"is outside {range_}": pc.invert(fits)}
-    if not column.nullable:
+    if day or not column.nullable:
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -101,12 +143,12 @@ def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_cast(text[:middle], to), _cast(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: str | None) -> tuple[pa.Array, str]:
+def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
     """Which values are in the column's range, and the range in words."""
     low, high = column.low, column.high
     if day:
-        low, end = bounds(day)
-        high, words = end - timedelta(milliseconds=1), f"the day {day} (UTC)"
+        low, end = bounds(*day)
+        high, words = end - timedelta(milliseconds=1), "the day {} ({})".format(*day)
     elif column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
         words = f"{low} to {high}"
@@ -182,8 +224,7 @@ def _last_of_each(dataset: Dataset, rows: pa.Table) -> np.ndarray:
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """The table as a DataFrame, its memory freed column by column; see Dataset.clean for the types."""
-    options = {"date_as_object": False, "split_blocks": True, "self_destruct": True, "use_threads": False}
-    return table.to_pandas(types_mapper=PANDAS.get, **options)
+    return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False)
 
 
 def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iterator[pa.Table]:

@@ -36,12 +36,14 @@ class Piece:
     lines: for each of these rows the line in the file where it starts; the first line is 1.
     texts: text(row) is the row as it is in the file.
     broken: (line, reason, text) of every other record.
+    names: of JSON lines, the columns that any of the rows has.
     """
 
     table: pa.Table
     lines: np.ndarray
     text: Callable[[int], bytes]
     broken: list[tuple[int, str, bytes]]
+    names: frozenset[str] = frozenset()
 
 
 def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
@@ -99,7 +101,8 @@ class _Json:
                 broken.append((number, "not an object in JSON", text))
         columns = {name: [_as_text(row.get(name)) for row in rows] for name in self._names}
         table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-        return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken), len(content)
+        names = frozenset().union(*rows)
+        return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken, names), len(content)
 
 
 def _as_text(value) -> str | None:

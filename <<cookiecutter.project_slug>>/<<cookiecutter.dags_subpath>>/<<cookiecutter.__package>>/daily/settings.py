@@ -1,9 +1,9 @@
 """Settings, from environment variables, read whenever Airflow parses a DAG file; and errors."""
 
 import os
-import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 
 class Permanent(Exception):
@@ -20,14 +20,11 @@ class Settings:
 
     data_root: URL of the folder that has all data (ETL_DATA_ROOT; file://, s3://, gs://, abfs://).
     max_rejected_share: above this share of rejected rows a day is not published (ETL_MAX_REJECTED_SHARE).
-    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or was revised
-        (ETL_REFETCH_DAYS: numbers with commas between them; empty for none).
     notify: the address that gets a mail when something fails or takes too long, or None (ETL_NOTIFY).
     """
 
     data_root: str
     max_rejected_share: float
-    refetch: tuple[int, ...]
     notify: str | None
 
 
@@ -38,23 +35,23 @@ def load(environ=os.environ) -> Settings:
         max_rejected_share = float(share)
     except ValueError:
         raise ValueError(f"ETL_MAX_REJECTED_SHARE is {share!r}: use a number from 0 to 1.") from None
-    days = environ.get("ETL_REFETCH_DAYS", "7")
-    if not re.fullmatch(r"|[1-9]\d*(,[1-9]\d*)*", days):
-        raise ValueError(f"ETL_REFETCH_DAYS is {days!r}: use numbers of days, like 1,7, or nothing.")
     return Settings(
         data_root=environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>"),
         max_rejected_share=max_rejected_share,
-        refetch=tuple(int(day) for day in days.split(",") if day),
         notify=environ.get("ETL_NOTIFY") or None,
     )
 
 
-def bounds(day: str) -> tuple[datetime, datetime]:
-    """First instant of the UTC day and first instant of the next one."""
+def bounds(day: str, zone: str = "UTC") -> tuple[datetime, datetime]:
+    """First instant of the day in that zone and first instant of the next one, both in UTC."""
     try:
-        start = datetime.strptime(f"{day} +0000", "%Y-%m-%d %z")
+        start = date.fromisoformat(day)
     except ValueError:
         start = None
-    if start is None or start.date().isoformat() != day:
+    if start is None or start.isoformat() != day:
         raise Permanent(f"{day!r} is not a day: write it like 2018-02-01.")
-    return start, start + timedelta(days=1)
+    # In UTC, for Python counts hours by the clock on the wall, which skips one and has another twice.
+    days = start, start + timedelta(days=1)
+    midnights = (datetime.combine(one, time.min, ZoneInfo(zone)) for one in days)
+    first, end = (midnight.astimezone(timezone.utc) for midnight in midnights)
+    return first, end

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import logging
+import math
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 from . import Dataset
 from .settings import NoSuchDay, Permanent, Settings, bounds
@@ -16,6 +19,8 @@ from .store import Store
 log = logging.getLogger(__name__)
 
 COUNTS = ("read", "clean", "duplicates", "set_apart", "rejected")
+MANIFEST = "manifest.json"
+SLICE = re.compile(r"\d{4}-of-\d{4}\.(\d{8}T\d{9})-[0-9a-f]{8}\.\w+")  # and when its fetch began, in UTC
 ATTEMPTS = 5  # of a transform whose raw day changes while it reads
 SAMPLES, SHOWN = 3, 5  # values per broken rule, and rules, in a message
 
@@ -24,27 +29,34 @@ def folder(kind: str, name: str, day: str) -> str:
     return f"{kind}/{name}/partition_date={day}"
 
 
-def plan(days: list[str], slices: int) -> list[dict]:
+def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
     """What is to be fetched: each day in `slices` time slices that cover it without a gap."""
-    if not 1 <= slices <= 1440:
-        raise Permanent(f"A day can be cut into 1 to 1440 slices, not {slices}.")
+    if dataset.kind == "snapshot" and slices > 1:
+        raise Permanent(f"{dataset.name} is a snapshot, which has no time slices: slices must be 1.")
     parts = []
     for day in days:
-        start, _ = bounds(day)
+        start, end = bounds(day, dataset.zone)
+        minutes = (end - start) // timedelta(minutes=1)
+        if not 1 <= slices <= minutes:
+            raise Permanent(f"{day} can be cut into 1 to {minutes} slices, not {slices}.")
         # Whole minutes, so that no row falls between two slices by rounding.
-        edges = [(start + timedelta(minutes=1440 * n // slices)).isoformat() for n in range(slices + 1)]
+        edges = [start + timedelta(minutes=minutes * n // slices) for n in range(slices + 1)]
+        edges = [edge.astimezone(ZoneInfo(dataset.zone)).isoformat() for edge in edges]
         for n in range(slices):
             parts.append({"day": day, "slice": n, "of": slices, "start": edges[n], "end": edges[n + 1]})
     return parts
 
 
 def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
-    """Fetch one slice into its raw file: {"day", "file", "bytes"}."""
+    """Fetch one slice into a raw file of its own, which publish() makes count: {"day", "file", "bytes"}."""
     started = time.monotonic()
-    start, end = (datetime.fromisoformat(part[edge]) for edge in ("start", "end"))
-    name = f"{part['slice']:04d}-of-{part['of']:04d}.{dataset.format}"
-    with Store(settings.data_root).writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
-        dataset.fetch(start, end, sink)
+    store = Store(settings.data_root)
+    _refuse_past(store, dataset, part["day"])
+    times = [datetime.fromisoformat(part[edge]) for edge in ("start", "end")]
+    began = f"{now():%Y%m%dT%H%M%S%f}"[:-3]
+    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.format}"
+    with store.writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
+        dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
         size = sink.tell()
         if size and dataset.format == "csv":
             sink.seek(0)
@@ -54,8 +66,29 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     return facts
 
 
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _refuse_past(store: Store, dataset: Dataset, day: str) -> None:
+    """Permanent when the source would answer with its state of today for a day that is over."""
+    (start, end), files = bounds(day, dataset.zone), manifest(store, dataset.name, day)
+    final = files and fetched_at(files) >= end
+    just = start <= now() < end + timedelta(days=1) and not final
+    if dataset.kind == "events" or just or (dataset.kind == "changes" and not files):
+        return
+    what = "is of another moment" if dataset.kind == "snapshot" else "lacks what has changed again since"
+    there = f" It was fetched at {fetched_at(files):%Y-%m-%d %H:%M} UTC, and stays." if files else ""
+    raise Permanent(
+        f"{dataset.name} of {day} is refused: what the source says now {what} (kind={dataset.kind!r}).{there}"
+    )
+
+
 def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str, dict]:
-    """Make the fetched slices the raw days, without what is left of older ones: {day: {"files", "bytes"}}."""
+    """Make the fetched slices the raw days, in place of older ones: {day: {"files", "bytes"}}.
+
+    The manifest is what makes them the day: it is replaced at once, when all of them are there.
+    """
     started, store, days = time.monotonic(), Store(settings.data_root), {}
     for day in {file["day"]: None for file in files}:
         fetched = [file for file in files if file["day"] == day]
@@ -63,37 +96,66 @@ def publish(dataset: Dataset, files: list[dict], settings: Settings) -> dict[str
             continue
         sizes = {file["file"]: file["bytes"] for file in fetched}
         place = folder("raw", dataset.name, day)
-        there = store.files(place)
-        if missing := sorted(sizes.keys() - there.keys()):
-            raise Permanent(
-                f"{day}: {missing[0]} is gone, for another run has fetched the day in other slices. "
-                "The day is whole; to have it in these slices, clear the whole run."
-            )
-        # What is newer than our oldest file belongs to a run that is still at work, and publishes later.
-        oldest = min(there[name][0] for name in sizes)
-        for name in there.keys() - sizes.keys():
-            if there[name][0] < oldest:
+        there, before = store.files(place), manifest(store, dataset.name, day)
+        if (before and fetched_at(before) > fetched_at(sizes)) or not sizes.keys() <= there.keys():
+            raise Permanent(f"{day}: another run has fetched it since. That day stays; nothing is lost.")
+        with store.writing(f"{place}/{MANIFEST}") as sink:
+            sink.write(json.dumps({"files": sizes}, indent=1).encode())
+        for name in there.keys() - sizes.keys() - {MANIFEST}:
+            # What is in neither manifest is of a run that is at work, or was killed a day ago.
+            draft = fetched_at([name]) if SLICE.fullmatch(name) and name not in (before or {}) else None
+            if draft is None or now() - draft > store.drafts_kept:
                 store.remove(f"{place}/{name}")
         days[day] = {"files": len(sizes), "bytes": sum(sizes.values())}
         _log("published raw", dataset, started, day=day, **days[day])
     return days
 
 
+def manifest(store: Store, name: str, day: str) -> dict[str, int] | None:
+    """The files of the raw day that is published, with their sizes; None where there is none."""
+    try:
+        return json.loads(store.read(f"{folder('raw', name, day)}/{MANIFEST}"))["files"]
+    except FileNotFoundError:
+        return None
+
+
+def fetched_at(names) -> datetime:
+    """When the first of the slices was begun, by their names."""
+    began = min(SLICE.fullmatch(name)[1] for name in names)
+    return datetime.strptime(f"{began}000+0000", "%Y%m%dT%H%M%S%f%z")
+
+
 def raw_files(store: Store, name: str, day: str) -> dict[str, tuple]:
-    """The files of the raw day and their states: of the sets that are whole, the newest one."""
+    """The files of the raw day, and what changes with them: those that its manifest names."""
+    for _ in range(ATTEMPTS):
+        wanted, there = manifest(store, name, day), store.files(folder("raw", name, day))
+        if wanted is None and (old := _old_raw_files(there)):
+            return old
+        sizes = {file: state[1] for file, state in there.items()}
+        if wanted is not None and wanted.items() <= sizes.items():
+            return {file: there[file] for file in wanted}
+        if wanted == manifest(store, name, day):  # else it was replaced between the two looks
+            break
+    reason = "has no raw data"
+    if there:
+        reason = "has not all of its raw files" if wanted else "has files of an extract that has not ended"
+    raise NoSuchDay(f"{name} of {day} {reason} in {store.url}: run extract for it first.")
+
+
+def _old_raw_files(there: dict[str, tuple]) -> dict[str, tuple]:
+    """The files of a raw day from before there were manifests: of the sets that are whole, the newest one."""
     sets = {}
-    for file, state in store.files(folder("raw", name, day)).items():
+    for file, state in there.items():
         if match := re.fullmatch(r"\d{4}-of-(\d{4})\.\w+", file):
             sets.setdefault(int(match[1]), {})[file] = state
     whole = [files for of, files in sets.items() if len(files) == of]
-    if not whole:
-        reason = f"has only {sum(map(len, sets.values()))} of its raw files" if sets else "has no raw data"
-        raise NoSuchDay(f"{name} of {day} {reason} in {store.url}: run extract for it first.")
-    return max(whole, key=lambda files: max(changed for changed, *_ in files.values()))
+    return max(whole, key=lambda files: max(changed for changed, *_ in files.values()), default={})
 
 
-def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
+def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = False) -> dict:
     """Make the clean day from the raw one; its counts (rows by COUNTS).
+
+    accept: a person says that a day with few rows is right (Dataset.min_rows, min_share).
 
     The last one to write wins. When the raw day was replaced meanwhile, it is done again, so that what is
     there in the end is always made from the newest raw day.
@@ -103,7 +165,7 @@ def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
     for _ in range(ATTEMPTS):
         started, before = time.monotonic(), raw_files(store, dataset.name, day)
         try:
-            counts = _transform(store, dataset, day, sorted(before), settings)
+            counts = _transform(store, dataset, day, sorted(before), settings, accept)
         except OSError:  # a file has gone or was replaced while it was read, if nothing else is the matter
             if raw_files(store, dataset.name, day) == before:
                 raise
@@ -115,7 +177,7 @@ def transform(dataset: Dataset, day: str, settings: Settings) -> dict:
     raise RuntimeError(f"{dataset.name} of {day} is fetched again all the time")
 
 
-def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings) -> dict:
+def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -149,26 +211,49 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
         _check(day, counts, rejects, settings)
+        if not accept:
+            _check_floor(dataset, day, counts, published(store, dataset.name, day))
         columns = dataset.columns + dataset.derived
-        schema = cleaning.schema(columns).with_metadata(
-            {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
-        )
+        schema = cleaning.schema(columns)
+        facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
+        described = schema.with_metadata({**schema.metadata, **facts})
         # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
         repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
         others = [c.name for c in columns if c.name not in repeating]
         options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
-            with pq.ParquetWriter(file, schema, **options) as writer:
-                for table in ahead(cleaning.row_groups(frame, mask, schema)):
+            with pq.ParquetWriter(file, described, **options) as writer:
+                for table in ahead(cleaning.row_groups(frame, mask, described)):
                     writer.write_table(table)
+        for kind in ("clean", "set_apart"):
+            _say_columns(store, f"{kind}/{dataset.name}/columns.parquet", schema)
         return counts
+
+
+def _say_columns(store: Store, path: str, schema) -> None:
+    """Write the columns of today where pandas looks first, so that none of a later day is dropped."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        old = pq.read_schema(pa.BufferReader(store.read(path)))
+    except FileNotFoundError:
+        old = schema.empty_table().schema.remove_metadata()
+    if old.equals(schema, check_metadata=True):
+        return
+    if old != schema:
+        others = sorted({each.name for each in set(old) ^ set(schema)})
+        words = "%s: not the columns of before (%s). Older days get them by transforming them again."
+        log.warning(words, path, ", ".join(others))
+    with store.writing(path) as sink:
+        pq.write_table(schema.empty_table(), sink)
 
 
 def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects"):
     """Tables of the rows that keep to the columns and rules, the number of rows read, each file's SHA-256."""
     from . import cleaning, reading
 
-    read, hashes = 0, {}
+    read, hashes, rows, names = 0, {}, 0, set()
     tables = [cleaning.schema(dataset.columns).empty_table()]
 
     def pieces():
@@ -182,7 +267,11 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
     for name, piece in ahead(pieces()):
         rejects.file = name
         read += piece.table.num_rows + len(piece.broken)
+        rows += piece.table.num_rows
+        names |= piece.names
         tables.append(cleaning.conform(dataset, piece, day, rejects))
+    if rows and dataset.format == "jsonl":
+        dataset.check_names(names, f"{dataset.name} of {day}")
     return tables, read, hashes
 
 
@@ -205,6 +294,33 @@ def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> No
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good day stays. "
             f"{rejects.in_words()}"
         )
+
+
+def published(store: Store, name: str, day: str) -> dict | None:
+    """The counts of the day that is published; None where there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with store.open(f"{folder('clean', name, day)}/{name}.parquet") as file:
+            return json.loads((pq.read_metadata(file).metadata or {}).get(b"counts", b"null"))
+    except FileNotFoundError:
+        return None
+    except pa.ArrowInvalid as problem:
+        log.warning("%s of %s is damaged, and is replaced: %s", name, day, problem)
+        return None
+
+
+def _check_floor(dataset: Dataset, day: str, counts: dict, old: dict | None) -> None:
+    """Permanent when the day would have too few rows, by number or beside those that are published."""
+    rows, before = (each["clean"] + each["set_apart"] if each else 0 for each in (counts, old))
+    limits = {"min_rows": dataset.min_rows, "min_share": math.ceil(dataset.min_share * before)}
+    for limit, least in limits.items():
+        if rows < least:
+            stays = f"the published day with {before} rows stays" if old else "nothing is published"
+            few = f"has {rows} rows, less than {least} ({limit}={getattr(dataset, limit)})"
+            how = "If it is right, run this DAG for the day again with the param accept."
+            raise Permanent(f"{dataset.name} of {day} {few}: {stays}. {how}")
 
 
 class Rejects:

@@ -7,6 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +31,10 @@ class Store:
 
             root = ObjectStoragePath(self.url)
             self._fs, self._root = root.fs, root.path.rstrip("/")
+
+    @property
+    def drafts_kept(self) -> timedelta:
+        return timedelta(seconds=DRAFTS_KEPT)
 
     def full(self, path: str) -> str:
         return f"{self._root}/{path}"

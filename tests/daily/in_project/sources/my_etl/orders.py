@@ -21,6 +21,7 @@ ORDERS = Dataset(
         Column("discount", "number", "EUR", low=0),
     ),
     fetch=fetch,
+    kind="events",
     clean=lambda orders: orders.assign(paid=orders["price"] - orders["discount"].fillna(0)),
     derived=(Column("paid", "number", "EUR"),),
     rules={"the discount is more than the price": lambda orders: orders["discount"] > orders["price"]},

@@ -24,5 +24,6 @@ VISITS = Dataset(
         Column("visitors", "integer", low=0),
     ),
     fetch=fetch,
+    kind="events",
     key=("door", "hour"),
 )
