@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import runpy
+import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields

@@ -140,7 +140,7 @@ def test_a_dag_that_runs_nothing_is_an_error(plain, dag):
 def test_connections_and_variables_of_the_checkout(plain):
     file = plain / "secrets" / "connections.env"
     file.write_text('AIRFLOW_CONN_SHOP={"conn_type": "http", "host": "shop.example.com"}\nAIRFLOW_VAR_REGION=eu\n')
-    assert "shop.example.com in eu " in make_run(plain, "DAG=connects")
+    assert "shop.example.com in eu " in make_run(plain, "DAG=connects", AIRFLOW_VAR_REGION="us")
     file.write_text("AIRFLOW_CONN_SHOP\n")
     assert "secrets/connections.env:1" in make_run(plain, "DAG=connects", expect=2)
     file.unlink()
@@ -197,11 +197,12 @@ def test_a_bug_is_said_with_its_kind_and_place(project):
 
 
 def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_path):
+    (project / ".env").write_text(f"AIRFLOW_HOME={tmp_path}/new\n")
     both = [
         subprocess.Popen(
             ["make", "run", "DAG=extract", f"DATE={DAY}"],
             cwd=project,
-            env=clean_environment() | {"AIRFLOW_HOME": str(tmp_path / "new")},
+            env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -210,6 +211,7 @@ def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_pa
         for _ in range(2)
     ]
     made = [one.communicate(timeout=300)[0] for one in both]
+    (project / ".env").unlink()
     assert [one.returncode for one in both] == [0, 0], made
     assert sum("Making Airflow's database" in said for said in made) == 1
     process, terminal = pty.fork()

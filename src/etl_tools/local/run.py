@@ -35,9 +35,7 @@ def main() -> int:
     parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
     parser.add_argument("--dag", help="one DAG, after those before it that have not run")
     parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
-    parser.add_argument(
-        "--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()"
-    )
+    parser.add_argument("--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()")
     arguments = parser.parse_args()
     started = time.monotonic()
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.

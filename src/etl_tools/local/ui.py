@@ -1,11 +1,14 @@
 """make ui: Airflow with its UI, for this project's DAGs alone. Ctrl-C stops all of it.
 
-OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log.
+OPEN=0 leaves the browser alone. What Airflow logs goes to .airflow/ui.log. Who runs it: .airflow/ui.json;
+a second `make ui` says where the pages are, and ends what a killed one has left behind.
 """
 
+import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -16,9 +19,13 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
+import psutil
+
+from etl_tools import answers
 from etl_tools.local import environment
 
 LOG = environment.HOME / "ui.log"
+STATE = environment.HOME / "ui.json"
 PASSWORDS = "simple_auth_manager_passwords.json.generated"  # in AIRFLOW_HOME
 PATIENCE = 300  # seconds until the pages must be there
 PORTS = {
@@ -29,37 +36,169 @@ PORTS = {
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Stopped(Exception):
+    """Ctrl-C, a closed terminal, or whoever read what this prints has gone."""
+
+
+class Switch:
+    """Signals raise Stopped while it is on, once; before that they are remembered."""
+
+    def __init__(self):
+        self.on = self.asked = False
+        # nohup starts it with SIGHUP ignored, and means it. A shell does so with SIGINT for a background job,
+        # but there is kill -INT, and Airflow would inherit that.
+        for number in ENDS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.flip)
+
+    def flip(self, *_) -> None:
+        self.asked = True
+        if self.on:
+            self.on = False
+            raise Stopped
+
+    def turn_on(self) -> None:
+        self.on = True
+        if self.asked:
+            self.flip()
+
+
 def main() -> int:
+    switch = Switch()
     try:
         environment.set_up()
-        ports = choose_ports()
+        with open(LOG, "a") as log:
+            # Airflow writes there, and has the lock as long as it lives.
+            if not locked(log):
+                state = read_state()
+                if is_it(state.get("pid"), state.get("started")):
+                    say_where(state)
+                    return 0
+            end_leftovers(log)
+            return start(log, choose_ports(), switch)
     except ValueError as problem:
         print(f"make ui: {problem}", file=sys.stderr)
         return 1
-    home = Path(os.environ["AIRFLOW_HOME"])
+
+
+def start(log, ports: dict[str, str], switch: Switch) -> int:
+    if switch.asked:
+        return 0
     address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
-    with open(LOG, "a") as log:
-        try:  # Airflow writes there, and has the lock as long as it lives
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"make ui: it runs already; its log is {LOG}", file=sys.stderr)
-            return 1
-        log.truncate(0)
-        print(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...", flush=True)
-        # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
-        airflow = subprocess.Popen(
-            [str(Path(sys.executable).parent / "airflow"), "standalone"],
-            env=variables(ports),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            return serve(airflow, address, home / PASSWORDS)
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            stop(airflow)
+    log.truncate(0)
+    say(f"Starting Airflow at {address}: about 15 s, a minute on a busy machine ...")
+    state = {"pid": os.getpid(), "started": psutil.Process().create_time(), "address": address}
+    state["passwords"] = os.path.join(os.environ["AIRFLOW_HOME"], PASSWORDS)
+    STATE.write_text(json.dumps(state))
+    # In a session of its own: Ctrl-C reaches this script, which then stops Airflow's processes in order.
+    airflow = subprocess.Popen(
+        [str(Path(sys.executable).parent / "airflow"), "standalone"],
+        env=variables(ports),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        state |= {"airflow": airflow.pid, "airflow_started": psutil.Process(airflow.pid).create_time()}
+        STATE.write_text(json.dumps(state))
+        switch.turn_on()
+        return serve(airflow, state)
+    except Stopped:
+        return 0
+    finally:
+        switch.on = False
+        say("\nStopping Airflow ...")
+        end(session(airflow.pid), leader=airflow.pid)
+        airflow.wait()
+        STATE.unlink(missing_ok=True)
+
+
+def locked(log) -> bool:
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def read_state() -> dict:
+    """Who runs Airflow here, as far as it is known."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        if isinstance(state := json.loads(STATE.read_text()), dict):
+            return state
+    return {}
+
+
+def is_it(pid, started) -> bool:
+    """Whether this very process is there, and not another one that got its number."""
+    with contextlib.suppress(psutil.Error, TypeError, ValueError):
+        return abs(psutil.Process(pid).create_time() - started) < 2
+    return False
+
+
+def is_running(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def say_where(state: dict) -> None:
+    print(f"Airflow of this folder {'runs already' if state.get('ready') else 'is starting already'}.\n")
+    print(f"  Airflow    {state['address']}\n  passwords  {state['passwords']}\n")
+    print(f"The log is {LOG}. Ctrl-C where it was started stops it, or: kill {state['pid']}")
+
+
+def end_leftovers(log) -> None:
+    """End what a killed `make ui` has left behind. ValueError: something is there, and nobody knows what."""
+    state = read_state()
+    leader = state.get("airflow")
+    left = session(leader) if isinstance(leader, int) else []
+    if not is_it(leader, state.get("airflow_started")):
+        # The leader has gone as well: its session's number may be another's by now.
+        left = left if not psutil.pid_exists(leader or 0) and any(map(is_ours, left)) else []
+    if any(map(is_running, left)):
+        say("Ending the Airflow that a killed make ui has left behind ...")
+        end(left, leader=leader)
+    if not locked(log):
+        raise ValueError(f"another Airflow of this folder runs; end it: `lsof {LOG}` shows its process.")
+
+
+def is_ours(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.cwd() == str(answers.ROOT) and "airflow" in " ".join(process.cmdline())
+    return False
+
+
+def session(leader: int) -> list[psutil.Process]:
+    """The processes of a session, and what they have started in others."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == leader:
+                found |= {process, *process.children(recursive=True)}
+    return list(found)
+
+
+def end(processes: list[psutil.Process], leader: int) -> None:
+    """End them within 5 s. `airflow standalone` waits for one child after the other: they are asked first."""
+    first = [process for process in processes if process.pid != leader]
+    for asked, seconds in ((first, 1.5), (processes, 1)):
+        for process in asked:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        wait_for(asked, seconds)
+    # Those that have begun meanwhile, too.
+    for process in (*processes, *session(leader)):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    wait_for(processes, 2)
+
+
+def wait_for(processes: list[psutil.Process], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while any(map(is_running, processes)) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def choose_ports() -> dict[str, str]:
@@ -70,7 +209,7 @@ def choose_ports() -> dict[str, str]:
         ports = [chosen] if chosen else map(str, range(usual, usual + 1000))
         free = (port for port in ports if port not in found.values() and is_free(int(port)))
         if not (port := next(free, None)):
-            raise ValueError(f"port {chosen or usual} is in use. Without {name}, a free one is taken.")
+            raise ValueError(f"port {chosen or usual} is in use. Without {name} in .env, a free one is taken.")
         found[name] = port
     return found
 
@@ -93,24 +232,50 @@ def variables(ports: dict[str, str]) -> dict[str, str]:
     }
 
 
-def serve(airflow: subprocess.Popen, address: str, passwords: Path) -> int:
+def serve(airflow: subprocess.Popen, state: dict) -> int:
     """Say where the pages are as soon as they are there, and wait until Airflow ends."""
-    started = time.monotonic()
+    started, address = time.monotonic(), state["address"]
     while not healthy(address):
         if airflow.poll() is not None or time.monotonic() > started + PATIENCE:
-            print(f"make ui: Airflow did not start. The last lines of {LOG}:", file=sys.stderr)
-            print("\n".join(LOG.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr)
+            last = "\n".join(LOG.read_text(errors="replace").splitlines()[-15:])
+            say(f"make ui: Airflow did not start. The last lines of {LOG}:\n{last}", sys.stderr)
             return 1
-        time.sleep(0.5)
-    print(f"It took {time.monotonic() - started:.0f} s.")
-    for user, password in json.loads(passwords.read_text()).items():
-        print(f"\n  Airflow   {address}\n  user      {user}\n  password  {password}\n")
-    print(f"The log is {LOG}. Ctrl-C stops everything.", flush=True)
+        wait()
+    STATE.write_text(json.dumps({**state, "ready": True}))
+    say(f"It took {time.monotonic() - started:.0f} s.")
+    for user, password in json.loads(Path(state["passwords"]).read_text()).items():
+        say(f"\n  Airflow   {address}\n  user      {user}\n  password  {password}\n")
+    say(f"The log is {LOG}. Ctrl-C stops everything.")
     if os.environ.get("OPEN") != "0" and has_screen():
         webbrowser.open(address)
-    airflow.wait()
-    print(f"make ui: Airflow has ended; see {LOG}", file=sys.stderr)
+    while airflow.poll() is None:
+        wait()
+    say(f"make ui: Airflow has ended; see {LOG}", sys.stderr)
     return 1
+
+
+def wait() -> None:
+    """Half a second. Stopped: whoever read what this prints has gone, like `| tee` or the terminal."""
+    output = select.poll()
+    output.register(1, 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0)):
+        raise Stopped
+    time.sleep(0.5)
+
+
+def say(text: str, file=sys.stdout) -> None:
+    """Print it, if anybody is there to read it: without, there is still an Airflow to be stopped."""
+    with contextlib.suppress(OSError):
+        print(text, file=file, flush=True)
+
+
+def forget_unread() -> None:
+    """What nobody has read, Python would try to write once more when it ends, and complain."""
+    for file in (sys.stdout, sys.stderr):
+        try:
+            file.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def has_screen() -> bool:
@@ -128,25 +293,7 @@ def healthy(address: str) -> bool:
     return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
 
-def stop(airflow: subprocess.Popen) -> None:
-    """SIGINT lets `airflow standalone` end its children (SIGTERM would leave them); then whoever is left."""
-    print("\nStopping Airflow ...", flush=True)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # make hands on what has come here already
-    for number, seconds in ((signal.SIGINT, 30), (signal.SIGTERM, 10), (signal.SIGKILL, 10)):
-        end = time.monotonic() + seconds
-        try:
-            os.killpg(airflow.pid, number)
-            while time.monotonic() < end:
-                airflow.poll()
-                os.killpg(airflow.pid, 0)
-                time.sleep(0.2)
-        except ProcessLookupError:  # all have ended
-            return
-
-
 if __name__ == "__main__":
-    # A shell starts a background job with SIGINT ignored, and Airflow would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in ENDS[1:]:
-        signal.signal(number, lambda *_: sys.exit(0))
-    sys.exit(main())
+    status = main()
+    forget_unread()
+    sys.exit(status)

@@ -35,6 +35,7 @@ class Server:
     def __init__(self):
         self.answers = []
         self.requests = []
+        self.headers = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -42,6 +43,7 @@ class Server:
 
             def do_GET(self):
                 outer.requests.append(self.path)
+                outer.headers.append(dict(self.headers))
                 answers = outer.answers
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 answer(self)

@@ -3,7 +3,7 @@
 import dataclasses
 import errno
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,7 +193,7 @@ def test_days_of_a_zone(monkeypatch, change, hours):
 def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
     run = context("scheduled", DAY)
     monkeypatch.setattr(daily, "get_current_context", lambda: run)
-    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=timezone.utc))
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=UTC))
     assert len(daily.plan(EARTHQUAKES)) == 8
     with pytest.raises(
         AirflowFailException, match=r"not over in America/Los_Angeles: .*every_day\('America/Los_Angeles'"

@@ -1,12 +1,14 @@
 """The HTTP client, and the example's source, against a real HTTP server that behaves badly."""
 
 import gzip
+import io
 import ssl
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from cryptography import x509
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from my_etl.daily import http
 from my_etl.daily.http import Refused, TryAgain
+from my_etl.daily.settings import Permanent
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -362,6 +365,79 @@ def test_json(server):
     server.answers[:] = [answer(b"<h1>Login</h1>")]
     with pytest.raises(TryAgain, match=r"not JSON.*HTML"):
         http.get_json(server.url)
+
+
+KEY = "k3y+of/mine=9"
+WORDS = [
+    answer(b"", 503),
+    answer(f"Unknown key {KEY}".encode(), 403),
+    answer(b"{"),
+    answer(status=301, headers=[("Location", "?token=" + quote(KEY))]),
+    answer(b"", headers=[("Content-Encoding", "br")]),
+    hang_up,
+    None,
+]
+ASKED = {
+    "in a parameter": ("", {"api_key": KEY}, {}),
+    "in a parameter with another name": ("", {"x": [KEY]}, {}),
+    "in the URL": ("?apikey=" + quote(KEY, safe=""), {}, {}),
+    "in a header": ("", {}, {"X-Api-Key": KEY}),
+    "in a header that is none": ("", {}, {"X-Api-Key": f"{KEY}\n"}),
+    "with its kind": ("", {}, {"Authorization": f"Bearer {KEY}"}),
+}
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: getattr(words, "__qualname__", str(words)))
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+def test_no_key_is_in_an_error_or_a_log(server, caplog, asked, words):
+    """The days are: they help. Nor is it in what the error comes from, which Airflow's log shows as well."""
+    caplog.set_level("DEBUG")
+    behind, params, headers = asked
+    url = server.url if words else "http://127.0.0.1:9/query"
+    server.answers[:] = [words] if words else [GOOD]
+    for get in (http.get_json, lambda *a, **b: http.download_csv(*a[:1], io.BytesIO(), *a[1:], **b)):
+        with pytest.raises((TryAgain, Permanent)) as problem:
+            get(url + behind, {"start": "2018-02-01", **params}, headers=headers)
+        said = "".join(traceback.format_exception(problem.value)) + caplog.text
+        for form in (KEY, quote(KEY), quote(KEY, safe="")):
+            assert form not in said
+        assert KEY not in repr(problem.value)
+
+
+def test_what_helps_to_find_the_fault_stays_in_an_error(server):
+    server.answers[:] = [answer(b"no data for 2018-02-01", 404)]
+    with pytest.raises(Refused) as problem:
+        http.get_json(server.url, {"day": "2018-02-01", "limit": 20000, "lat": "-33.5", "key": 1234})
+    assert str(problem.value).startswith(f"{server.url}?day=2018-02-01&limit=20000&lat=-33.5&key=…: 404 ")
+    assert "no data for 2018-02-01" in str(problem.value)
+
+
+def test_a_login_in_the_address_is_not_shown(server):
+    server.answers[:] = [answer(b"", 404)]
+    with pytest.raises(Refused) as problem:
+        http.get_json(server.url.replace("//", "//me:my-password@"))
+    assert "my-password" not in str(problem.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_own_headers_do_not_go_to_another_host(server, host):
+    """Nor to another port of it, where somebody else may listen; to another path, they do."""
+    headers = {"X-Api-Key": "mine", "Authorization": "Bearer mine", "Cookie": "session=mine", "Accept": "text/x"}
+    other = type(server)()
+    try:
+        other.answers[:] = server.answers[:] = [answer(b"{}")]
+        server.answers.insert(0, answer(status=302, headers=[("Location", "/elsewhere")]))
+        assert http.get_json(server.url, headers=headers) == {}
+        assert server.requests == ["/query", "/elsewhere"]
+        assert server.headers[1]["X-Api-Key"] == "mine"
+        there = other.url.replace("127.0.0.1", host)
+        server.answers[:] = [answer(status=302, headers=[("Location", there)])]
+        assert http.get_json(server.url, headers=headers) == {}
+        (got,) = other.headers
+        assert "mine" not in str(got)
+        assert got["Accept"] == "text/x"
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize("value", ["ftp://example.com", "usgs ", "earthquakes"])

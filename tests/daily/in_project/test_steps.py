@@ -9,7 +9,7 @@ import json
 import os
 import resource
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -347,7 +347,7 @@ def test_two_extracts_of_a_day_at_once(settings, slices):
 def test_what_a_killed_extract_has_left_goes_after_a_day(settings, monkeypatch):
     steps.fetch(EARTHQUAKES, steps.plan(EARTHQUAKES, [DAY], 4)[0], settings)
     for hours, files_there in ((0, 5), (25, 4)):
-        later = datetime.now(timezone.utc) + timedelta(hours=hours)
+        later = datetime.now(UTC) + timedelta(hours=hours)
         monkeypatch.setattr(steps, "now", lambda later=later: later)
         extract(settings, 4)
         assert len(list(Path(root(settings), RAW).glob("*.csv"))) == files_there
@@ -589,7 +589,7 @@ def test_a_row_without_its_time_belongs_to_no_day(settings):
 @pytest.mark.parametrize(("day", "hours"), [("2018-03-25", 23), ("2018-10-28", 25), (DAY, 24)])
 def test_a_file_of_a_local_day_loses_no_row(settings, day, hours):
     """Of a Berlin day every minute is in it, and the minutes before and after are not."""
-    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(timezone.utc)
+    start = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
     minutes = [start + timedelta(minutes=n) for n in range(-1, 60 * hours + 1)]
     berlin = [minute.astimezone(ZoneInfo("Europe/Berlin")).isoformat() for minute in minutes]
     dataset = Dataset(
@@ -612,7 +612,7 @@ def test_a_file_of_a_local_day_loses_no_row(settings, day, hours):
 
 
 def at(monkeypatch, *moment):
-    monkeypatch.setattr(steps, "now", lambda: datetime(*moment, tzinfo=timezone.utc))
+    monkeypatch.setattr(steps, "now", lambda: datetime(*moment, tzinfo=UTC))
 
 
 def test_a_run_of_an_old_day_does_not_overwrite_a_snapshot(settings, monkeypatch):

@@ -3,6 +3,9 @@
 Broken connections, time-outs, 429, 5xx and answers that are not what they should be are tried again, with
 growing waits or those that the server asks for; what is still wrong after ATTEMPTS raises TryAgain. Any other
 refusal raises Refused, with the server's words.
+
+Keys are in no error and in no log, whether they are in the URL, in its parameters or in headers. Headers of
+one's own stay behind when the server sends on to another host.
 """
 
 import contextlib
@@ -15,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from .settings import Permanent
 
@@ -27,6 +31,13 @@ TIMEOUT = (10, 60)  # seconds to connect, and without a byte
 MAX_SECONDS = 900  # for one body, however slowly it trickles
 BLOCK = 2**20
 GZIP = b"\x1f\x8b"  # how it starts
+# What another host may get as well.
+HARMLESS = {"accept", "accept-encoding", "accept-language", "user-agent"}
+SECRET = re.compile("key|token|secret|pass|pwd|sig|auth|cred|cookie", re.IGNORECASE)
+# Of what follows the "?", days, times and short numbers help to find the fault; anything else may be a key.
+SHOWN = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.]*(Z|[+-][\d:]+)?)?|-?\d{1,5}(\.\d+)?")
+IN_URL = re.compile(r"([?&;][^=&\s]+=)([^&\s'\")>]*[^&\s'\")>:,.;])")
+LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 ENDLESS = "nothing in the answer says where its body ends"
 
 
@@ -53,7 +64,7 @@ def get_json(url: str, params: dict | None = None, *, headers: dict | None = Non
         except ValueError as problem:
             raise TryAgain(f"{url}: not JSON ({problem}): {_looks_like(text)}") from None
 
-    return _retrying(once, io.BytesIO())
+    return _retrying(once, io.BytesIO(), _secrets(url, params, headers))
 
 
 def download_csv(
@@ -89,7 +100,7 @@ def download_csv(
             raise TryAgain(f"{url}: the body has {lines} lines instead of {expected}: it was cut off")
         return lines
 
-    return _retrying(once, sink)
+    return _retrying(once, sink, _secrets(url, params, headers))
 
 
 def rewind(sink: BinaryIO, mark: int) -> None:
@@ -98,16 +109,49 @@ def rewind(sink: BinaryIO, mark: int) -> None:
     sink.truncate()
 
 
-def _retrying(once: Callable, sink: BinaryIO):
+def _secrets(url: str, params: dict | None, headers: dict | None) -> list[str]:
+    """The values that may be keys, as they are and as a URL has them; the longest first."""
+    pairs = [*parse_qsl(urlsplit(url).query), *(headers or {}).items()]
+    for name, value in (params or {}).items():
+        pairs += [(name, one) for one in (value if isinstance(value, list | tuple) else [value])]
+    found: set[str] = set()
+    for name, value in pairs:
+        text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        surely = SECRET.search(str(name))
+        for part in {text.strip(), *text.split()} if str(name).lower() not in HARMLESS else ():
+            if len(part) >= 4 and (surely or (len(part) >= 8 and not SHOWN.fullmatch(part))):
+                found.add(part)
+    forms = {form for one in found for form in (one, quote(one), quote_plus(one))}
+    return sorted(forms, key=len, reverse=True)
+
+
+def _without(secrets: list[str], text: str) -> str:
+    """The text without them, nor what any URL in it may have of the kind."""
+    text = LOGIN_IN_URL.sub("…", text)
+    text = IN_URL.sub(_if_harmless, text)
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
+
+
+def _if_harmless(found: re.Match) -> str:
+    return found[0] if SHOWN.fullmatch(unquote(found[2])) and not SECRET.search(found[1]) else f"{found[1]}…"
+
+
+def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]):
     """once(), tried again after TryAgain, with nothing of a failed attempt left in `sink`."""
     mark = sink.tell()
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return once()
+        except Permanent as problem:
+            problem.args = (_without(secrets, str(problem)),)
+            raise problem from None  # what it comes from has them
         except TryAgain as problem:
             rewind(sink, mark)
+            problem.args = (_without(secrets, str(problem)),)
             if attempt == ATTEMPTS:
-                raise TryAgain(f"{problem} (tried {ATTEMPTS} times)") from problem
+                raise TryAgain(f"{problem} (tried {ATTEMPTS} times)") from None
             wait = FIRST_WAIT * 2 ** (attempt - 1) if problem.wait is None else problem.wait
             log.warning("%s; trying again in %.1f s", problem, min(wait, MAX_WAIT))
             time.sleep(min(wait, MAX_WAIT))
@@ -120,8 +164,22 @@ def _answer(url: str, params, headers) -> Iterator[tuple[int, BinaryIO, bool]]:
     from urllib3.exceptions import HTTPError
 
     headers = {"Accept-Encoding": "gzip", **headers}
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # below that it logs whole URLs
+    session = requests.Session()
+
+    def leave_behind(request, redirect) -> None:
+        """As requests does with Authorization."""
+        if session.should_strip_auth(redirect.request.url, request.url):
+            for name in {name for name in request.headers if name.lower() not in HARMLESS}:
+                del request.headers[name]
+        requests.Session.rebuild_auth(session, request, redirect)
+
+    session.rebuild_auth = leave_behind
     try:
-        with requests.get(url, params=params, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with (
+            session,
+            session.get(url, params=params, headers=headers, stream=True, timeout=TIMEOUT) as response,
+        ):
             _check_status(response)
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "x-gzip"):
