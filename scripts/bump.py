@@ -17,6 +17,7 @@ PINS = TEMPLATE / "cookiecutter.json"
 PACKAGES = {
     "_airflow_version": "apache-airflow",
     "_pandas_version": "pandas",
+    "_detect_secrets_version": "detect-secrets",
     "_jupyterlab_version": "jupyterlab",
     "_nbstripout_version": "nbstripout",
     "_pre_commit_hooks_version": "pre-commit-hooks",

@@ -69,7 +69,7 @@ class Repository:
 
     def scan(self) -> subprocess.CompletedProcess:
         """Run `make secret-scan` and return its result."""
-        return self.run("make", "--silent", "secret-scan", check=False)
+        return self.run("make", "--silent", "secret-scan", f"BIN={BIN}", "-o", ".venv/.installed", check=False)
 
 
 def new_repository(path: Path, environment: dict[str, str]) -> Repository:
