@@ -261,3 +261,28 @@ def test_no_installed_module_can_be_a_project(installed):
         and not any("existing" in p for p in hook.check_slug({"project_slug": name.replace("_", "-")}))
     ]
     assert [name for name in free if not name[0].isdigit() and "__" not in name] == []
+
+
+def other_python(folder):
+    """Return a program that says it is Python 3.9, and does nothing else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    python = folder / "python"
+    python.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.18 || exit 1\n')
+    python.chmod(0o755)
+    return python
+
+
+@pytest.mark.parametrize(("name", "words"), [("3.9", "Python 3.9.18: "), ("none", "No /nonexistent/python: ")])
+def test_a_wrong_python_is_said_before_anything_is_installed(bake_fresh, tmp_path, name, words):
+    project = bake_fresh()
+    python = other_python(tmp_path) if name == "3.9" else "/nonexistent/python"
+    said = run(["make", "install", f"PYTHON={python}"], cwd=project, expect=2)
+    assert said.splitlines()[0].startswith(f"{words}this project needs Python 3.11 to 3.14. Name one: make install ")
+    assert not (project / ".venv").exists()
+
+
+def test_an_environment_of_a_wrong_python_is_replaced(bake_fresh):
+    project = bake_fresh()
+    other_python(project / ".venv" / "bin")
+    run(["make", "install", f"PYTHON={sys.executable}"], cwd=project)
+    assert run([".venv/bin/airflow-etl", "--version"], cwd=project).startswith("airflow-etl-tools ")
