@@ -73,15 +73,20 @@ lint: .venv/.installed ## Check the style of the template's own code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
+# Days that a release has to be out before `make lock` and `make bump` take it: most bad ones are found by then.
+# COOLDOWN=0 is for a fix that cannot wait.
+COOLDOWN ?= 7
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+  --exclude-newer "$(COOLDOWN) days"
+
 .PHONY: lock
 lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project's dependencies again
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  $(UPGRADE) --group dev pyproject.toml -o requirements.lock
+	@$(COMPILE) $(UPGRADE) --group dev pyproject.toml -o requirements.lock
+	@$(COMPILE) $(UPGRADE) --constraint requirements.lock pyproject.toml -o dag-integrity.lock
 	@$(MAKE) --no-print-directory .venv/.installed
 	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/stock_image.py
-	@$(BIN)/python scripts/lock_project.py UPGRADE=$(UPGRADE)
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
+	@UV_EXCLUDE_NEWER="$(COOLDOWN) days" $(BIN)/python scripts/lock_project.py UPGRADE=$(UPGRADE)
+	@$(COMPILE) --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
 
 .PHONY: wheel
@@ -94,7 +99,7 @@ copier: .venv/.installed ## Write copier.yml again from cookiecutter.json
 
 .PHONY: bump
 bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest release, and lock again; then make test
-	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python scripts/bump.py
+	@PATH="$(dir $(UV)):$$PATH" COOLDOWN=$(COOLDOWN) $(BIN)/python scripts/bump.py
 	@$(MAKE) --no-print-directory copier lock UPGRADE=--upgrade
 
 .PHONY: bench

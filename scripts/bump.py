@@ -1,8 +1,12 @@
 """Bring the pins in cookiecutter.json to the newest releases (`make bump`, which then locks and tests).
 
-Python's own versions stay: they follow Airflow's image, and somebody has to decide on them.
+Python's own versions stay: they follow Airflow's image, and somebody has to decide on them. A release counts once it is
+COOLDOWN days old (default: 7). Tags of git repositories have no date that their owner could not write: for those,
+the commit is looked at by whoever reviews the change.
 """
 
+import datetime
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +32,7 @@ PACKAGES = {
 }
 CHARTS = "https://airflow.apache.org/index.yaml"
 GITHUB = "https://github.com"
+COOLDOWN = int(os.environ.get("COOLDOWN", "7"))
 
 
 class Unreachable(Exception):
@@ -43,7 +48,7 @@ def numbers(version):
 def newest_packages(names, python_version):
     """Return package → newest version for a Python, as uv and its settings find them."""
     command = ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate", "--upgrade"]
-    command += ["--python-version", python_version, "-"]
+    command += ["--exclude-newer", f"{COOLDOWN} days", "--python-version", python_version, "-"]
     done = subprocess.run(command, input="\n".join(names), capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unreachable(f"PyPI: {done.stderr.strip().splitlines()[-1]}")
@@ -57,7 +62,16 @@ def newest_chart(address=CHARTS):
             entries = yaml.safe_load(answer)["entries"]["airflow"]
     except OSError as problem:
         raise Unreachable(f"{address}: {problem}") from problem
-    return max((entry["version"] for entry in entries), key=numbers)
+    before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=COOLDOWN)
+    old_enough = [entry["version"] for entry in entries if _time(entry["created"]) <= before]
+    return max(old_enough, key=numbers)
+
+
+def _time(value):
+    """Return a date of the index (2026-06-01T12:00:00.123456789Z; YAML may have read it) with its time zone."""
+    if not isinstance(value, datetime.datetime):
+        value = datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", value).replace("Z", "+00:00"))
+    return value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
 
 
 def newest_action(pin, server=GITHUB):

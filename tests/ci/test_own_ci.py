@@ -81,23 +81,90 @@ def test_everything_is_run_nightly_before_a_release_and_with_the_newest_releases
     assert release["jobs"]["release"]["needs"] == "whole"
 
 
-def test_bump_pushes_what_changed_and_nothing_else(tmp_path):
-    steps = yaml.safe_load((TEMPLATE / ".github/workflows/bump.yml").read_text())["jobs"]["bump"]["steps"]
-    (script,) = [step["run"] for step in steps if step.get("id") == "push"]
+def bump_jobs():
+    return yaml.safe_load((TEMPLATE / ".github/workflows/bump.yml").read_text())["jobs"]
+
+
+def test_new_releases_run_where_no_token_is():
+    """`make bump` installs and runs what came out since: its job may do nothing, and no step of it is given a token."""
+    workflow = yaml.safe_load((TEMPLATE / ".github/workflows/bump.yml").read_text())
+    assert workflow["permissions"] == {}
+    jobs = workflow["jobs"]
+    runs = {name: "\n".join(step.get("run", "") for step in job.get("steps", [])) for name, job in jobs.items()}
+    (bump,) = [name for name, text in runs.items() if "make bump" in text.splitlines()]
+    assert jobs[bump]["permissions"] == {}
+    assert not re.search(r"token|secrets\.", yaml.safe_dump(jobs[bump]), re.IGNORECASE)
+    (checkout,) = [step for step in jobs[bump]["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkout["with"]["persist-credentials"] is False
+    # Who has a token that may write runs git and gh, and nothing of this repository, which the patch changed.
+    writing = {name for name, job in jobs.items() if "write" in job.get("permissions", {}).values()}
+    assert writing == {"push", "propose"}
+    for name in writing:
+        assert not re.search(r"\b(make|python3?|pip|uv|npm)\b(?! bump)", runs[name]), name
+        assert "setup-python" not in yaml.safe_dump(jobs[name])
+    # And what they do comes after what they wait for.
+    assert (jobs["push"]["needs"], jobs["whole"]["needs"], jobs["propose"]["needs"]) == ("bump", "push", "whole")
+
+
+@pytest.fixture
+def bumped(tmp_path):
+    """Return a function: what `make bump` does → what the scripts of the first two jobs then push, or print."""
+    jobs = bump_jobs()
+    (first,) = [step["run"] for step in jobs["bump"]["steps"] if step.get("id") == "patch"]
+    (second,) = [step["run"] for step in jobs["push"]["steps"] if step.get("id") == "push"]
     work, there, output = tmp_path / "work", tmp_path / "there.git", tmp_path / "output"
-    run(["git", "init", "--quiet", "--bare", there], cwd=tmp_path)
-    run(["git", "init", "--quiet", work], cwd=tmp_path)
-    (work / "pins").write_text("1\n")
-    run(["git", "add", "--all"], cwd=work)
-    run(["git", "commit", "--quiet", "-m", "Before"], cwd=work)
-    output.touch()
-    script = script.replace("https://x-access-token:$TOKEN@github.com/$GITHUB_REPOSITORY", str(there))
-    run(["bash", "-e", "-c", script], cwd=work, GITHUB_OUTPUT=str(output))
-    assert output.read_text() == ""
-    (work / "pins").write_text("2\n")
-    run(["bash", "-e", "-c", script], cwd=work, GITHUB_OUTPUT=str(output))
-    assert output.read_text() == "changed=true\n"
-    assert run(["git", "show", "bump:pins"], cwd=there) == "2\n"
+    second = second.replace("https://x-access-token:$TOKEN@github.com/$GITHUB_REPOSITORY", str(there))
+
+    def act(change, expect=0):
+        run(["git", "init", "--quiet", "--bare", there], cwd=tmp_path)
+        run(["git", "init", "--quiet", work], cwd=tmp_path)
+        for name in ("cookiecutter.json", "requirements.lock", "Makefile"):
+            (work / name).write_text("1\n")
+        run(["git", "add", "--all"], cwd=work)
+        run(["git", "commit", "--quiet", "-m", "Before"], cwd=work)
+        clone = tmp_path / "clone"
+        run(["git", "clone", "--quiet", work, clone], cwd=tmp_path)
+        output.touch()
+        change(work)
+        run(["bash", "-e", "-c", first], cwd=work, GITHUB_OUTPUT=str(output))
+        if output.read_text() == "":
+            return None
+        assert output.read_text() == "changed=true\n"
+        printed = run(["bash", "-e", "-c", second], cwd=clone, expect=expect, RUNNER_TEMP=str(work))
+        return printed if expect else run(["git", "show", "--name-only", "--format=%s", "bump"], cwd=there).split("\n")
+
+    return act
+
+
+def test_bump_pushes_what_changed(bumped):
+    def change(work):
+        (work / "cookiecutter.json").write_text("2\n")
+        (work / "requirements.lock").write_text("2\n")
+
+    assert bumped(change) == ["Newest releases", "", "cookiecutter.json", "requirements.lock", ""]
+
+
+def test_bump_pushes_nothing_where_nothing_changed(bumped):
+    assert bumped(lambda work: None) is None
+
+
+@pytest.mark.parametrize("name", ["Makefile", "another.lock", "scripts/x.py", "Makefile removed", "cookiecutter link"])
+def test_bump_pushes_nothing_that_it_does_not_write(bumped, name):
+    """A release that changes the repository while it runs does not get into a branch that people merge."""
+
+    def change(work):
+        (work / "cookiecutter.json").write_text("2\n")
+        if name == "Makefile removed":
+            (work / "Makefile").unlink()
+        elif name == "cookiecutter link":
+            (work / "cookiecutter.json").unlink()
+            (work / "cookiecutter.json").symlink_to("/etc/passwd")
+        else:
+            (work / name).parent.mkdir(exist_ok=True)
+            (work / name).write_text("2\n")
+            run(["git", "add", "--intent-to-add", name], cwd=work)
+
+    assert "::error::The patch " in bumped(change, expect=1)
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/users.txt
 stats_users = {user}
 ignore_startup_parameters = extra_float_digits
-max_prepared_statements = 200
 server_tls_sslmode = {sslmode}
 """
-AUTHORITY = "server_tls_ca_file = /etc/pgbouncer-ca/root.crt\n"
+# KEDA, which then comes through PgBouncer, prepares its statements.
+VERIFIED = "server_tls_ca_file = /etc/pgbouncer-ca/root.crt\nmax_prepared_statements = 200\n"
 URL = re.compile(r"postgresql://([^\s:/?#@]+):([^\s/?#@]+)@([\w.-]+|\[[\da-f:]+\])(?::(\d+))?/([\w.-]+)")
 SSLMODE = re.compile(r"sslmode=(disable|allow|prefer|require|verify-ca|verify-full)")
 
@@ -121,7 +121,7 @@ def own_database(url: str) -> Secrets:
         ("database", "connection"): f"postgresql+psycopg2://{through}",
         ("database", "kedaConnection"): f"postgresql://{through}?sslmode=disable" if verified else url,
         ("database", "pgbouncer-stats"): f"postgresql://{login}@127.0.0.1:6543/pgbouncer?sslmode=disable",
-        ("pgbouncer", "pgbouncer.ini"): settings + (AUTHORITY if verified else ""),
+        ("pgbouncer", "pgbouncer.ini"): settings + (VERIFIED if verified else ""),
         ("pgbouncer", "users.txt"): f'"{user}" "{password}"\n',
         ("pgbouncer", "root.crt"): authority.decode(),
     }
