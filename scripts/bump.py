@@ -62,7 +62,7 @@ def newest_chart(address=CHARTS):
             entries = yaml.safe_load(answer)["entries"]["airflow"]
     except OSError as problem:
         raise Unreachable(f"{address}: {problem}") from problem
-    before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=COOLDOWN)
+    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=COOLDOWN)
     old_enough = [entry["version"] for entry in entries if _time(entry["created"]) <= before]
     return max(old_enough, key=numbers)
 
@@ -71,7 +71,7 @@ def _time(value):
     """Return a date of the index (2026-06-01T12:00:00.123456789Z; YAML may have read it) with its time zone."""
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", value).replace("Z", "+00:00"))
-    return value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    return value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
 def newest_action(pin, server=GITHUB):

@@ -75,6 +75,13 @@ class Dag:
         return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
 
 
+def cron_of(c: Dag) -> tuple | None:
+    """Time zone and cron expression of a DAG that runs by one."""
+    expression = getattr(c.timetable, "expression", None)
+    zone = getattr(c.timetable, "timezone", None) or getattr(c.timetable, "_timezone", None)
+    return (zone, expression) if isinstance(expression, str) and zone is not None else None
+
+
 @rule("dag-id", "dag", "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True)
 def _dag_id(c: Dag):
     """The dag_id fits the file's name."""
@@ -211,6 +218,9 @@ def _schedule(c: Dag):
 
     for timetable in getattr(c.timetable, "timetables", [c.timetable]):
         expression = getattr(timetable, "expression", None)
+        if expression and len(expression.split()) > 5:
+            wrong = f"The schedule {expression} has more than five fields, and seconds are the last"
+            yield problem(wrong, cure="Write five fields: minute hour day month weekday, as 0 4 * * *")
         try:
             if expression:
                 croniter(expression, datetime.datetime.now(datetime.UTC)).get_next()
@@ -280,7 +290,7 @@ def _pool_queue(c: Dag):
     for kind, declared in kinds.items():
         for task in c.dag.tasks:
             value = getattr(task, kind, None)
-            if value and declared and value not in declared:
+            if value and declared and value not in declared and "{{" not in value:
                 wrong = f"{kind.capitalize()} {value} of {task.task_id} is not declared"
                 yield problem(wrong, task, f"Use {some(declared)}, or add it to {kind}s in pyproject.toml")
 

@@ -30,7 +30,18 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import RULES, Finding, PolicyError, apply, dag_rules, engine_rule, finding, some  # noqa: F401
+from . import (
+    RULES,
+    Finding,
+    PolicyError,
+    apply,
+    code_rules,  # noqa: F401
+    dag_rules,  # noqa: F401
+    engine_rule,
+    finding,
+    run_rules,  # noqa: F401
+    some,
+)
 from .file_rules import EVERYWHERE, Ruff, heavy_module
 from .folder_rules import NO_AIRFLOW, list_folder
 from .policy import Policy, apply_exemptions, helm_values
@@ -446,12 +457,14 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
         rules.setdefault(one.file, set()).add(one.rule)
     left: dict[tuple, Finding] = {}
     moved: set[tuple[str, str]] = set()
+    by_line = {(one.file, one.line) for one in findings if one.rule == "airflow-3"}
     by_ruff = {one.file for one in findings if one.rule == "airflow-3" and one.write != BY_WARNING}
     gone = {(one.file, one.wrong.split(" ")[0]) for one in findings if one.rule == "airflow-3"}
     # ruff, which knows where a name went, before the import that fails and Airflow's warnings
     for one in sorted(findings, key=lambda one: (one.write == BY_WARNING, ": " in one.wrong, one)):
         said = any(one.rule in SAID_BY.get(rule, ()) for rule in rules[one.file])
         said = said or (one.write == BY_WARNING and one.file in by_ruff)
+        said = said or (one.rule == "context-key" and (one.file, one.line) in by_line)
         argument = re.search(r"unexpected keyword argument '(\w+)'", one.wrong)
         said = said or (argument and (one.file, argument[1]) in gone)
         key = (one.file, one.line, one.rule, "" if one.rule == "forbidden-at-import" else one.wrong)

@@ -206,6 +206,10 @@ engine_rule(
     "Use what airflow.sdk or a provider has in its place",
 )  # fmt: skip
 engine_rule("python-syntax", "The syntax is that of the image's Python version.", "Write it in the older syntax")
+engine_rule(
+    "late-binding", "A function that a loop makes does not take the loop's variable when it runs.",
+    "Give it as an argument, by op_kwargs or functools.partial",
+)  # fmt: skip
 CURES = {
     "days_ago": 'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC")',
     "provide_context": "Take provide_context out: every callable gets the context",
@@ -224,7 +228,7 @@ class Ruff:
             raise PolicyError("ruff, by which some rules look, is not installed here: pip install ruff.")
         options = "--isolated --no-cache --quiet --exit-zero --output-format=json --preview"
         version = f"--target-version=py{python.replace('.', '')}"
-        select = "--select=AIR301,AIR302,AIR303,AIR311,AIR312,AIR321"
+        select = "--select=AIR301,AIR302,AIR303,AIR311,AIR312,AIR321,B023"
         self.command = [sys.executable, "-m", "ruff", "check", *options.split(), select, version]
         self.environment = dict(os.environ)
         self.process = self._start(["--", *paths]) if paths else None
@@ -265,6 +269,12 @@ class Ruff:
             if entry["code"] in (None, "invalid-syntax"):
                 wrong = f"{message} (the image runs Python {self.python})"
                 yield finding("python-syntax", name, line, wrong, f"Write it in Python {self.python}'s syntax")
+                continue
+            if entry["code"] == "B023":
+                variable = message.rpartition(" ")[2]
+                wrong = f"{variable} is looked up when the task runs: every task gets the loop's last one"
+                if any(line in lines for lines in source.made_in_loops):
+                    yield finding("late-binding", name, line, wrong)
                 continue
             what = message.split(" ")[0]
             # Airflow itself has `from airflow import DAG` among what is not deprecated.

@@ -15,9 +15,17 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from . import PolicyError, problem, rule, some
-from .dag_rules import argument_of
+from .dag_rules import argument_of, cron_of
 
 READ = (".py", ".zip", ".airflowignore")
+# What follows the host in the URIs of assets that some providers check
+URIS = {
+    "mysql": ("mysql", "database/table"),
+    "mariadb": ("mysql", "database/table"),
+    "postgres": ("postgres", "database/schema/table"),
+    "postgresql": ("postgres", "database/schema/table"),
+    "trino": ("trino", "catalog/schema/table"),
+}
 NO_AIRFLOW = "install Apache Airflow 3.3 in this environment, or use --static"
 STOCK_IMAGE = Path(__file__).with_name("stock_image.txt")
 # Modules of Python that the Python of this process may lack
@@ -150,7 +158,11 @@ def facts(c) -> dict:
                 flat = [i for one in ids for i in (one if isinstance(one, (list, tuple, set)) else [one])]
                 ids = [i for i in flat if isinstance(i, str) and "{" not in i]
                 named.append((c.line(task), task.task_id, value, ids))
+    cron = cron_of(c)
     return {
+        "cron": (str(cron[0]), cron[1]) if cron else None,
+        "sensors": list(_sensors(c)),
+        "triggers": [argument_of(task, "trigger_dag_id") for task in dag.tasks],
         "dag_id": dag.dag_id,
         "line": c.line(),
         "tasks": len(dag.tasks),
@@ -165,6 +177,16 @@ def facts(c) -> dict:
         "adds_partitions": "add_partitions" in c.source.text,
         "plain": condition is not None and not c.partitioned,
     }
+
+
+def _sensors(c) -> Iterator[tuple]:
+    """The sensors that wait for another DAG's run of a date, with the seconds between the two dates."""
+    for task in c.dag.tasks:
+        kinds = {kind.__name__ for kind in getattr(task, "operator_class", type(task)).__mro__}
+        delta, dag_id = argument_of(task, "execution_delta"), argument_of(task, "external_dag_id")
+        by_function = argument_of(task, "execution_date_fn")
+        if "ExternalTaskSensor" in kinds and isinstance(dag_id, str) and not by_function:
+            yield c.line(task), task.task_id, dag_id, delta.total_seconds() if delta else 0
 
 
 def _assets(asset) -> Iterator[dict]:
@@ -251,7 +273,8 @@ def _asset(folder: Folder):
         name = asset["name"] or asset["uri"]
         if not (producers or external or asset["watched"] or folder.may_have(name)):
             wrong = f"DAG {dag['dag_id']} waits for asset {name}, which no DAG produces"
-            yield problem(wrong, dag["line"], file=dag["file"])
+            write = "Write the assets one by one: in a URI * means itself" if "*" in name else ""
+            yield problem(wrong, dag["line"], write, dag["file"])
 
 
 @rule("partitioned-asset", "folder", "Write schedule=PartitionedAssetTimetable(assets=…)")
@@ -303,6 +326,23 @@ def _asset_name(folder: Folder):
                     kind = "URI" if key == "name" else "name"
                     wrong = f"Asset {asset[key]} has {kind} {value} here and {other} in {where['file']}"
                     yield problem(wrong, dag["line"], file=dag["file"])
+
+
+@rule("asset-uri", "folder", "Write it as the provider in the image asks, or take x-… as its scheme")
+def _asset_uri(folder: Folder):
+    """The URIs of assets are such as the providers of the image take: or Airflow refuses the DAG."""
+    image, said = image_packages(folder.root, folder.policy), set()
+    for dag in folder.facts:
+        for asset in [*dag["consumes"], *dag["produces"], *dag["inlets"]]:
+            scheme, _, rest = (asset["uri"] or "").partition("://")
+            package, parts = URIS.get(scheme, ("", ""))
+            host, *path = rest.split("?")[0].rstrip("/").split("/")
+            wrong = not host or len(path) != parts.count("/") + 1
+            if f"apache-airflow-providers-{package}" in image and wrong and asset["uri"] not in said:
+                said.add(asset["uri"])
+                wrong = f"The image's {package} provider refuses asset {asset['uri']}"
+                write = f"Write {scheme}://host/{parts}"
+                yield problem(wrong, dag["line"], write, dag["file"])
 
 
 @rule("unknown-dag", "folder", "Correct the name, or add the DAG to external-dags in pyproject.toml")

@@ -65,6 +65,7 @@ class Policy:
     executors: list[str] = field(default_factory=list)
     external_assets: list[str] = field(default_factory=list)
     external_dags: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
     stock_image: bool = False
     image_packages: list[str] = field(default_factory=list)
     heavy_modules: list[str] = field(default_factory=lambda: HEAVY)
@@ -122,6 +123,7 @@ def deployed_executors(root: Path) -> frozenset[str]:
     return frozenset(part for name in names if name for part in (name, name.rpartition(".")[2]))
 
 
+@cache
 def helm_values(root: Path) -> dict:
     """The values for Airflow's chart in helm/values.yaml; nothing where there are none that can be read."""
     try:

@@ -58,7 +58,7 @@ class Source:
 
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, for which nobody asks there."""
-        asked = "imports needs own_modules dag_calls task_lines exemptions either"
+        asked = "imports needs own_modules dag_calls task_lines exemptions either made_in_loops"
         kept = "path name root dags error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
@@ -194,6 +194,20 @@ class Source:
     def is_test(self) -> bool:
         """Whether it is a test of the repository, with values that are made up."""
         return bool(TESTS.search(self.name))
+
+    @cached_property
+    def functions(self) -> dict[int, ast.AST]:
+        """The functions by the line at which Python says that they start."""
+        kinds = (*FUNCTIONS, ast.Lambda)
+        return {first_line(node): node for node in reversed(self.nodes) if isinstance(node, kinds)}
+
+    @cached_property
+    def made_in_loops(self) -> list[range]:
+        """The lines of the functions that loops make when the file is parsed."""
+        at_parse, loops = set(self.at_parse), (ast.For, ast.ListComp, ast.DictComp, ast.GeneratorExp)
+        functions = [node for node in self.functions.values() if node in at_parse]
+        made = [node for node in functions if any(isinstance(outer, loops) for outer in self.around(node))]
+        return [range(node.lineno, node.end_lineno + 1) for node in made]
 
     @cached_property
     def dag_calls(self) -> list[DagCall]:

@@ -28,6 +28,7 @@ python = "3.9"
 owners = ["data-team"]
 stock-image = true
 external-assets = ["s3://elsewhere/*"]
+connections = { warehouse = "postgres://etl@host/db" }
 exempt = [{ rule = "owner", dag = "nobody*", reason = "stale in the policy" }]
 """
 # Of these, the cure is in another file, or is a new file or an entry of .airflowignore.

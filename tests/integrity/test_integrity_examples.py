@@ -26,6 +26,7 @@ EXPLAINED = {
     ("example_workday_timetable.py", "serialization"): PLUGIN,
     ("example_kubernetes_executor.py", "no-dag"): KUBERNETES,
     ("example_local_kubernetes_executor.py", "no-dag"): KUBERNETES,
+    ("example_params_trigger_ui.py", "hidden-failure"): "its last task runs whatever has failed before",
     ("example_params_ui_tutorial.py", "clock-at-import"): "the defaults of two params are made from date.today()",
     ("example_outlet_event_extra.py", "asset-name"): "another example gives the same URI another name",
     ("example_passing_params_via_test_command.py", "template"): "its param foo comes from the command line alone",

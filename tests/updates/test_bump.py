@@ -56,7 +56,7 @@ def test_the_newest_release_of_an_action_by_its_commit(tmp_path):
 
 
 def ago(days):
-    return datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+    return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
 
 
 @contextlib.contextmanager

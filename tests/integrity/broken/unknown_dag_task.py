@@ -18,5 +18,5 @@ with DAG(
     tags=["example"],
     doc_md=__doc__,
 ):
-    ExternalTaskSensor(task_id="wait", external_dag_id="tags_none", external_task_id="lod")  # expect: unknown-dag
+    ExternalTaskSensor(task_id="wait", external_dag_id="tags_none", external_task_id="lod", mode="reschedule")  # expect: unknown-dag
 # cure: "lod" => "load"

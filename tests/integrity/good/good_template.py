@@ -20,7 +20,7 @@ with DAG(
     params={"limit": Param(1, type="integer")},
     user_defined_macros={"shop": "north"},
 ):
-    BashOperator(
+    say = BashOperator(
         task_id="say",
         bash_command="echo {{ ds }} {{ logical_date }} {{ params.limit }} {{ shop }} {{ macros.ds_add(ds, 1) }} {{ ti.xcom_pull('load') }}",
         env={"A": "{% for i in range(3) %}{{ i }}{% endfor %}", "B": "{{ partition_key }} {{ var.json.x }} {{ run_id | upper }}"},
@@ -30,7 +30,7 @@ with DAG(
     def load(part):
         return part
 
-    load.expand(part=["a", "b"])
+    load.expand(part=["a", "b"]) >> say
 
     class Report(BashOperator):
         """It adds to what its templates may name, once it has asked for that."""

@@ -1,0 +1,317 @@
+"""The rules about one parsed DAG that Airflow takes and that goes wrong when it runs: each gets a `Dag`."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import inspect
+import re
+from collections.abc import Iterator
+
+from . import problem, rule, some
+from .dag_rules import Dag, argument_of, cron_of
+from .policy import helm_values
+from .source import FUNCTIONS, dotted
+
+# What only a run with a logical date has: Airflow leaves them out of the context of one that an asset starts
+OF_DATE = {"data_interval_start", "data_interval_end", "ds", "ds_nodash", "logical_date", "ts", "ts_nodash"}
+OF_DATE |= {"prev_data_interval_start_success", "prev_data_interval_end_success", "ts_nodash_with_tz"}
+# Trigger rules by which a task runs though one before it has failed
+AFTER_FAILURE = {"all_done", "all_done_min_one_success", "always", "none_skipped", "one_done"}
+LONG = 3600  # seconds that a sensor may hold a worker
+SCALARS = {"str", "int", "float", "bool", "bytes"}
+TEXTS = ("doc", "doc_md", "doc_json", "doc_yaml", "doc_rst", "task_display_name", "params", "python_callable")
+FRAME = re.compile(r"(^|\.)(DataFrame|read_(csv|parquet|json|sql|sql_query|sql_table|excel))$")
+# What the FAB auth manager brings
+ROLES = {"Admin", "Op", "Public", "User", "Viewer"}
+
+
+def arguments_of(task) -> dict:
+    """The arguments that a task was made with, also one that is mapped."""
+    mapped = getattr(task, "partial_kwargs", None)
+    return mapped if mapped is not None else getattr(task, "_BaseOperator__init_kwargs", {})
+
+
+def function_of(c: Dag, task) -> ast.AST | None:
+    """The syntax tree of the function that a task runs, where it is in the DAG's file."""
+    code = getattr(_callable(task), "__code__", None)
+    if code is None or code.co_filename != str(c.source.path):
+        return None
+    return c.source.functions.get(code.co_firstlineno)
+
+
+def _callable(task):
+    return arguments_of(task).get("python_callable") or getattr(task, "python_callable", None)
+
+
+def templates_of(c: Dag) -> Iterator[tuple]:
+    """Task, field and text of each text with a template."""
+    for task, field, value in c.templated:
+        pending = [value]
+        while pending:
+            one = pending.pop()
+            if isinstance(one, str) and "{" in one:
+                yield task, field, one
+            elif isinstance(one, (list, tuple, dict)):
+                pending += one.values() if isinstance(one, dict) else one
+
+
+@rule("asset-run", "dag", "Write dag_run.run_after, or partition_key where the asset has partitions")
+def _asset_run(c: Dag):
+    """A DAG that an asset starts uses no date of the schedule, which such a run has not."""
+    condition, own = c.dag.timetable.asset_condition, set(c.dag.user_defined_macros or {})
+    if condition is None or hasattr(c.dag.timetable, "timetable"):  # or by time, too
+        return
+    for task, field, text in templates_of(c):
+        names = set(re.findall(r"(?<![\w.'\"])[a-z_]+\b(?!\s*=[^=]|['\"])", " ".join(_expressions(text))))
+        cared_for = re.search(r"is (not )?defined|default|\bd\(", text)
+        if (found := sorted(names & OF_DATE - own)) and not cared_for:
+            wrong = f"{task.task_id}, {field}: {some(found)} is not there in a run that an asset started"
+            yield problem(wrong, task)
+    for task in c.dag.tasks:
+        for node in ast.walk(function_of(c, task) or ast.Pass()):
+            if isinstance(node, ast.Subscript) and dotted(node.value) in ("context", "kwargs"):
+                name = getattr(node.slice, "value", "")
+                if isinstance(name, str) and name in OF_DATE:
+                    wrong = f"{task.task_id}: {name} is not in the context of a run that an asset started"
+                    yield problem(wrong, node.lineno, 'Write context["dag_run"].run_after')
+
+
+def _expressions(text: str) -> list[str]:
+    return re.findall(r"\{[{%](.*?)[}%]\}", text, re.S)
+
+
+@rule("untemplated", "dag", "Give the operator the value itself, or have the name in template_fields")
+def _untemplated(c: Dag):
+    """A template is in an argument that the operator renders."""
+    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
+
+    for task in c.dag.tasks:
+        fields = set(task.template_fields or ())
+        rendered = [argument_of(task, field) for field in fields]
+        if None in rendered and not all(hasattr(task, field) for field in fields):
+            continue  # which template-fields says
+        for name, value in arguments_of(task).items():
+            if not isinstance(value, str) or name in fields or name in TEXTS or value in rendered:
+                continue
+            names = {word for text in _expressions(value) for word in re.findall(r"^\s*(\w+)", text)}
+            if names & KNOWN_CONTEXT_KEYS:
+                yield problem(f"{task.task_id}: {name} is not templated: {value} stays as it is", task)
+
+
+@rule("template-fields", "dag", "Name the operator's attributes in template_fields")
+def _template_fields(c: Dag):
+    """What template_fields names is an attribute of the operator."""
+    for task in c.dag.tasks:
+        mapped = getattr(task, "partial_kwargs", None) is not None
+        missing = [field for field in task.template_fields or () if not (mapped or hasattr(task, field))]
+        if missing:
+            wrong = f"{type(task).__name__} has no {some(missing)}, which its template_fields name"
+            yield problem(wrong, task)
+
+
+@rule("op-arguments", "dag", "Give the function the arguments that it takes, by op_kwargs")
+def _op_arguments(c: Dag):
+    """op_args and op_kwargs fit the function."""
+    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
+
+    for task in c.dag.tasks:
+        function, given = _callable(task), arguments_of(task)
+        args, kwargs = given.get("op_args") or (), given.get("op_kwargs") or {}
+        plain = not any(re.search("Decorated|^_Asset", kind.__name__) for kind in type(task).__mro__)
+        # What is mapped is known when it runs, and so is what a template or a task gives
+        if not (plain and inspect.isfunction(function) and isinstance(args, (list, tuple))):
+            continue
+        if not isinstance(kwargs, dict) or getattr(task, "partial_kwargs", None) is not None:
+            continue
+        taken = inspect.signature(function).parameters
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        named = {name for name, one in taken.items() if one.kind in by_name}
+        anything = {one.kind for one in taken.values()} & {inspect.Parameter.VAR_KEYWORD}
+        for name in list(taken)[: len(args)]:
+            if name in KNOWN_CONTEXT_KEYS | set(kwargs):
+                wrong = f"{task.task_id}: {function.__name__}() gets {name} twice, by op_args and by name"
+                yield problem(wrong, task)
+        if not anything and (unknown := sorted(set(kwargs) - named)):
+            yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}", task)
+        rest = list(taken)[len(args) :]
+        missing = [name for name in rest if name in named and taken[name].default is inspect.Parameter.empty]
+        if missing := [name for name in missing if name not in {*kwargs, *KNOWN_CONTEXT_KEYS}]:
+            yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task)
+
+
+@rule("xcom-order", "dag", "Write an arrow (>>) from it to this task")
+def _xcom_order(c: Dag):
+    """What is pulled from a task is pulled from one that comes before."""
+    said = set()
+
+    def late(task, task_id: str) -> bool:
+        known = task_id in c.dag.task_dict and task_id != task.task_id and (task, task_id) not in said
+        said.add((task, task_id))
+        return known and task_id not in task.get_flat_relative_ids(upstream=True)
+
+    for task, _, text in templates_of(c):
+        for call in re.findall(r"xcom_pull\(([^()]*)\)", text):
+            call = call.replace(f"dag_id='{c.dag.dag_id}'", "")  # as an f-string of a task's output has it
+            ids = re.match(r"\s*(?:task_ids\s*=\s*)?(\[[^]]*\]|['\"][\w.-]+['\"])", call)
+            for task_id in re.findall(r"['\"]([\w.-]+)['\"]", ids[1]) if ids else ():
+                if not re.search("dag_id|prior_dates", call) and late(task, task_id):
+                    wrong = f"{task.task_id} pulls from {task_id}, which does not come before it"
+                    yield problem(wrong, task, f"Write an arrow: {task_id} >> {task.task_id}")
+    for task in c.dag.tasks if "xcom_pull" in c.source.text else ():
+        for node in ast.walk(function_of(c, task) or ast.Pass()):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
+                given = {keyword.arg: keyword.value for keyword in node.keywords}
+                value = given.get("task_ids", node.args[0] if node.args else None)
+                for one in getattr(value, "elts", [value]):
+                    task_id = getattr(one, "value", None)
+                    elsewhere = {"dag_id", "include_prior_dates"} & set(given)
+                    if isinstance(task_id, str) and not elsewhere and late(task, task_id):
+                        wrong = f"{task.task_id} pulls from {task_id}, which does not come before it"
+                        yield problem(wrong, node.lineno, f"Write an arrow: {task_id} >> {task.task_id}")
+
+
+@rule("mapped-text", "dag", "Return a list or a dict from the task that is mapped over")
+def _mapped_text(c: Dag):
+    """A task is mapped over a list or a dict."""
+    for task in c.dag.tasks:
+        inputs = [getattr(task, name, None) for name in ("expand_input", "op_kwargs_expand_input")]
+        values = [value for one in inputs if isinstance(value := getattr(one, "value", None), dict)]
+        for name, given in [pair for value in values for pair in value.items()]:
+            maker = getattr(given, "operator", None)
+            returned = getattr(function_of(c, maker), "returns", None) if maker else None
+            kind = ast.unparse(returned) if returned else ""
+            if kind.strip("'\"") in SCALARS and given.key == "return_value":
+                yield problem(f"{task.task_id} is mapped over {name}: {maker.task_id} returns {kind}", task)
+
+
+@rule("xcom-frame", "dag", "Write it to storage in the task, and return its path")
+def _xcom_frame(c: Dag):
+    """No task returns a DataFrame into Airflow's database."""
+    values = helm_values(c.source.root)
+    backend = f"{c.policy.environment} {values.get('config')} {values.get('env')} {values.get('extraEnv')}"
+    for task in c.dag.tasks if "xcom_backend" not in backend.lower() else ():
+        function = function_of(c, task)
+        pushes = arguments_of(task).get("do_xcom_push", True)
+        if not isinstance(function, FUNCTIONS) or not pushes:
+            continue
+        kind = ast.unparse(function.returns).strip("'\"") if function.returns else ""
+        inner = [f for f in ast.walk(function) if f is not function and isinstance(f, FUNCTIONS)]
+        theirs = {n for f in inner for n in ast.walk(f)}
+        returned = [n for n in ast.walk(function) if isinstance(n, ast.Return) and n not in theirs]
+        calls = [n.value for n in returned if isinstance(n.value, ast.Call)]
+        if FRAME.search(kind) or any(FRAME.search(c.source.full_name(call.func)) for call in calls):
+            yield problem(f"{task.task_id} returns a DataFrame, which goes into Airflow's database", task)
+
+
+@rule("sensor-slot", "dag", 'Write mode="reschedule", deferrable=True or a timeout below an hour', house=True)
+def _sensor_slot(c: Dag):
+    """A sensor that may wait for long does not hold a worker meanwhile."""
+    for task in c.dag.tasks:
+        waits = getattr(task, "timeout", 0) if getattr(task, "mode", "") == "poke" else 0
+        waits = getattr(task, "delta", waits) if waits else 0  # as TimeDeltaSensor has it
+        waits = waits.total_seconds() if isinstance(waits, datetime.timedelta) else waits
+        sensor = any(kind.__name__ == "BaseSensorOperator" for kind in type(task).__mro__)
+        sensor = sensor and not getattr(task, "deferrable", False)
+        if sensor and isinstance(waits, (int, float)) and waits > LONG:
+            yield problem(f"{task.task_id} may hold a worker for {waits / 3600:g} hours", task)
+
+
+@rule("hidden-failure", "dag", "Make it a teardown (.as_teardown()), or end with a task without a trigger_rule")
+def _hidden_failure(c: Dag):
+    """A DAG in which a task has failed does not end as a success."""
+    leaves = [task for task in c.dag.tasks if not task.downstream_task_ids and not task.is_teardown]
+    hiding = [one for one in leaves if one.trigger_rule in AFTER_FAILURE and one.upstream_task_ids]
+    if leaves and len(hiding) == len(leaves):
+        wrong = f"The run is a success whatever fails: {some(one.task_id for one in hiding)} runs in any case"
+        yield problem(wrong, hiding[0])
+
+
+@rule("short-circuit", "dag", "Write ignore_downstream_trigger_rules=False on the task that may skip")
+def _short_circuit(c: Dag):
+    """What is to run in any case is not skipped by a short circuit."""
+    for task in c.dag.tasks:
+        if getattr(task, "ignore_downstream_trigger_rules", False):
+            after = [c.dag.get_task(one) for one in sorted(task.get_flat_relative_ids(upstream=False))]
+            skipped = [one for one in after if one.trigger_rule in AFTER_FAILURE and not one.is_teardown]
+            if skipped:
+                names = some(one.task_id for one in skipped)
+                yield problem(f"{task.task_id} skips {names}, too: their trigger rule does not count", task)
+
+
+@rule("waits-for-itself", "dag", "Trigger another DAG, or do not wait for completion")
+def _waits_for_itself(c: Dag):
+    """No DAG waits for a run of its own."""
+    for task in c.dag.tasks:
+        given = arguments_of(task)
+        if given.get("trigger_dag_id") == c.dag.dag_id and given.get("wait_for_completion"):
+            yield problem(f"{task.task_id} starts its own DAG and waits for it, which waits again", task)
+
+
+@rule("role", "dag", "Use a role that is there, or add it to roles in pyproject.toml", house=True)
+def _role(c: Dag):
+    """The roles in access_control are there: or Airflow refuses the DAG."""
+    if unknown := sorted(set(c.dag.access_control or {}) - ROLES - set(c.policy.roles)):
+        yield f"Airflow refuses the DAG: role {some(unknown)} is not declared"
+
+
+@rule("connection", "dag", "Use one that is there, or add it to connections in pyproject.toml", house=True)
+def _connection(c: Dag):
+    """Where the policy names connections, operators use no others."""
+    for task in c.dag.tasks if c.policy.connections else ():
+        for name, value in arguments_of(task).items():
+            known = not isinstance(value, str) or "{" in value or value in c.policy.connections
+            if name.endswith("conn_id") and not known:
+                yield problem(f"{task.task_id}: connection {value} is not declared", task)
+
+
+@rule("sensor-schedule", "folder", "Write execution_delta or execution_date_fn, or wait for an asset of it")
+def _sensor_schedule(folder):
+    """What an ExternalTaskSensor waits for has a run of the same logical date."""
+    from croniter import croniter
+
+    dags = {dag["dag_id"]: dag for dag in folder.facts}
+    triggered = {dag_id for dag in folder.facts for dag_id in dag["triggers"]}
+    for dag in folder.facts:
+        for line, task_id, dag_id, delta in dag["sensors"] if dag["cron"] else ():
+            other = dags.get(dag_id)
+            if other is None or (other["cron"] or ("",))[0] not in ("", dag["cron"][0]):
+                continue
+            if other["cron"]:
+                own = croniter(dag["cron"][1], datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+                dates = [own.get_next(datetime.datetime) for _ in range(100)]
+                dates = [date - datetime.timedelta(seconds=delta) for date in dates]
+                if any(croniter.match(other["cron"][1], date) for date in dates):
+                    continue
+            elif other["schedule"] != "-" or dag_id in triggered:
+                continue
+            when = other["cron"][1] if other["cron"] else "no schedule"
+            wrong = f"{task_id} waits for a run of the same date, and {dag_id} never has one ({when})"
+            yield problem(wrong, line, file=dag["file"])
+
+
+@rule("daylight-saving", "dag", "Write an hour that every day has once, or a timetable in UTC")
+def _daylight_saving(c: Dag):
+    """The schedule is at no hour that daylight saving skips."""
+    import pendulum
+    from croniter import croniter
+
+    zone, expression = cron_of(c) or (None, "")
+    zone = pendulum.timezone(zone) if isinstance(zone, str) else zone
+    hours = expression.split()[1:2]
+    if not hours or "*" in hours[0]:
+        return
+    utc = datetime.UTC
+    day = datetime.datetime.now(utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    for one in (day + datetime.timedelta(days=number) for number in range(366)):
+        before, after = (at.astimezone(zone).utcoffset() for at in (one, one + datetime.timedelta(days=1)))
+        if after > before:
+            for hour in range(24):
+                start, end = (one + datetime.timedelta(hours=hour + more) for more in (0, 1))
+                if end.astimezone(zone).utcoffset() > (offset := start.astimezone(zone).utcoffset()):
+                    lost = (end + offset).replace(tzinfo=None)  # the first time of day that is skipped
+                    minutes = int((after - before).total_seconds()) // 60
+                    times = [lost + datetime.timedelta(minutes=number) for number in range(minutes)]
+                    if at := next((time for time in times if croniter.match(expression, time)), None):
+                        yield f"{at:%H:%M} is skipped on {at:%Y-%m-%d} in {getattr(zone, 'name', zone)}"
+                        return

@@ -1,0 +1,25 @@
+"""A URI that the image's provider refuses."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, task
+
+with DAG(  # expect: asset-uri
+    dag_id="asset_uri",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task(outlets=[Asset("postgres://db.example.com/orders")])
+    def load():
+        return 1
+
+    load()
+# cure: com/orders => com/shop/public/orders

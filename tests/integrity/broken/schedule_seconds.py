@@ -1,0 +1,25 @@
+"""Six fields."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG(  # expect: schedule
+    dag_id="schedule_seconds",
+    description="An example",
+    schedule="0 0 4 * * *",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+# cure: "0 0 4 * * *" => "0 4 * * *"

@@ -1,0 +1,23 @@
+"""What is pulled may not be there yet."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG(
+    dag_id="xcom_order_template",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="fetch", bash_command="echo abc")
+    BashOperator(task_id="say", bash_command="echo {{ ti.xcom_pull(task_ids='fetch') }}")  # expect: xcom-order
+# cure:     BashOperator(task_id="fetch", bash_command="echo abc")\n    BashOperator( =>     BashOperator(task_id="fetch", bash_command="echo abc") >> BashOperator(

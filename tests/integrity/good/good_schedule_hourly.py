@@ -1,0 +1,24 @@
+"""Another DAG waits for this."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG(
+    dag_id="good_schedule_hourly",
+    description="An example",
+    schedule="@hourly",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()

@@ -1,0 +1,21 @@
+"""One that is hourly has a run of that date, too."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.sensors.external_task import ExternalTaskSensor
+
+with DAG(
+    dag_id="good_sensor_schedule",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    ExternalTaskSensor(task_id="wait", external_dag_id="good_schedule_hourly", external_task_id="load", mode="reschedule")
