@@ -35,7 +35,8 @@ def conform_bytes(content, dataset=EARTHQUAKES, size=None):
     before, reading.PIECE = reading.PIECE, size or reading.PIECE
     try:
         for piece in reading.pieces(dataset, io.BytesIO(content), hashlib.sha256()):
-            kept += cleaning.conform(dataset, piece, DAY, Rejects(sink)).to_pylist()
+            rows = cleaning.conform(dataset, piece, DAY, Rejects(sink))
+            kept += rows.drop_columns([cleaning.PLACE]).to_pylist()
     finally:
         reading.PIECE = before
     rejects = [json.loads(line) for line in sink.getvalue().splitlines()]
@@ -166,6 +167,55 @@ def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
 
 def test_every_type_that_a_column_may_have_is_one_that_cleaning_knows():
     assert set(TYPES) == set(cleaning.TYPES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['{"a": 1, "b": [1.50, 1e3, null, true]}', "[ ]", '{ "a" : {"\\ud83d": "]}" } }', '[{"x": "\\"},"}, -0.0]', "{}"],
+)
+@pytest.mark.parametrize("before", ["", '"x": 1.5, ', '"text": 3, "more": {"text": [7]}, '])
+def test_objects_and_arrays_are_kept_as_they_are_written(value, before):
+    rows, rejects = conform_bytes(f'\t{{ {before}"text" :  {value}, "ok": true }}\r\n'.encode(), EVERYTHING)
+    assert ([row["text"] for row in rows], rejects) == ([value], [])
+
+
+def test_a_pair_of_surrogates_is_a_character():
+    (row,), _ = conform_bytes(b'{"text": "\\ud83c\\udf0f"}', EVERYTHING)
+    assert row["text"] == "🌏"
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"type": "text", "low": "a"},
+        {"type": "boolean", "high": 1},
+        {"type": "number", "low": 2, "high": 1},
+        {"type": "integer", "low": "1"},
+        {"type": "timestamp", "low": "2018-02-30"},
+        {"type": "timestamp", "low": 2018},
+        {"type": "date", "low": "2018-02-02", "high": "2018-02-01"},
+        {"type": "timestamp", "low": "2018-02-01T00:00+02:00", "high": "2018-01-31T21:00Z"},
+    ],
+)
+def test_a_range_that_is_none_is_said_where_it_is_made(slip):
+    with pytest.raises(ValueError, match=f"x has low=.*, which is no range of a {slip['type']}"):
+        Column("x", **slip)
+
+
+def test_the_zone_of_a_limit_counts():
+    columns = (Column("at", "timestamp", low="2018-02-01T02:00+02:00", high="2018-02-01T00:00:00Z"),)
+    dataset = Dataset("d", columns, None, kind="events")
+    content = b"at\n2018-01-31T23:59:59.999Z\n2018-02-01T00:00:00Z\n2018-02-01T00:00:00.001Z\n"
+    rows, rejects = conform_bytes(content, dataset)
+    assert (len(rows), [line for line, *_ in rejects]) == (1, [2, 4])
+    assert "is outside 2018-02-01T02:00+02:00 to 2018-02-01T00:00:00Z" in rejects[0][1]
+
+
+def test_a_text_is_as_long_as_its_column_says():
+    columns = (Column("short", "text", longest=3), Column("long", "text", longest=5000))
+    dataset = Dataset("d", columns, None, kind="events")
+    rows, ((line, reason, _),) = conform_bytes(f"short,long\nüüü,{'x' * 5000}\nüüüü,\n".encode(), dataset)
+    assert (len(rows), line, reason) == (1, 3, "short 'üüüü' is longer than 3 characters")
 
 
 def table(*rows, dataset=EARTHQUAKES):
@@ -341,7 +391,8 @@ def test_every_type_from_csv_and_from_json():
         ('{"on": "2017-12-31"}', "on '2017-12-31' is outside 2018-01-01 to 2200-01-01"),
         ('{"at": "2019-01-01T00:00:00Z"}', "is outside 2018-01-01 to 2018-12-31"),
         ('{"n": 4, "x": 3}', "n is more than x"),
-        ('{"n": {"a": 1}}', 'n \'{"a": "1"}\' is not a whole number'),
+        ('{"n": {"a": 1}}', "n '{\"a\": 1}' is not a whole number"),
+        ('{"text": "\\ud83d"}', "half of a surrogate pair is no character"),
     ],
 )
 def test_rows_of_json_are_rejected_with_the_reason_too(row, reason):

@@ -28,6 +28,7 @@ airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.p
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
     set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
+    failed/orders/partition_date=2018-02-01/orders.jsonl         the same of a run that was not published
 
 Rows read = clean + duplicates + set apart + rejected.
 """
@@ -37,7 +38,7 @@ import csv
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from .settings import NoSuchDay as NoSuchDay
@@ -56,7 +57,9 @@ class Column:
 
     type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
         millisecond).
-    low, high: the range, both ends included; numbers, or ISO dates for timestamp and date.
+    low, high: the range, both ends included; numbers, or ISO texts for timestamp and date (UTC, if without a
+        zone).
+    longest: the most characters of a text.
     optional: files without this column are read as if it were empty; without any other, the day fails.
     """
 
@@ -68,6 +71,24 @@ class Column:
     low: float | str | None = None
     high: float | str | None = None
     optional: bool = False
+    longest: int = 1_000
+
+    def __post_init__(self):
+        try:
+            low, high = (self.limit(each) for each in (self.low, self.high))
+            wrong = low is not None and high is not None and low > high
+        except (TypeError, ValueError, AttributeError):
+            wrong = True
+        if wrong or (self.type in ("text", "boolean") and (self.low, self.high) != (None, None)):
+            limits = f"low={self.low!r}, high={self.high!r}"
+            raise ValueError(f"{self.name} has {limits}, which is no range of a {self.type}.")
+
+    def limit(self, value):
+        """A limit as the type has it: a number, or a moment."""
+        if value is None or self.type not in ("timestamp", "date"):
+            return value if value is None else value + 0
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -86,7 +107,8 @@ class Dataset:
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
         types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
-        judge row by row: the frame is a part of the day.
+        judge row by row, for the frame may be a part of the day; it may use derived columns. Then, and where
+        derived columns have limits that a row breaks, the day is cleaned once more without such rows.
     set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.

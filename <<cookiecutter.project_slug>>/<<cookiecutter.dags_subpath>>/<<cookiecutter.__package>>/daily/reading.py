@@ -7,9 +7,10 @@ costs no other one.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
+from json.decoder import scanstring
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +44,7 @@ class Piece:
     lines: np.ndarray
     text: Callable[[int], bytes]
     broken: list[tuple[int, str, bytes]]
-    names: frozenset[str] = frozenset()
+    names: Collection[str] = ()
 
 
 def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
@@ -87,28 +88,55 @@ class _Json:
         self._names = [column.name for column in dataset.columns]
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
-        rows, lines, texts, broken = [], [], [], []
+        rows, lines, texts, broken, names = [], [], [], [], set()
         for number, text in enumerate(content.split(b"\n"), line):
             try:
                 row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
-                rows.append(row)
+                names |= row.keys()
+                cells = self._cells(row, text)
+                if "\\u" in str(text) and any(map(_HALF.search, filter(None, cells))):
+                    broken.append((number, "half of a surrogate pair is no character", text))
+                    continue
+                rows.append(cells)
                 lines.append(number)
                 texts.append(text)
             elif text.strip():
                 broken.append((number, "not an object in JSON", text))
-        columns = {name: [_as_text(row.get(name)) for row in rows] for name in self._names}
-        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-        names = frozenset().union(*rows)
+        columns = zip(*rows, strict=True) if rows else [[]] * len(self._names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        table = pa.Table.from_arrays(arrays, names=self._names)
         return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken, names), len(content)
 
+    def _cells(self, row: dict, text: bytes) -> list[str | None]:
+        """The values of the columns as text: objects and arrays as they are in the file."""
+        cells = [row.get(name) for name in self._names]
+        for number, value in enumerate(cells):
+            if isinstance(value, dict | list):
+                cells[number] = _members(text.decode("utf-8-sig"))[self._names[number]]
+            elif value == "":
+                cells[number] = None
+            elif isinstance(value, bool):
+                cells[number] = "true" if value else "false"
+        return cells
 
-def _as_text(value) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value)
+
+_HALF = re.compile("[\ud800-\udfff]")
+_SPACE = re.compile(r"\s*")
+
+
+def _members(text: str) -> dict[str, str]:
+    """The members of an object in JSON, their values as they are written."""
+    found, decoder, at = {}, json.JSONDecoder(), text.index("{")
+    while text[at] != "}":
+        key, at = scanstring(text, _SPACE.match(text, at + 1).end() + 1)
+        start = _SPACE.match(text, text.index(":", at) + 1).end()
+        at = decoder.raw_decode(text, start)[1]
+        found[key] = text[start:at]
+        at = _SPACE.match(text, at).end()
+    return found
 
 
 class _Csv:
