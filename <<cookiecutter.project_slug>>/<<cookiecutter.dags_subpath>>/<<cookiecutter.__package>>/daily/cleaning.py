@@ -24,7 +24,8 @@ TYPES = {
 # What pandas makes of them, where it would not keep a missing value beside the others as they are.
 PANDAS = {pa.int64(): "Int64", pa.bool_(): "boolean", pa.date32(): "date32[day][pyarrow]"}
 ROW_GROUP = 64 * 1024  # rows that are written at once
-PLACE = "\0place"  # of a row in the raw files: the number of its file and its line
+PLACE = "\0place"  # of a row in the raw files: the number of its file, times LINES, and its line
+LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
@@ -113,7 +114,7 @@ def conform(
     rejects += [(int(piece.lines[row]), problems, piece.text(row)) for row, problems in complaints.items()]
     for line, problems, text in sorted(rejects):
         reject(line, problems, text.rstrip(b"\r\n"))
-    typed = typed.append_column(PLACE, pa.array((file << 40) + piece.lines))
+    typed = typed.append_column(PLACE, pa.array(file * LINES + piece.lines))
     if complaints:
         typed = typed.filter(pa.array(~np.isin(np.arange(typed.num_rows), list(complaints))))
     return typed

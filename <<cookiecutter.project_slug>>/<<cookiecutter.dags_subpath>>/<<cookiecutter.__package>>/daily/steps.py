@@ -218,7 +218,8 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
             if not (problems := cleaning.late_problems(dataset, frame, early)):
                 break
             for row, broken in problems.items():
-                known.setdefault(int(places[row]) >> 40, {})[int(places[row]) & (2**40 - 1)] = broken
+                file, line = divmod(int(places[row]), cleaning.LINES)
+                known.setdefault(file, {})[line] = broken
         apart = cleaning.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
