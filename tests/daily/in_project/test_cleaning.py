@@ -218,6 +218,68 @@ def test_a_text_is_as_long_as_its_column_says():
     assert (len(rows), line, reason) == (1, 3, "short 'üüüü' is longer than 3 characters")
 
 
+def one_column(texts, **column):
+    """What comes of the texts as values of a column: values, and the reasons of those that are rejected."""
+    dataset = Dataset("d", (Column("x", **column),), None, kind="events", format="jsonl")
+    rows, rejects = conform_bytes("".join(json.dumps({"x": text}) + "\n" for text in texts).encode(), dataset)
+    return [row["x"] for row in rows], [reason for _, reason, _ in rejects]
+
+
+@pytest.mark.parametrize(
+    ("texts", "digits", "fractions"),
+    [
+        (["2018-02-01T12:00:00.123456+00:00"], 3, [123000]),
+        (["2018-02-01 12:00:00.123456+00", "2018-02-01T12:00:00Z"], 3, [123000, 0]),
+        (["2018-02-01T12:00:00.123456789Z", "2018-02-01T13:00:00.9999999+0100"], 3, [123000, 999000]),
+        (["2018-02-01T12:00:00.123456789Z", "2018-02-01T12:00:00.1Z"], 6, [123456, 100000]),
+    ],
+)
+def test_fractions_of_a_second_are_kept_or_cut(texts, digits, fractions):
+    """PostgreSQL, Java and Go write six to nine digits."""
+    values, rejects = one_column(texts, type="timestamp", digits=digits)
+    noon = datetime.datetime(2018, 2, 1, 12, tzinfo=datetime.timezone.utc)
+    assert (values, rejects) == ([noon.replace(microsecond=each) for each in fractions], [])
+
+
+def test_a_fraction_is_cut_before_1970_too():
+    (value,), _ = one_column(["1969-12-31T23:59:59.999999Z"], type="timestamp")
+    assert value.isoformat() == "1969-12-31T23:59:59.999000+00:00"
+
+
+def test_a_column_says_the_zone_of_times_without_one():
+    texts = [
+        "2018-02-01 12:00:00.123456",
+        "2018-07-01T12:00",
+        "2018-10-28 02:30:00",  # twice
+        "2018-02-01T12:00:00Z",
+        "2018-03-25 02:30:00",  # skipped
+        "2018-02-30 12:00:00",
+        "2018-02-01",
+        "soon",
+    ]
+    values, rejects = one_column(texts, type="timestamp", zone="Europe/Berlin")
+    utc = ["2018-02-01T11:00:00.123", "2018-07-01T10:00:00", "2018-10-28T00:30:00", "2018-02-01T12:00:00"]
+    assert [value.isoformat().replace("123000", "123") for value in values] == [f"{each}+00:00" for each in utc]
+    assert rejects == [f"x {text!r} is not a time in Europe/Berlin, like 2018-02-01 00:00:00" for text in texts[4:]]
+    assert one_column(texts[:1], type="timestamp")[0] == []
+
+
+@pytest.mark.parametrize("slip", [{"zone": "Berlin"}, {"digits": 9}])
+def test_a_zone_or_digits_that_are_none(slip):
+    with pytest.raises(ValueError, match=r"x has (zone='Berlin'|digits=9): use"):
+        Column("x", "timestamp", **slip)
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["beside good ones", "beside bad ones"])
+def test_how_pandas_writes_whole_numbers_beside_missing_ones(good):
+    texts = ["3.0", "+3", "-7.00", "4.", "9007199254740993.0"]
+    values, rejects = one_column([*texts, "1" if good else "1.5"], type="integer")
+    assert values == [3, 3, -7, 4, 9007199254740993] + [1] * good
+    assert len(rejects) == (not good)
+    values, _ = one_column(["+3", "1.5", "x"], type="number")
+    assert values == [3, 1.5]
+
+
 def table(*rows, dataset=EARTHQUAKES):
     """The rows as typed events; they all keep to the columns."""
     (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()), hashlib.sha256())

@@ -51,12 +51,21 @@ FORMATS = ("csv", "jsonl")
 KINDS = ("events", "changes", "snapshot")
 
 
+def _check_zone(name: str, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name} has zone={zone!r}: use a name like Europe/Berlin.") from None
+
+
 @dataclass(frozen=True)
 class Column:
     """A column, and what its values must keep to; rows that do not are rejected, with the reason.
 
-    type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
-        millisecond).
+    type: text, number (a float), integer, boolean, date, or timestamp (kept in UTC).
+    zone: of timestamps that come without one, like Europe/Berlin. Of the hour that autumn has twice it is the
+        first. Not stated, such rows are rejected.
+    digits: of a second's fraction that a timestamp keeps, 3 or 6; more are cut.
     low, high: the range, both ends included; numbers, or ISO texts for timestamp and date (UTC, if without a
         zone).
     longest: the most characters of a text.
@@ -72,8 +81,14 @@ class Column:
     high: float | str | None = None
     optional: bool = False
     longest: int = 1_000
+    zone: str = ""
+    digits: int = 3
 
     def __post_init__(self):
+        if self.zone:
+            _check_zone(self.name, self.zone)
+        if self.digits not in (3, 6):
+            raise ValueError(f"{self.name} has digits={self.digits!r}: use 3 or 6.")
         try:
             low, high = (self.limit(each) for each in (self.low, self.high))
             wrong = low is not None and high is not None and low > high
@@ -151,10 +166,7 @@ class Dataset:
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
             limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
             raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
-        try:
-            ZoneInfo(self.zone)
-        except (ValueError, OSError, LookupError):
-            raise ValueError(f"{self.name} has zone={self.zone!r}: use a name like Europe/Berlin.") from None
+        _check_zone(self.name, self.zone)
         if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
             raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):

@@ -23,6 +23,14 @@ TYPES = {
 }
 # What pandas makes of them, where it would not keep a missing value beside the others as they are.
 PANDAS = {pa.int64(): "Int64", pa.bool_(): "boolean", pa.date32(): "date32[day][pyarrow]"}
+# What values may look like, and more: it only spares the search for those that are not even near.
+LOOKS_LIKE = {
+    "number": r"(?i)^\s*-?(\d[\d.e+-]*|\.\d[\de+-]*|nan|inf|infinity)\s*$",
+    "integer": r"^\s*-?\d+\s*$",
+    "boolean": r"(?i)^(true|false|0|1)$",
+    "date": r"^\d{4}-\d\d-\d\d$",
+}
+TIME = r"\d{4}-\d\d-\d\d[T ]\d[\d:.]*"
 ROW_GROUP = 64 * 1024  # rows that are written at once
 PLACE = "\0place"  # of a row in the raw files: the number of its file, times LINES, and its line
 LINES = 2**40
@@ -32,8 +40,12 @@ TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its colum
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
-    fields = [pa.field(c.name, TYPES[c.type][0], c.nullable, words) for c, words in described]
+    fields = [pa.field(c.name, arrow_type(c), c.nullable, words) for c, words in described]
     return for_pandas(pa.schema(fields))
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    return pa.timestamp("us", "UTC") if column.digits == 6 else TYPES[column.type][0]
 
 
 def for_pandas(wanted: pa.Schema) -> pa.Schema:
@@ -162,8 +174,9 @@ def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array,
 
     day: where the values must be, and its zone, for the column that says to which day a row belongs.
     """
-    to, wanted = TYPES[column.type]
-    rules = {}
+    wanted, rules = TYPES[column.type][1], {}
+    if column.zone:
+        wanted = f"is not a time in {column.zone}, like 2018-02-01 00:00:00"
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
@@ -171,7 +184,7 @@ def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array,
         readable = text
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values = _cast(readable, to)
+        values = _cast(readable, column)
         rules[wanted] = pc.and_(values.is_null(), text.is_valid())
     rules |= _limits(values, column, day)
     if day or not column.nullable:
@@ -191,7 +204,43 @@ def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[
     return {f"is outside {words}": pc.invert(fits)}
 
 
-def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
+def _cast(text: pa.Array, column: Column) -> pa.Array:
+    """The values, null where the text cannot be read."""
+    to = arrow_type(column)
+    try:
+        if not column.zone:
+            return pc.cast(text, to)  # the common case, fast: all can be read
+    except pa.ArrowInvalid:
+        pass
+    if column.type == "timestamp":
+        return _moments(pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1"), column).cast(to, safe=False)
+    if column.type in ("number", "integer"):
+        text = pc.replace_substring_regex(text, r"^\+", "")
+    if column.type == "integer":
+        text = pc.replace_substring_regex(text, r"^(-?\d+)\.0*$", r"\1")
+    return _halved(_only(text, LOOKS_LIKE.get(column.type, ".*")), to)
+
+
+def _moments(text: pa.Array, column: Column) -> pa.Array:
+    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
+    values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), pa.timestamp("us", "UTC"))
+    if column.zone:
+        local = _halved(_only(text, f"^{TIME}$"), pa.timestamp("us"))
+        moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+        skipped = pc.not_equal(pc.local_timestamp(moments), local)  # by the clock, in spring
+        values = pc.coalesce(values, pc.if_else(skipped, None, moments).cast(values.type))
+    digit = 10 ** (6 - column.digits)
+    rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
+    before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
+    return pc.subtract(numbers, before_1970).cast(values.type)
+
+
+def _only(text: pa.Array, pattern: str) -> pa.Array:
+    """Null for what cannot be one, found fast."""
+    return pc.if_else(pc.match_substring_regex(text, pattern), text, None)
+
+
+def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     """The values, null where the text cannot be read: halves the column until it finds those."""
     try:
         return pc.cast(text, to)
@@ -199,7 +248,7 @@ def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
         if len(text) == 1:
             return pa.nulls(1, to)
     middle = len(text) // 2
-    return pa.concat_arrays([_cast(text[:middle], to), _cast(text[middle:], to)])
+    return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
 def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
@@ -212,7 +261,7 @@ def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array
     low, high = column.limit(low), column.limit(high)
     if day:
         low, end = bounds(*day)
-        high, words = end - timedelta(milliseconds=1), "the day {} ({})".format(*day)
+        high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
     for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
         if limit is not None:
