@@ -2,14 +2,16 @@
 
 import dataclasses
 import datetime
+import gzip
 import hashlib
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
 from dirty import DAY, GOOD, record
-from my_etl.daily import TYPES, Column, Dataset, cleaning, reading
+from my_etl.daily import TYPES, Column, Csv, Dataset, cleaning, reading
 from my_etl.daily.settings import Permanent
 from my_etl.daily.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -278,6 +280,123 @@ def test_how_pandas_writes_whole_numbers_beside_missing_ones(good):
     assert len(rejects) == (not good)
     values, _ = one_column(["+3", "1.5", "x"], type="number")
     assert values == [3, 1.5]
+
+
+ORDERS = Dataset(
+    "orders",
+    (
+        Column("id", "text", nullable=False),
+        Column("price", "number", low=0, high=10_000),
+        Column("pieces", "integer"),
+        Column("paid", "boolean"),
+        Column("größe", "text"),
+    ),
+    None,
+    kind="events",
+    format=Csv(
+        delimiter=";",
+        decimal=",",
+        thousands=".",
+        encoding="cp1252",
+        nulls=("", "k.A.", "-"),
+        true=("ja",),
+        false=("nein",),
+    ),
+)
+EUROPEAN = """id;price;pieces;paid;größe
+007;1,5;1.000;ja;"groß; ""sehr"" €"
+a;1.234,5;k.A.;Nein;k.A.
+b;-;-;;"zwei
+Zeilen"
+c;1.5;1;ja;x
+d;1,5,0;1;ja;x
+e;;12.34;ja;x
+f;1;1;yes;x
+g;1;1;ja
+"""
+
+
+def packed(how, content):
+    if how == "gz":
+        return gzip.compress(content)
+    if how == "zip":
+        with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("orders.csv", content)
+        return file.getvalue()
+    return content
+
+
+@pytest.mark.parametrize("how", ["", "gz", "zip"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("size", [None, 40])
+def test_an_european_csv(how, encoding, size):
+    dataset = dataclasses.replace(ORDERS, format=dataclasses.replace(ORDERS.format, encoding=encoding))
+    content = packed(how, EUROPEAN.replace("\n", "\r\n").encode(encoding))
+    rows, rejects = conform_bytes(content, dataset, size)
+    assert [tuple(row.values()) for row in rows] == [
+        ("007", 1.5, 1000, True, 'groß; "sehr" €'),
+        ("a", 1234.5, None, False, "k.A."),
+        ("b", None, None, None, "zwei\r\nZeilen"),
+    ]
+    assert [(line, reason) for line, reason, _ in rejects] == [
+        (6, "price '1.5' is not a number"),
+        (7, "price '1,5,0' is not a number"),
+        (8, "pieces '12.34' is not a whole number"),
+        (9, "paid 'yes' is neither true nor false"),
+        (10, "4 columns instead of 5"),
+    ]
+
+
+def test_bytes_that_are_no_text_cost_their_row():
+    content = "id;price;pieces;paid;größe\na;1;1;ja;x\nb;1;1;ja;\x81\n".encode("latin-1")
+    rows, ((line, reason, text),) = conform_bytes(content, ORDERS)
+    assert ([row["id"] for row in rows], line, reason) == (["a"], 3, "the text is not CP1252")
+    assert text == "b;1;1;ja;\\x81"
+    wide = dataclasses.replace(ORDERS, format=dataclasses.replace(ORDERS.format, encoding="utf-16"))
+    with pytest.raises(UnicodeError):
+        conform_bytes(EUROPEAN.encode("utf-16")[:-1], wide)
+    with pytest.raises(EOFError):
+        conform_bytes(gzip.compress(EUROPEAN.encode("cp1252"))[:-20], ORDERS)
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|", "^", "]", "-"])
+@pytest.mark.parametrize("quote", ["'", '"', ""])
+def test_a_delimiter_and_a_quote_of_any_kind(delimiter, quote):
+    written = [["a", "1.5"], ["b", "x"], [f"{quote}c{delimiter}{quote}", "2"]] if quote else [["a", "1.5"], ['"b', "2"]]
+    lines = ["sep=", *(delimiter.join(row) for row in [["id", "price"], *written, ["d"]]), ""]
+    columns = ORDERS.columns[:2]
+    dataset = dataclasses.replace(ORDERS, columns=columns, format=Csv(delimiter, quote, skip=1))
+    rows, rejects = conform_bytes("\n".join(lines).encode(), dataset)
+    if quote:
+        assert [row["id"] for row in rows] == ["a", f"c{delimiter}"]
+        assert [line for line, *_ in rejects] == [4, 6]
+    else:
+        assert ([row["id"] for row in rows], [line for line, *_ in rejects]) == (["a", '"b'], [5])
+
+
+def test_a_file_without_a_header():
+    dataset = dataclasses.replace(ORDERS, columns=ORDERS.columns[:2], format=Csv(names=("price", "more", "id")))
+    rows, rejects = conform_bytes(b"1.5,x,a\n2,,b,\n", dataset)
+    assert (rows, [line for line, *_ in rejects]) == ([{"id": "a", "price": 1.5}], [2])
+    with pytest.raises(Permanent, match="names of orders lacks the columns id"):
+        dataclasses.replace(dataset, format=Csv(names=("price", "more")))
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"delimiter": ""}, "delimiter='': use one character"),
+        ({"delimiter": ";;"}, "delimiter=';;'"),
+        ({"quote": "\n"}, "quote="),
+        ({"decimal": "·"}, "decimal='·'"),
+        ({"decimal": ",", "thousands": ","}, "the same character for decimal and thousands"),
+        ({"delimiter": '"'}, "the same character for delimiter and quote"),
+        ({"encoding": "utf-9"}, "encoding='utf-9', which Python does not know"),
+    ],
+)
+def test_a_slip_in_a_format_is_said_where_it_is_made(slip, words):
+    with pytest.raises(ValueError, match=words):
+        Csv(**slip)
 
 
 def table(*rows, dataset=EARTHQUAKES):

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import glob
+import gzip
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dirty import without_ids
-from my_etl.daily import Column, Dataset, read, steps, store
+from my_etl.daily import Column, Csv, Dataset, read, steps, store
 from my_etl.daily.settings import NoSuchDay, Permanent, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
@@ -616,6 +617,25 @@ def test_a_setting_that_is_wrong_is_named(name, value, words):
 def prices(fetch, kind="snapshot", **more):
     columns = (Column("id", "text", nullable=False), Column("price", "number"))
     return Dataset("prices", columns, fetch, kind=kind, **more)
+
+
+@pytest.mark.parametrize("cut", [0, 30])
+def test_a_packed_file_is_kept_as_it_was_sent(settings, cut):
+    content = gzip.compress("id;price\na;1,5\n".encode("utf-16"))
+    content = content[: len(content) - cut]
+    form = Csv(delimiter=";", decimal=",", encoding="utf-16")
+    dataset = prices(lambda start, end, sink: sink.write(content), kind="events", format=form)
+    if cut:
+        with pytest.raises(Permanent, match=r"What was fetched cannot be read: .*end-of-stream"):
+            extract(settings, 1, DAY, dataset)
+        return
+    extract(settings, 1, DAY, dataset)
+    (path,) = glob.glob(f"{root(settings)}/raw/prices/*/*.csv")
+    assert Path(path).read_bytes() == content
+    assert transform(settings, dataset)["clean"] == 1
+    assert read("prices", DAY)["price"].to_list() == [1.5]
+    digests = json.loads(pq.read_schema(next(Path(root(settings)).glob("clean/*/*/*.parquet"))).metadata[b"raw_sha256"])
+    assert list(digests.values()) == [hashlib.sha256(content).hexdigest()]
 
 
 def json_lines(rows):

@@ -41,13 +41,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from .formats import Csv as Csv
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
 from .settings import bounds, load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
-FORMATS = ("csv", "jsonl")
+FORMATS = {"csv": Csv(), "jsonl": Csv()}  # the words and the encoding of JSON lines are those of CSV
 KINDS = ("events", "changes", "snapshot")
 
 
@@ -127,7 +128,8 @@ class Dataset:
     set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
-    format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    format: of the raw files: csv, with a header, jsonl, a JSON object a line, or a Csv(...) that says more.
+        Each may be packed by gzip or zip.
     zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
     min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
         ones, is not published: the old day stays, unless a person runs it with the param `accept`.
@@ -145,7 +147,7 @@ class Dataset:
     key: str | tuple[str, ...] = ()
     newest: str | None = None
     time: str | None = None
-    format: str = "csv"
+    format: str | Csv = "csv"
     kind: str = ""
     zone: str = "UTC"
     refetch: tuple[int, ...] = ()
@@ -159,7 +161,7 @@ class Dataset:
         if not self.kind:
             raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
         checks = [("type", types, TYPES), ("column", given, names)]
-        checks += [("format", [self.format], FORMATS), ("kind", [self.kind], KINDS)]
+        checks += [("format", [self.suffix], FORMATS), ("kind", [self.kind], KINDS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
@@ -167,6 +169,8 @@ class Dataset:
             limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
             raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
         _check_zone(self.name, self.zone)
+        if self.csv.names:
+            self.check_names(self.csv.names, f"names of {self.name}")
         if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
             raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):
@@ -178,12 +182,24 @@ class Dataset:
     def keys(self) -> tuple[str, ...]:
         return (self.key,) if isinstance(self.key, str) else self.key
 
-    def header(self, line: bytes) -> list[str]:
+    @property
+    def csv(self) -> Csv:
+        return self.format if isinstance(self.format, Csv) else FORMATS[self.format]
+
+    @property
+    def suffix(self) -> str:
+        return "csv" if isinstance(self.format, Csv) else self.format
+
+    def header(self, line: bytes, encoding: str | None = None) -> list[str]:
         """The names in the first line of a CSV; Permanent says what is wrong with it."""
-        text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+        if self.csv.names:
+            return list(self.csv.names)
+        text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+        quote = {"quotechar": self.csv.quote} if self.csv.quote else {"quoting": csv.QUOTE_NONE}
+        lines = csv.reader([text], delimiter=self.csv.delimiter, skipinitialspace=True, **quote)
+        names = [name.strip() for name in next(lines, [])]
         columns = {column.name: column for column in self.columns}
         if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
@@ -194,7 +210,7 @@ class Dataset:
         """Permanent when columns are not among the names that were found; an optional one may be absent."""
         columns = [column.name for column in self.columns if not column.optional]
         if missing := [name for name in columns if name not in names]:
-            there = ", ".join(sorted(set(names) - set(columns)))[:200] or "no others"
+            there = ", ".join(sorted(set(map(str, names)) - set(columns)))[:200] or "no others"
             raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
 
 

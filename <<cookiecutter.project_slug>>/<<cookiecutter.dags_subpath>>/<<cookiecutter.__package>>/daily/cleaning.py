@@ -1,6 +1,7 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import Column, Dataset
+from .formats import Csv
 from .reading import Piece
 from .settings import Permanent, bounds
 
@@ -110,7 +112,7 @@ def conform(
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
         in_day = (day, dataset.zone) if column.name == dataset.time else None
-        values, broken = _typed(text, column, in_day)
+        values, broken = _typed(text, column, in_day, dataset.csv)
         columns.append(values)
         _complain(complaints, column, text, broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
@@ -169,7 +171,9 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     return complaints
 
 
-def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, dict[str, pa.Array]]:
+def _typed(
+    text: pa.Array, column: Column, day: tuple | None, words: Csv
+) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
     day: where the values must be, and its zone, for the column that says to which day a row belongs.
@@ -181,7 +185,7 @@ def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array,
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
     else:
-        readable = text
+        readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
         values = _cast(readable, column)
@@ -190,6 +194,24 @@ def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array,
     if day or not column.nullable:
         rules["is missing"] = text.is_null()
     return values, rules
+
+
+def _plain(text: pa.Array, column: Column, words: Csv) -> pa.Array:
+    """The text as it would be in English; null for the words that mean that there is no value."""
+    if words.nulls:
+        text = pc.if_else(pc.is_in(text, pa.array(words.nulls, pa.string())), None, text)
+    if column.type in ("number", "integer") and (words.decimal, words.thousands) != (".", ""):
+        if words.thousands:
+            decimal, thousands = re.escape(words.decimal), re.escape(words.thousands)
+            grouped = pc.match_substring_regex(text, rf"^[+-]?\d{{1,3}}({thousands}\d{{3}})+({decimal}\d*)?$")
+            text = pc.if_else(grouped, pc.replace_substring(text, words.thousands, ""), text)
+        if words.decimal != ".":  # a point is no mark then: what has one is no number
+            text = pc.replace_substring(pc.replace_substring(text, ".", "?"), words.decimal, ".")
+    if column.type == "boolean":
+        small = pc.utf8_lower(text)
+        for value, meaning in (("true", words.true), ("false", words.false)):
+            text = pc.if_else(pc.is_in(small, pa.array(meaning, pa.string())), value, text)
+    return text
 
 
 def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[str, pa.Array]:

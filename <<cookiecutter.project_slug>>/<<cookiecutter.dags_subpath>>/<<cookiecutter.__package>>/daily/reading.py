@@ -17,16 +17,11 @@ import pyarrow as pa
 from pyarrow import csv
 
 from . import Dataset
+from .formats import opened
 from .settings import Permanent
 
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
-
-# What a cell looks like: quoted, bare or empty. On one line something may follow the closing quote, as
-# pyarrow has it. Where the cell has line breaks, nothing may: that quote more likely opens another cell.
-_BARE = rb'[^",\r\n][^,\r\n]*|'
-_LINE_CELL = rb'(?:"[^"\n]*(?:""[^"\n]*)*"(?:[^",\r\n][^,\r\n]*)?|' + _BARE + rb")"
-_CELL = rb'(?:"[^"]*(?:""[^"]*)*"|' + _BARE + rb")"
 
 
 @dataclass
@@ -48,22 +43,26 @@ class Piece:
 
 
 def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
-    """The records of a binary file, in order; Permanent when a CSV's header is not right.
+    """The records of a binary file, in order; Permanent when a CSV's header is not right; formats.BROKEN.
 
     digest: of hashlib; it is updated with all that is read.
     """
-    if dataset.format == "jsonl":
-        line, take = 1, _Json(dataset).take
+    file = opened(file, dataset.csv.encoding, digest)
+    for _ in range(dataset.csv.skip):
+        file.readline(2**20)
+    line = dataset.csv.skip + 1
+    if dataset.suffix == "jsonl":
+        take = _Json(dataset).take
+    elif dataset.csv.names:
+        take = _Csv(dataset, list(dataset.csv.names)).take
     else:
         header = file.readline(2**20)
-        digest.update(header)
         if not header:  # a slice without rows may have no header, too
             return
-        line, take = 2, _Csv(dataset, dataset.header(header)).take
+        line, take = line + 1, _Csv(dataset, dataset.header(header, "utf-8")).take
     rest, block = b"", True
     while block:
         block = file.read(PIECE)
-        digest.update(block)
         content = rest + block
         if not block and content and not content.endswith(b"\n"):
             content += b"\n"
@@ -139,15 +138,38 @@ def _members(text: str) -> dict[str, str]:
     return found
 
 
+def _cells(delimiter: bytes, quote: bytes) -> tuple[bytes, bytes, bytes]:
+    """What cells look like: any, one on one line, and a quoted one without its end.
+
+    A cell is quoted, bare or empty. On one line something may follow the closing quote, as pyarrow has it.
+    Where the cell has line breaks, nothing may: that quote more likely opens another cell.
+    """
+    words = {b"d": re.escape(delimiter), b"q": re.escape(quote)}
+    if not quote:
+        return rb"[^%(d)s\r\n]*" % words, rb"[^%(d)s\r\n]*" % words, rb"(?!)"
+    rest = rb"[^%(d)s\r\n]*" % words
+    bare = rb"[^%(q)s%(d)s\r\n]" % words + rest
+    quoted = rb"%(q)s[^%(q)s]*(?:%(q)s%(q)s[^%(q)s]*)*" % words
+    on_line = rb"%(q)s[^%(q)s\n]*(?:%(q)s%(q)s[^%(q)s\n]*)*%(q)s" % words
+    after = rb"(?:[^%(q)s%(d)s\r\n]" % words + rest + rb")?"
+    return rb"(?:%s%s|%s|)" % (quoted, words[b"q"], bare), rb"(?:%s%s|%s|)" % (on_line, after, bare), quoted
+
+
 class _Csv:
     def __init__(self, dataset: Dataset, names: list[str]):
         self._wanted = [column.name for column in dataset.columns]
         # Columns that nobody wants may have any name, even the same one.
         self._names = [name if name in self._wanted else f"\0{i}" for i, name in enumerate(names)]
-        others = len(names) - 1
-        self._line = re.compile(b"(?:%s,){%d}%s\r*\n" % (_LINE_CELL, others, _LINE_CELL))
-        self._record = re.compile(b"(?:%s,){%d}%s\r*\n" % (_CELL, others, _CELL))
-        self._open = re.compile(b'(?:%s,)*"[^"]*(?:""[^"]*)*\\Z' % _CELL)
+        self._format = dataset.csv
+        self._delimiter = dataset.csv.delimiter.encode()
+        cell, line_cell, quoted = _cells(self._delimiter, dataset.csv.quote.encode())
+        delimiter, others = re.escape(self._delimiter), len(names) - 1
+        self._line = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (line_cell, delimiter, others, line_cell))
+        self._record = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (cell, delimiter, others, cell))
+        self._open = re.compile(rb"(?:%s%s)*%s\Z" % (cell, delimiter, quoted))
+        quote = re.escape(dataset.csv.quote.encode()) or rb"(?!)"  # nothing is like it
+        self._quoted = re.compile(rb"(^|%s)%s%s" % (delimiter, quoted, quote))
+        self._opening = re.compile(rb"(^|%s)%s" % (delimiter, quote))
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
         """As much of `content`, which ends with a line, as has whole records, and how many bytes that is."""
@@ -198,13 +220,13 @@ class _Csv:
         """What is wrong with a record: its shape, or its text, or "" for nothing."""
         if shape:
             utf8 = record.decode(errors="ignore").encode() == record
-            return "" if utf8 else "the text is not UTF-8"
+            return "" if utf8 else f"the text is not {self._format.encoding.upper()}"
         if b"\r" in record.rstrip(b"\r\n"):
             return "a carriage return is inside the line"
-        unquoted = re.sub(rb'(^|,)"(?:[^"]|"")*"', rb"\1", record)
-        if re.search(rb'(^|,)"', unquoted):
+        unquoted = self._quoted.sub(rb"\1", record)
+        if self._opening.search(unquoted):
             return "a quote that the line does not close"
-        return f"{unquoted.count(b',') + 1} columns instead of {len(self._names)}"
+        return f"{unquoted.count(self._delimiter) + 1} columns instead of {len(self._names)}"
 
     def _parse(self, content: bytes, newlines_in_values: bool) -> pa.Table:
         """The dataset's columns as text, null where empty."""
@@ -216,7 +238,11 @@ class _Csv:
             pa.BufferReader(content),
             # steps.ahead has a thread for all this.
             csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
-            csv.ParseOptions(newlines_in_values=newlines_in_values),
+            csv.ParseOptions(
+                delimiter=self._format.delimiter,
+                quote_char=self._format.quote or False,
+                newlines_in_values=newlines_in_values and bool(self._format.quote),
+            ),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()),
                 include_columns=there,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from . import Dataset
+from .formats import BROKEN, opened
 from .settings import NoSuchDay, Permanent, Settings, bounds
 from .store import Store
 
@@ -55,16 +56,26 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     _refuse_past(store, dataset, part["day"])
     times = [datetime.fromisoformat(part[edge]) for edge in ("start", "end")]
     began = f"{now():%Y%m%dT%H%M%S%f}"[:-3]
-    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.format}"
+    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.suffix}"
     with store.writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
         dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
         size = sink.tell()
-        if size and dataset.format == "csv":
+        if size and dataset.suffix == "csv":
             sink.seek(0)
-            dataset.header(sink.readline(2**20))  # better no new raw day than one that cannot be read
+            _check_header(dataset, sink)  # better no new raw day than one that cannot be read
     facts = {"day": part["day"], "file": name, "bytes": size}
     _log("fetched", dataset, started, **facts)
     return facts
+
+
+def _check_header(dataset: Dataset, file) -> None:
+    try:
+        text = opened(file, dataset.csv.encoding)
+        for _ in range(dataset.csv.skip):
+            text.readline(2**20)
+        dataset.header(text.readline(2**20), "utf-8")
+    except BROKEN as problem:
+        raise Permanent(f"What was fetched cannot be read: {problem}") from problem
 
 
 def now() -> datetime:
@@ -284,8 +295,11 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
         for number, name in enumerate(files):
             sha256 = hashlib.sha256()
             with store.open(f"{folder('raw', dataset.name, day)}/{name}") as file:
-                for piece in reading.pieces(dataset, file, sha256):
-                    yield number, name, piece
+                try:
+                    for piece in reading.pieces(dataset, file, sha256):
+                        yield number, name, piece
+                except BROKEN as problem:
+                    raise Permanent(f"{name} cannot be read: {problem}") from problem
             hashes[name] = sha256.hexdigest()
 
     for number, name, piece in ahead(pieces()):
@@ -294,7 +308,7 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
         rows += piece.table.num_rows
         names.update(piece.names)
         tables.append(cleaning.conform(dataset, piece, day, rejects, rules, known.get(number), number))
-    if rows and dataset.format == "jsonl":
+    if rows and dataset.suffix == "jsonl":
         dataset.check_names(names, f"{dataset.name} of {day}")
     if not tables:
         empty = cleaning.schema(dataset.columns).append(pa.field(cleaning.PLACE, pa.int64()))
