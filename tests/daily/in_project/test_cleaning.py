@@ -2,14 +2,16 @@
 
 import dataclasses
 import datetime
+import gzip
 import hashlib
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
 from dirty import DAY, GOOD, record
-from my_etl.daily import TYPES, Column, Dataset, cleaning, reading
+from my_etl.daily import TYPES, Column, Csv, Dataset, cleaning, reading
 from my_etl.daily.settings import Permanent
 from my_etl.daily.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -35,7 +37,8 @@ def conform_bytes(content, dataset=EARTHQUAKES, size=None):
     before, reading.PIECE = reading.PIECE, size or reading.PIECE
     try:
         for piece in reading.pieces(dataset, io.BytesIO(content), hashlib.sha256()):
-            kept += cleaning.conform(dataset, piece, DAY, Rejects(sink)).to_pylist()
+            rows = cleaning.conform(dataset, piece, DAY, Rejects(sink))
+            kept += rows.drop_columns([cleaning.PLACE]).to_pylist()
     finally:
         reading.PIECE = before
     rejects = [json.loads(line) for line in sink.getvalue().splitlines()]
@@ -166,6 +169,234 @@ def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
 
 def test_every_type_that_a_column_may_have_is_one_that_cleaning_knows():
     assert set(TYPES) == set(cleaning.TYPES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['{"a": 1, "b": [1.50, 1e3, null, true]}', "[ ]", '{ "a" : {"\\ud83d": "]}" } }', '[{"x": "\\"},"}, -0.0]', "{}"],
+)
+@pytest.mark.parametrize("before", ["", '"x": 1.5, ', '"text": 3, "more": {"text": [7]}, '])
+def test_objects_and_arrays_are_kept_as_they_are_written(value, before):
+    rows, rejects = conform_bytes(f'\t{{ {before}"text" :  {value}, "ok": true }}\r\n'.encode(), EVERYTHING)
+    assert ([row["text"] for row in rows], rejects) == ([value], [])
+
+
+def test_a_pair_of_surrogates_is_a_character():
+    (row,), _ = conform_bytes(b'{"text": "\\ud83c\\udf0f"}', EVERYTHING)
+    assert row["text"] == "🌏"
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"type": "text", "low": "a"},
+        {"type": "boolean", "high": 1},
+        {"type": "number", "low": 2, "high": 1},
+        {"type": "integer", "low": "1"},
+        {"type": "timestamp", "low": "2018-02-30"},
+        {"type": "timestamp", "low": 2018},
+        {"type": "date", "low": "2018-02-02", "high": "2018-02-01"},
+        {"type": "timestamp", "low": "2018-02-01T00:00+02:00", "high": "2018-01-31T21:00Z"},
+    ],
+)
+def test_a_range_that_is_none_is_said_where_it_is_made(slip):
+    with pytest.raises(ValueError, match=f"x has low=.*, which is no range of a {slip['type']}"):
+        Column("x", **slip)
+
+
+def test_the_zone_of_a_limit_counts():
+    columns = (Column("at", "timestamp", low="2018-02-01T02:00+02:00", high="2018-02-01T00:00:00Z"),)
+    dataset = Dataset("d", columns, None, kind="events")
+    content = b"at\n2018-01-31T23:59:59.999Z\n2018-02-01T00:00:00Z\n2018-02-01T00:00:00.001Z\n"
+    rows, rejects = conform_bytes(content, dataset)
+    assert (len(rows), [line for line, *_ in rejects]) == (1, [2, 4])
+    assert "is outside 2018-02-01T02:00+02:00 to 2018-02-01T00:00:00Z" in rejects[0][1]
+
+
+def test_a_text_is_as_long_as_its_column_says():
+    columns = (Column("short", "text", longest=3), Column("long", "text", longest=5000))
+    dataset = Dataset("d", columns, None, kind="events")
+    rows, ((line, reason, _),) = conform_bytes(f"short,long\nüüü,{'x' * 5000}\nüüüü,\n".encode(), dataset)
+    assert (len(rows), line, reason) == (1, 3, "short 'üüüü' is longer than 3 characters")
+
+
+def one_column(texts, **column):
+    """What comes of the texts as values of a column: values, and the reasons of those that are rejected."""
+    dataset = Dataset("d", (Column("x", **column),), None, kind="events", format="jsonl")
+    rows, rejects = conform_bytes("".join(json.dumps({"x": text}) + "\n" for text in texts).encode(), dataset)
+    return [row["x"] for row in rows], [reason for _, reason, _ in rejects]
+
+
+@pytest.mark.parametrize(
+    ("texts", "digits", "fractions"),
+    [
+        (["2018-02-01T12:00:00.123456+00:00"], 3, [123000]),
+        (["2018-02-01 12:00:00.123456+00", "2018-02-01T12:00:00Z"], 3, [123000, 0]),
+        (["2018-02-01T12:00:00.123456789Z", "2018-02-01T13:00:00.9999999+0100"], 3, [123000, 999000]),
+        (["2018-02-01T12:00:00.123456789Z", "2018-02-01T12:00:00.1Z"], 6, [123456, 100000]),
+    ],
+)
+def test_fractions_of_a_second_are_kept_or_cut(texts, digits, fractions):
+    """PostgreSQL, Java and Go write six to nine digits."""
+    values, rejects = one_column(texts, type="timestamp", digits=digits)
+    noon = datetime.datetime(2018, 2, 1, 12, tzinfo=datetime.UTC)
+    assert (values, rejects) == ([noon.replace(microsecond=each) for each in fractions], [])
+
+
+def test_a_fraction_is_cut_before_1970_too():
+    (value,), _ = one_column(["1969-12-31T23:59:59.999999Z"], type="timestamp")
+    assert value.isoformat() == "1969-12-31T23:59:59.999000+00:00"
+
+
+def test_a_column_says_the_zone_of_times_without_one():
+    texts = [
+        "2018-02-01 12:00:00.123456",
+        "2018-07-01T12:00",
+        "2018-10-28 02:30:00",  # twice
+        "2018-02-01T12:00:00Z",
+        "2018-03-25 02:30:00",  # skipped
+        "2018-02-30 12:00:00",
+        "2018-02-01",
+        "soon",
+    ]
+    values, rejects = one_column(texts, type="timestamp", zone="Europe/Berlin")
+    utc = ["2018-02-01T11:00:00.123", "2018-07-01T10:00:00", "2018-10-28T00:30:00", "2018-02-01T12:00:00"]
+    assert [value.isoformat().replace("123000", "123") for value in values] == [f"{each}+00:00" for each in utc]
+    assert rejects == [f"x {text!r} is not a time in Europe/Berlin, like 2018-02-01 00:00:00" for text in texts[4:]]
+    assert one_column(texts[:1], type="timestamp")[0] == []
+
+
+@pytest.mark.parametrize("slip", [{"zone": "Berlin"}, {"digits": 9}])
+def test_a_zone_or_digits_that_are_none(slip):
+    with pytest.raises(ValueError, match=r"x has (zone='Berlin'|digits=9): use"):
+        Column("x", "timestamp", **slip)
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["beside good ones", "beside bad ones"])
+def test_how_pandas_writes_whole_numbers_beside_missing_ones(good):
+    texts = ["3.0", "+3", "-7.00", "4.", "9007199254740993.0"]
+    values, rejects = one_column([*texts, "1" if good else "1.5"], type="integer")
+    assert values == [3, 3, -7, 4, 9007199254740993] + [1] * good
+    assert len(rejects) == (not good)
+    values, _ = one_column(["+3", "1.5", "x"], type="number")
+    assert values == [3, 1.5]
+
+
+ORDERS = Dataset(
+    "orders",
+    (
+        Column("id", "text", nullable=False),
+        Column("price", "number", low=0, high=10_000),
+        Column("pieces", "integer"),
+        Column("paid", "boolean"),
+        Column("größe", "text"),
+    ),
+    None,
+    kind="events",
+    format=Csv(
+        delimiter=";",
+        decimal=",",
+        thousands=".",
+        encoding="cp1252",
+        nulls=("", "k.A.", "-"),
+        true=("ja",),
+        false=("nein",),
+    ),
+)
+EUROPEAN = """id;price;pieces;paid;größe
+007;1,5;1.000;ja;"groß; ""sehr"" €"
+a;1.234,5;k.A.;Nein;k.A.
+b;-;-;;"zwei
+Zeilen"
+c;1.5;1;ja;x
+d;1,5,0;1;ja;x
+e;;12.34;ja;x
+f;1;1;yes;x
+g;1;1;ja
+"""
+
+
+def packed(how, content):
+    if how == "gz":
+        return gzip.compress(content)
+    if how == "zip":
+        with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("orders.csv", content)
+        return file.getvalue()
+    return content
+
+
+@pytest.mark.parametrize("how", ["", "gz", "zip"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("size", [None, 40])
+def test_an_european_csv(how, encoding, size):
+    dataset = dataclasses.replace(ORDERS, format=dataclasses.replace(ORDERS.format, encoding=encoding))
+    content = packed(how, EUROPEAN.replace("\n", "\r\n").encode(encoding))
+    rows, rejects = conform_bytes(content, dataset, size)
+    assert [tuple(row.values()) for row in rows] == [
+        ("007", 1.5, 1000, True, 'groß; "sehr" €'),
+        ("a", 1234.5, None, False, "k.A."),
+        ("b", None, None, None, "zwei\r\nZeilen"),
+    ]
+    assert [(line, reason) for line, reason, _ in rejects] == [
+        (6, "price '1.5' is not a number"),
+        (7, "price '1,5,0' is not a number"),
+        (8, "pieces '12.34' is not a whole number"),
+        (9, "paid 'yes' is neither true nor false"),
+        (10, "4 columns instead of 5"),
+    ]
+
+
+def test_bytes_that_are_no_text_cost_their_row():
+    content = "id;price;pieces;paid;größe\na;1;1;ja;x\nb;1;1;ja;\x81\n".encode("latin-1")
+    rows, ((line, reason, text),) = conform_bytes(content, ORDERS)
+    assert ([row["id"] for row in rows], line, reason) == (["a"], 3, "the text is not CP1252")
+    assert text == "b;1;1;ja;\\x81"
+    wide = dataclasses.replace(ORDERS, format=dataclasses.replace(ORDERS.format, encoding="utf-16"))
+    with pytest.raises(UnicodeError):
+        conform_bytes(EUROPEAN.encode("utf-16")[:-1], wide)
+    with pytest.raises(EOFError):
+        conform_bytes(gzip.compress(EUROPEAN.encode("cp1252"))[:-20], ORDERS)
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|", "^", "]", "-"])
+@pytest.mark.parametrize("quote", ["'", '"', ""])
+def test_a_delimiter_and_a_quote_of_any_kind(delimiter, quote):
+    written = [["a", "1.5"], ["b", "x"], [f"{quote}c{delimiter}{quote}", "2"]] if quote else [["a", "1.5"], ['"b', "2"]]
+    lines = ["sep=", *(delimiter.join(row) for row in [["id", "price"], *written, ["d"]]), ""]
+    columns = ORDERS.columns[:2]
+    dataset = dataclasses.replace(ORDERS, columns=columns, format=Csv(delimiter, quote, skip=1))
+    rows, rejects = conform_bytes("\n".join(lines).encode(), dataset)
+    if quote:
+        assert [row["id"] for row in rows] == ["a", f"c{delimiter}"]
+        assert [line for line, *_ in rejects] == [4, 6]
+    else:
+        assert ([row["id"] for row in rows], [line for line, *_ in rejects]) == (["a", '"b'], [5])
+
+
+def test_a_file_without_a_header():
+    dataset = dataclasses.replace(ORDERS, columns=ORDERS.columns[:2], format=Csv(names=("price", "more", "id")))
+    rows, rejects = conform_bytes(b"1.5,x,a\n2,,b,\n", dataset)
+    assert (rows, [line for line, *_ in rejects]) == ([{"id": "a", "price": 1.5}], [2])
+    with pytest.raises(Permanent, match="names of orders lacks the columns id"):
+        dataclasses.replace(dataset, format=Csv(names=("price", "more")))
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"delimiter": ""}, "delimiter='': use one character"),
+        ({"delimiter": ";;"}, "delimiter=';;'"),
+        ({"quote": "\n"}, "quote="),
+        ({"decimal": "·"}, "decimal='·'"),
+        ({"decimal": ",", "thousands": ","}, "the same character for decimal and thousands"),
+        ({"delimiter": '"'}, "the same character for delimiter and quote"),
+        ({"encoding": "utf-9"}, "encoding='utf-9', which Python does not know"),
+    ],
+)
+def test_a_slip_in_a_format_is_said_where_it_is_made(slip, words):
+    with pytest.raises(ValueError, match=words):
+        Csv(**slip)
 
 
 def table(*rows, dataset=EARTHQUAKES):
@@ -341,7 +572,8 @@ def test_every_type_from_csv_and_from_json():
         ('{"on": "2017-12-31"}', "on '2017-12-31' is outside 2018-01-01 to 2200-01-01"),
         ('{"at": "2019-01-01T00:00:00Z"}', "is outside 2018-01-01 to 2018-12-31"),
         ('{"n": 4, "x": 3}', "n is more than x"),
-        ('{"n": {"a": 1}}', 'n \'{"a": "1"}\' is not a whole number'),
+        ('{"n": {"a": 1}}', "n '{\"a\": 1}' is not a whole number"),
+        ('{"text": "\\ud83d"}', "half of a surrogate pair is no character"),
     ],
 )
 def test_rows_of_json_are_rejected_with_the_reason_too(row, reason):

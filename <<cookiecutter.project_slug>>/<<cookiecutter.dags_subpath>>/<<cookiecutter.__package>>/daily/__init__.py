@@ -28,6 +28,7 @@ airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.p
     clean/orders/partition_date=2018-02-01/orders.parquet        the counts are in its metadata
     set_apart/orders/partition_date=2018-02-01/orders.parquet
     rejected/orders/partition_date=2018-02-01/orders.jsonl       file, line, reason, and the row as it was
+    failed/orders/partition_date=2018-02-01/orders.jsonl         the same of a run that was not published
 
 Rows read = clean + duplicates + set apart + rejected.
 """
@@ -37,26 +38,38 @@ import csv
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from .formats import Csv as Csv
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
 from .settings import bounds, load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
-FORMATS = ("csv", "jsonl")
+FORMATS = {"csv": Csv(), "jsonl": Csv()}  # the words and the encoding of JSON lines are those of CSV
 KINDS = ("events", "changes", "snapshot")
+
+
+def _check_zone(name: str, zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name} has zone={zone!r}: use a name like Europe/Berlin.") from None
 
 
 @dataclass(frozen=True)
 class Column:
     """A column, and what its values must keep to; rows that do not are rejected, with the reason.
 
-    type: text, number (a float), integer, boolean, date, or timestamp (with a zone; kept in UTC, to the
-        millisecond).
-    low, high: the range, both ends included; numbers, or ISO dates for timestamp and date.
+    type: text, number (a float), integer, boolean, date, or timestamp (kept in UTC).
+    zone: of timestamps that come without one, like Europe/Berlin. Of the hour that autumn has twice it is the
+        first. Not stated, such rows are rejected.
+    digits: of a second's fraction that a timestamp keeps, 3 or 6; more are cut.
+    low, high: the range, both ends included; numbers, or ISO texts for timestamp and date (UTC, if without a
+        zone).
+    longest: the most characters of a text.
     optional: files without this column are read as if it were empty; without any other, the day fails.
     """
 
@@ -68,6 +81,30 @@ class Column:
     low: float | str | None = None
     high: float | str | None = None
     optional: bool = False
+    longest: int = 1_000
+    zone: str = ""
+    digits: int = 3
+
+    def __post_init__(self):
+        if self.zone:
+            _check_zone(self.name, self.zone)
+        if self.digits not in (3, 6):
+            raise ValueError(f"{self.name} has digits={self.digits!r}: use 3 or 6.")
+        try:
+            low, high = (self.limit(each) for each in (self.low, self.high))
+            wrong = low is not None and high is not None and low > high
+        except (TypeError, ValueError, AttributeError):
+            wrong = True
+        if wrong or (self.type in ("text", "boolean") and (self.low, self.high) != (None, None)):
+            limits = f"low={self.low!r}, high={self.high!r}"
+            raise ValueError(f"{self.name} has {limits}, which is no range of a {self.type}.")
+
+    def limit(self, value):
+        """A limit as the type has it: a number, or a moment."""
+        if value is None or self.type not in ("timestamp", "date"):
+            return value if value is None else value + 0
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -86,11 +123,13 @@ class Dataset:
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
         types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
-        judge row by row: the frame is a part of the day.
+        judge row by row, for the frame may be a part of the day; it may use derived columns. Then, and where
+        derived columns have limits that a row breaks, the day is cleaned once more without such rows.
     set_apart: rows for which set_apart(frame) is true are not in clean/, but in set_apart/.
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
-    format: of the raw files: csv, with a header, or jsonl, a JSON object a line.
+    format: of the raw files: csv, with a header, jsonl, a JSON object a line, or a Csv(...) that says more.
+        Each may be packed by gzip or zip.
     zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
     min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
         ones, is not published: the old day stays, unless a person runs it with the param `accept`.
@@ -108,7 +147,7 @@ class Dataset:
     key: str | tuple[str, ...] = ()
     newest: str | None = None
     time: str | None = None
-    format: str = "csv"
+    format: str | Csv = "csv"
     kind: str = ""
     zone: str = "UTC"
     refetch: tuple[int, ...] = ()
@@ -122,17 +161,16 @@ class Dataset:
         if not self.kind:
             raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
         checks = [("type", types, TYPES), ("column", given, names)]
-        checks += [("format", [self.format], FORMATS), ("kind", [self.kind], KINDS)]
+        checks += [("format", [self.suffix], FORMATS), ("kind", [self.kind], KINDS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
             limits = f"min_rows={self.min_rows!r}, min_share={self.min_share!r}"
             raise ValueError(f"{self.name} has {limits}: use a number of rows, and a share from 0 to 1.")
-        try:
-            ZoneInfo(self.zone)
-        except (ValueError, OSError, LookupError):
-            raise ValueError(f"{self.name} has zone={self.zone!r}: use a name like Europe/Berlin.") from None
+        _check_zone(self.name, self.zone)
+        if self.csv.names:
+            self.check_names(self.csv.names, f"names of {self.name}")
         if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
             raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):
@@ -144,12 +182,24 @@ class Dataset:
     def keys(self) -> tuple[str, ...]:
         return (self.key,) if isinstance(self.key, str) else self.key
 
-    def header(self, line: bytes) -> list[str]:
+    @property
+    def csv(self) -> Csv:
+        return self.format if isinstance(self.format, Csv) else FORMATS[self.format]
+
+    @property
+    def suffix(self) -> str:
+        return "csv" if isinstance(self.format, Csv) else self.format
+
+    def header(self, line: bytes, encoding: str | None = None) -> list[str]:
         """The names in the first line of a CSV; Permanent says what is wrong with it."""
-        text = line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+        if self.csv.names:
+            return list(self.csv.names)
+        text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+        quote = {"quotechar": self.csv.quote} if self.csv.quote else {"quoting": csv.QUOTE_NONE}
+        lines = csv.reader([text], delimiter=self.csv.delimiter, skipinitialspace=True, **quote)
+        names = [name.strip() for name in next(lines, [])]
         columns = {column.name: column for column in self.columns}
         if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
@@ -160,7 +210,7 @@ class Dataset:
         """Permanent when columns are not among the names that were found; an optional one may be absent."""
         columns = [column.name for column in self.columns if not column.optional]
         if missing := [name for name in columns if name not in names]:
-            there = ", ".join(sorted(set(names) - set(columns)))[:200] or "no others"
+            there = ", ".join(sorted(set(map(str, names)) - set(columns)))[:200] or "no others"
             raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
 
 

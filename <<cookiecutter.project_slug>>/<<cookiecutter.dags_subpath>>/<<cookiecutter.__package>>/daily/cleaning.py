@@ -1,8 +1,9 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import Column, Dataset
+from .formats import Csv
 from .reading import Piece
 from .settings import Permanent, bounds
 
@@ -23,16 +25,29 @@ TYPES = {
 }
 # What pandas makes of them, where it would not keep a missing value beside the others as they are.
 PANDAS = {pa.int64(): "Int64", pa.bool_(): "boolean", pa.date32(): "date32[day][pyarrow]"}
+# What values may look like, and more: it only spares the search for those that are not even near.
+LOOKS_LIKE = {
+    "number": r"(?i)^\s*-?(\d[\d.e+-]*|\.\d[\de+-]*|nan|inf|infinity)\s*$",
+    "integer": r"^\s*-?\d+\s*$",
+    "boolean": r"(?i)^(true|false|0|1)$",
+    "date": r"^\d{4}-\d\d-\d\d$",
+}
+TIME = r"\d{4}-\d\d-\d\d[T ]\d[\d:.]*"
 ROW_GROUP = 64 * 1024  # rows that are written at once
-MAX_TEXT = 1_000  # characters; no column is for prose
+PLACE = "\0place"  # of a row in the raw files: the number of its file, times LINES, and its line
+LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
-    fields = [pa.field(c.name, TYPES[c.type][0], c.nullable, words) for c, words in described]
+    fields = [pa.field(c.name, arrow_type(c), c.nullable, words) for c, words in described]
     return for_pandas(pa.schema(fields))
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    return pa.timestamp("us", "UTC") if column.digits == 6 else TYPES[column.type][0]
 
 
 def for_pandas(wanted: pa.Schema) -> pa.Schema:
@@ -74,65 +89,180 @@ def unified(tables: dict[str, pa.Table], wanted: pa.Schema | None) -> pa.Table:
     return pa.concat_tables(found).replace_schema_metadata(for_pandas(wanted).metadata)
 
 
-def conform(dataset: Dataset, piece: Piece, day: str, reject: Callable[[int, list, bytes], None]) -> pa.Table:
-    """The rows of `piece` that keep to the columns and rules of the dataset, typed.
+Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
+
+
+def conform(
+    dataset: Dataset,
+    piece: Piece,
+    day: str,
+    reject: Callable[[int, list, bytes], None],
+    rules: Mapping[str, Callable] | None = None,
+    known: Problems | None = None,
+    file: int = 0,
+) -> pa.Table:
+    """The rows of `piece` that keep to the columns and rules of the dataset, typed, and their PLACE.
 
     Every other row goes to reject(line, problems, text). A problem is a column, its value, and the rule that
     it breaks; when the rule is about the whole row, column and value are empty.
+
+    rules: those that need no derived columns. known: the problems of lines that are known before.
     """
     columns, complaints = [], {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        values, rules = _typed(text, column, (day, dataset.zone) if column.name == dataset.time else None)
+        in_day = (day, dataset.zone) if column.name == dataset.time else None
+        values, broken = _typed(text, column, in_day, dataset.csv)
         columns.append(values)
-        for rule, broken in rules.items():
-            for row in pc.indices_nonzero(broken).to_pylist():
-                value = text[row].as_py() or ""
-                value = value if len(value) <= 40 else value[:37] + "..."
-                complaints.setdefault(row, []).append((column.name, value, rule))
+        _complain(complaints, column, text, broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
-    if dataset.rules:
+    if rules := dataset.rules if rules is None else rules:
         good = np.setdiff1d(np.arange(typed.num_rows), list(complaints))
         frame = to_frame(typed.take(pa.array(good)))
-        for reason, rule in dataset.rules.items():
+        for reason, rule in rules.items():
             for row in good[as_mask(rule(frame), frame)].tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
+    for row in np.flatnonzero(np.isin(piece.lines, list(known or ()))).tolist():
+        complaints.setdefault(row, []).extend(known[int(piece.lines[row])])
     rejects = [(line, [("", "", reason)], text) for line, reason, text in piece.broken]
     rejects += [(int(piece.lines[row]), problems, piece.text(row)) for row, problems in complaints.items()]
     for line, problems, text in sorted(rejects):
         reject(line, problems, text.rstrip(b"\r\n"))
+    typed = typed.append_column(PLACE, pa.array(file * LINES + piece.lines))
     if complaints:
         typed = typed.filter(pa.array(~np.isin(np.arange(typed.num_rows), list(complaints))))
     return typed
 
 
-def _typed(text: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, dict[str, pa.Array]]:
+def _complain(complaints: Problems, column: Column, text: pa.Array, broken: dict[str, pa.Array]) -> None:
+    """Add for each row what it breaks; the value is the start of its text."""
+    for rule, mask in broken.items():
+        for row in pc.indices_nonzero(mask).to_pylist():
+            value = str(text[row].as_py() or "")
+            value = value if len(value) <= 40 else value[:37] + "..."
+            complaints.setdefault(row, []).append((column.name, value, rule))
+
+
+def early_rules(dataset: Dataset) -> dict[str, Callable]:
+    """The rules that need no derived column, found by a try on no rows."""
+    derived, early = {column.name for column in dataset.derived}, {}
+    for reason, rule in dataset.rules.items():
+        try:
+            rule(to_frame(schema(dataset.columns).empty_table()))
+        except (KeyError, AttributeError) as problem:
+            if derived & {getattr(problem, "name", None), *problem.args}:
+                continue
+        except Exception:  # noqa: S110  its error is told when it judges rows
+            pass
+        early[reason] = rule
+    return early
+
+
+def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Callable]) -> Problems:
+    """What rows break once clean() has made the derived columns: their limits, and rules that need them."""
+    complaints: Problems = {}
+    for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
+        values = _array(frame, field)
+        _complain(complaints, column, values, _limits(values, column))
+    for reason, rule in dataset.rules.items():
+        if reason not in early:
+            for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():
+                complaints.setdefault(row, []).append(("", "", reason))
+    return complaints
+
+
+def _typed(
+    text: pa.Array, column: Column, day: tuple | None, words: Csv
+) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
     day: where the values must be, and its zone, for the column that says to which day a row belongs.
     """
-    to, wanted = TYPES[column.type]
+    wanted, rules = TYPES[column.type][1], {}
+    if column.zone:
+        wanted = f"is not a time in {column.zone}, like 2018-02-01 00:00:00"
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
-        too_long = pc.greater(pc.binary_length(text), MAX_TEXT)  # bytes are counted faster than characters
-        if pc.any(too_long).as_py():
-            too_long = pc.greater(pc.utf8_length(text), MAX_TEXT)
-        rules = {f"is longer than {MAX_TEXT} characters": too_long}
     else:
-        readable = text
+        readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values = _cast(readable, to)
-        fits, range_ = _fits(values, column, day)
-        unreadable = pc.and_(values.is_null(), text.is_valid())
-        rules = {wanted: unreadable, f"is outside {range_}": pc.invert(fits)}
+        values = _cast(readable, column)
+        rules[wanted] = pc.and_(values.is_null(), text.is_valid())
+    rules |= _limits(values, column, day)
     if day or not column.nullable:
         rules["is missing"] = text.is_null()
     return values, rules
 
 
-def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
+def _plain(text: pa.Array, column: Column, words: Csv) -> pa.Array:
+    """The text as it would be in English; null for the words that mean that there is no value."""
+    if words.nulls:
+        text = pc.if_else(pc.is_in(text, pa.array(words.nulls, pa.string())), None, text)
+    if column.type in ("number", "integer") and (words.decimal, words.thousands) != (".", ""):
+        if words.thousands:
+            decimal, thousands = re.escape(words.decimal), re.escape(words.thousands)
+            grouped = pc.match_substring_regex(text, rf"^[+-]?\d{{1,3}}({thousands}\d{{3}})+({decimal}\d*)?$")
+            text = pc.if_else(grouped, pc.replace_substring(text, words.thousands, ""), text)
+        if words.decimal != ".":  # a point is no mark then: what has one is no number
+            text = pc.replace_substring(pc.replace_substring(text, ".", "?"), words.decimal, ".")
+    if column.type == "boolean":
+        small = pc.utf8_lower(text)
+        for value, meaning in (("true", words.true), ("false", words.false)):
+            text = pc.if_else(pc.is_in(small, pa.array(meaning, pa.string())), value, text)
+    return text
+
+
+def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[str, pa.Array]:
+    """The rule of the column's range or length, with a mask of the values that break it."""
+    if column.type == "text":
+        # Bytes are counted faster than characters.
+        too_long = pc.greater(pc.binary_length(values), column.longest)
+        if pc.any(too_long).as_py():
+            too_long = pc.greater(pc.utf8_length(values), column.longest)
+        return {f"is longer than {column.longest} characters": too_long}
+    fits, words = _fits(values, column, day)
+    return {f"is outside {words}": pc.invert(fits)}
+
+
+def _cast(text: pa.Array, column: Column) -> pa.Array:
+    """The values, null where the text cannot be read."""
+    to = arrow_type(column)
+    try:
+        if not column.zone:
+            return pc.cast(text, to)  # the common case, fast: all can be read
+    except pa.ArrowInvalid:
+        pass
+    if column.type == "timestamp":
+        return _moments(pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1"), column).cast(to, safe=False)
+    if column.type in ("number", "integer"):
+        text = pc.replace_substring_regex(text, r"^\+", "")
+    if column.type == "integer":
+        text = pc.replace_substring_regex(text, r"^(-?\d+)\.0*$", r"\1")
+    return _halved(_only(text, LOOKS_LIKE.get(column.type, ".*")), to)
+
+
+def _moments(text: pa.Array, column: Column) -> pa.Array:
+    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
+    values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), pa.timestamp("us", "UTC"))
+    if column.zone:
+        local = _halved(_only(text, f"^{TIME}$"), pa.timestamp("us"))
+        moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+        skipped = pc.not_equal(pc.local_timestamp(moments), local)  # by the clock, in spring
+        values = pc.coalesce(values, pc.if_else(skipped, None, moments).cast(values.type))
+    digit = 10 ** (6 - column.digits)
+    rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
+    before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
+    return pc.subtract(numbers, before_1970).cast(values.type)
+
+
+def _only(text: pa.Array, pattern: str) -> pa.Array:
+    """Null for what cannot be one, found fast."""
+    return pc.if_else(pc.match_substring_regex(text, pattern), text, None)
+
+
+def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     """The values, null where the text cannot be read: halves the column until it finds those."""
     try:
         return pc.cast(text, to)
@@ -140,21 +270,20 @@ def _cast(text: pa.Array, to: pa.DataType) -> pa.Array:
         if len(text) == 1:
             return pa.nulls(1, to)
     middle = len(text) // 2
-    return pa.concat_arrays([_cast(text[:middle], to), _cast(text[middle:], to)])
+    return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
 def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
     """Which values are in the column's range, and the range in words."""
     low, high = column.low, column.high
+    if column.type in ("timestamp", "date"):
+        low, high = low or TIMES[0], high or TIMES[1]
+    limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
+    words = " to ".join(limits)
+    low, high = column.limit(low), column.limit(high)
     if day:
         low, end = bounds(*day)
-        high, words = end - timedelta(milliseconds=1), "the day {} ({})".format(*day)
-    elif column.type in ("timestamp", "date"):
-        low, high = low or TIMES[0], high or TIMES[1]
-        words = f"{low} to {high}"
-        low, high = (datetime.fromisoformat(limit).replace(tzinfo=UTC) for limit in (low, high))
-    else:
-        words = " to ".join("any" if limit is None else f"{limit:,}" for limit in (low, high))
+        high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
     for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
         if limit is not None:
@@ -239,15 +368,16 @@ def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iter
 
 
 def _to_table(frame: pd.DataFrame, wanted: pa.Schema) -> pa.Table:
-    arrays = []
-    for field in wanted:
-        if field.name not in frame:
-            raise Permanent(f"clean() returns no column {field.name}.")
-        try:
-            array = pa.array(frame[field.name], from_pandas=True).cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
-            raise Permanent(f"clean() returns a {field.name} that is no {field.type}: {problem}") from None
-        if array.null_count and not field.nullable:
-            raise Permanent(f"clean() returns rows without {field.name}, which is not nullable.")
-        arrays.append(array)
-    return pa.Table.from_arrays(arrays, schema=wanted)
+    return pa.Table.from_arrays([_array(frame, field) for field in wanted], schema=wanted)
+
+
+def _array(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
+    if field.name not in frame:
+        raise Permanent(f"clean() returns no column {field.name}.")
+    try:
+        array = pa.array(frame[field.name], from_pandas=True).cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeError) as problem:
+        raise Permanent(f"clean() returns a {field.name} that is no {field.type}: {problem}") from None
+    if array.null_count and not field.nullable:
+        raise Permanent(f"clean() returns rows without {field.name}, which is not nullable.")
+    return array

@@ -7,25 +7,21 @@ costs no other one.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
+from json.decoder import scanstring
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
 from . import Dataset
+from .formats import opened
 from .settings import Permanent
 
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
-
-# What a cell looks like: quoted, bare or empty. On one line something may follow the closing quote, as
-# pyarrow has it. Where the cell has line breaks, nothing may: that quote more likely opens another cell.
-_BARE = rb'[^",\r\n][^,\r\n]*|'
-_LINE_CELL = rb'(?:"[^"\n]*(?:""[^"\n]*)*"(?:[^",\r\n][^,\r\n]*)?|' + _BARE + rb")"
-_CELL = rb'(?:"[^"]*(?:""[^"]*)*"|' + _BARE + rb")"
 
 
 @dataclass
@@ -43,26 +39,30 @@ class Piece:
     lines: np.ndarray
     text: Callable[[int], bytes]
     broken: list[tuple[int, str, bytes]]
-    names: frozenset[str] = frozenset()
+    names: Collection[str] = ()
 
 
 def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
-    """The records of a binary file, in order; Permanent when a CSV's header is not right.
+    """The records of a binary file, in order; Permanent when a CSV's header is not right; formats.BROKEN.
 
     digest: of hashlib; it is updated with all that is read.
     """
-    if dataset.format == "jsonl":
-        line, take = 1, _Json(dataset).take
+    file = opened(file, dataset.csv.encoding, digest)
+    for _ in range(dataset.csv.skip):
+        file.readline(2**20)
+    line = dataset.csv.skip + 1
+    if dataset.suffix == "jsonl":
+        take = _Json(dataset).take
+    elif dataset.csv.names:
+        take = _Csv(dataset, list(dataset.csv.names)).take
     else:
         header = file.readline(2**20)
-        digest.update(header)
         if not header:  # a slice without rows may have no header, too
             return
-        line, take = 2, _Csv(dataset, dataset.header(header)).take
+        line, take = line + 1, _Csv(dataset, dataset.header(header, "utf-8")).take
     rest, block = b"", True
     while block:
         block = file.read(PIECE)
-        digest.update(block)
         content = rest + block
         if not block and content and not content.endswith(b"\n"):
             content += b"\n"
@@ -87,28 +87,72 @@ class _Json:
         self._names = [column.name for column in dataset.columns]
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
-        rows, lines, texts, broken = [], [], [], []
+        rows, lines, texts, broken, names = [], [], [], [], set()
         for number, text in enumerate(content.split(b"\n"), line):
             try:
                 row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
-                rows.append(row)
+                names |= row.keys()
+                cells = self._cells(row, text)
+                if "\\u" in str(text) and any(map(_HALF.search, filter(None, cells))):
+                    broken.append((number, "half of a surrogate pair is no character", text))
+                    continue
+                rows.append(cells)
                 lines.append(number)
                 texts.append(text)
             elif text.strip():
                 broken.append((number, "not an object in JSON", text))
-        columns = {name: [_as_text(row.get(name)) for row in rows] for name in self._names}
-        table = pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
-        names = frozenset().union(*rows)
+        columns = zip(*rows, strict=True) if rows else [[]] * len(self._names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        table = pa.Table.from_arrays(arrays, names=self._names)
         return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken, names), len(content)
 
+    def _cells(self, row: dict, text: bytes) -> list[str | None]:
+        """The values of the columns as text: objects and arrays as they are in the file."""
+        cells = [row.get(name) for name in self._names]
+        for number, value in enumerate(cells):
+            if isinstance(value, dict | list):
+                cells[number] = _members(text.decode("utf-8-sig"))[self._names[number]]
+            elif value == "":
+                cells[number] = None
+            elif isinstance(value, bool):
+                cells[number] = "true" if value else "false"
+        return cells
 
-def _as_text(value) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value)
+
+_HALF = re.compile("[\ud800-\udfff]")
+_SPACE = re.compile(r"\s*")
+
+
+def _members(text: str) -> dict[str, str]:
+    """The members of an object in JSON, their values as they are written."""
+    found, decoder, at = {}, json.JSONDecoder(), text.index("{")
+    while text[at] != "}":
+        key, at = scanstring(text, _SPACE.match(text, at + 1).end() + 1)
+        start = _SPACE.match(text, text.index(":", at) + 1).end()
+        at = decoder.raw_decode(text, start)[1]
+        found[key] = text[start:at]
+        at = _SPACE.match(text, at).end()
+    return found
+
+
+def _cells(delimiter: bytes, quote: bytes) -> tuple[bytes, bytes, bytes]:
+    """What cells look like: any, one on one line, and a quoted one without its end.
+
+    A cell is quoted, bare or empty. On one line something may follow the closing quote, as pyarrow has it.
+    Where the cell has line breaks, nothing may: that quote more likely opens another cell.
+    """
+    words = {b"d": re.escape(delimiter), b"q": re.escape(quote)}
+    if not quote:
+        return rb"[^%(d)s\r\n]*" % words, rb"[^%(d)s\r\n]*" % words, rb"(?!)"
+    rest = rb"[^%(d)s\r\n]*" % words
+    bare = rb"[^%(q)s%(d)s\r\n]" % words + rest
+    quoted = rb"%(q)s[^%(q)s]*(?:%(q)s%(q)s[^%(q)s]*)*" % words
+    on_line = rb"%(q)s[^%(q)s\n]*(?:%(q)s%(q)s[^%(q)s\n]*)*%(q)s" % words
+    after = rb"(?:[^%(q)s%(d)s\r\n]" % words + rest + rb")?"
+    return rb"(?:%s%s|%s|)" % (quoted, words[b"q"], bare), rb"(?:%s%s|%s|)" % (on_line, after, bare), quoted
 
 
 class _Csv:
@@ -116,10 +160,16 @@ class _Csv:
         self._wanted = [column.name for column in dataset.columns]
         # Columns that nobody wants may have any name, even the same one.
         self._names = [name if name in self._wanted else f"\0{i}" for i, name in enumerate(names)]
-        others = len(names) - 1
-        self._line = re.compile(b"(?:%s,){%d}%s\r*\n" % (_LINE_CELL, others, _LINE_CELL))
-        self._record = re.compile(b"(?:%s,){%d}%s\r*\n" % (_CELL, others, _CELL))
-        self._open = re.compile(b'(?:%s,)*"[^"]*(?:""[^"]*)*\\Z' % _CELL)
+        self._format = dataset.csv
+        self._delimiter = dataset.csv.delimiter.encode()
+        cell, line_cell, quoted = _cells(self._delimiter, dataset.csv.quote.encode())
+        delimiter, others = re.escape(self._delimiter), len(names) - 1
+        self._line = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (line_cell, delimiter, others, line_cell))
+        self._record = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (cell, delimiter, others, cell))
+        self._open = re.compile(rb"(?:%s%s)*%s\Z" % (cell, delimiter, quoted))
+        quote = re.escape(dataset.csv.quote.encode()) or rb"(?!)"  # nothing is like it
+        self._quoted = re.compile(rb"(^|%s)%s%s" % (delimiter, quoted, quote))
+        self._opening = re.compile(rb"(^|%s)%s" % (delimiter, quote))
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
         """As much of `content`, which ends with a line, as has whole records, and how many bytes that is."""
@@ -170,13 +220,13 @@ class _Csv:
         """What is wrong with a record: its shape, or its text, or "" for nothing."""
         if shape:
             utf8 = record.decode(errors="ignore").encode() == record
-            return "" if utf8 else "the text is not UTF-8"
+            return "" if utf8 else f"the text is not {self._format.encoding.upper()}"
         if b"\r" in record.rstrip(b"\r\n"):
             return "a carriage return is inside the line"
-        unquoted = re.sub(rb'(^|,)"(?:[^"]|"")*"', rb"\1", record)
-        if re.search(rb'(^|,)"', unquoted):
+        unquoted = self._quoted.sub(rb"\1", record)
+        if self._opening.search(unquoted):
             return "a quote that the line does not close"
-        return f"{unquoted.count(b',') + 1} columns instead of {len(self._names)}"
+        return f"{unquoted.count(self._delimiter) + 1} columns instead of {len(self._names)}"
 
     def _parse(self, content: bytes, newlines_in_values: bool) -> pa.Table:
         """The dataset's columns as text, null where empty."""
@@ -188,7 +238,11 @@ class _Csv:
             pa.BufferReader(content),
             # steps.ahead has a thread for all this.
             csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
-            csv.ParseOptions(newlines_in_values=newlines_in_values),
+            csv.ParseOptions(
+                delimiter=self._format.delimiter,
+                quote_char=self._format.quote or False,
+                newlines_in_values=newlines_in_values and bool(self._format.quote),
+            ),
             csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()),
                 include_columns=there,

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from . import Dataset
+from .formats import BROKEN, opened
 from .settings import NoSuchDay, Permanent, Settings, bounds
 from .store import Store
 
@@ -54,16 +56,26 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     _refuse_past(store, dataset, part["day"])
     times = [datetime.fromisoformat(part[edge]) for edge in ("start", "end")]
     began = f"{now():%Y%m%dT%H%M%S%f}"[:-3]
-    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.format}"
+    name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.suffix}"
     with store.writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
         dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
         size = sink.tell()
-        if size and dataset.format == "csv":
+        if size and dataset.suffix == "csv":
             sink.seek(0)
-            dataset.header(sink.readline(2**20))  # better no new raw day than one that cannot be read
+            _check_header(dataset, sink)  # better no new raw day than one that cannot be read
     facts = {"day": part["day"], "file": name, "bytes": size}
     _log("fetched", dataset, started, **facts)
     return facts
+
+
+def _check_header(dataset: Dataset, file) -> None:
+    try:
+        text = opened(file, dataset.csv.encoding)
+        for _ in range(dataset.csv.skip):
+            text.readline(2**20)
+        dataset.header(text.readline(2**20), "utf-8")
+    except BROKEN as problem:
+        raise Permanent(f"What was fetched cannot be read: {problem}") from problem
 
 
 def now() -> datetime:
@@ -171,6 +183,7 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
                 raise
             continue
         if raw_files(store, dataset.name, day) == before:
+            store.remove(f"{folder('failed', dataset.name, day)}/{dataset.name}.jsonl")
             _log("transformed", dataset, started, day=day, **counts)
             return counts
         log.warning("The raw day %s has changed meanwhile: once more", day)
@@ -196,23 +209,43 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         writing("set_apart", "parquet") as apart_file,
         writing("rejected", "jsonl") as rejected_file,
     ):
-        rejects = Rejects(rejected_file)
-        tables, read, hashes = _read(store, dataset, day, files, rejects)
-        pool.release_unused()
-        table, duplicates = cleaning.newest(dataset, tables)
-        pool.release_unused()
-        rows, frame = table.num_rows, cleaning.to_frame(table)
-        del table
-        frame = dataset.clean(frame) if dataset.clean else frame
-        if len(frame) != rows:
-            reason = f"{day}: clean() returned {len(frame)} of {rows} rows: use Dataset.rules for bad ones."
-            raise Permanent(reason)
+        early, known = cleaning.early_rules(dataset), {}
+        while True:
+            rejected_file.seek(0)
+            rejected_file.truncate()
+            rejects = Rejects(rejected_file)
+            tables, read, hashes = _read(store, dataset, day, files, rejects, early, known)
+            pool.release_unused()
+            table, duplicates = cleaning.newest(dataset, tables)
+            pool.release_unused()
+            places, table = table[cleaning.PLACE].to_numpy(), table.drop_columns([cleaning.PLACE])
+            frame = cleaning.to_frame(table)
+            del table
+            frame = dataset.clean(frame) if dataset.clean else frame
+            if len(frame) != len(places):
+                counted = f"{len(frame)} of {len(places)} rows"
+                raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")
+            # A row that is rejected now must not have hidden an older one with its key: all over, without it.
+            if not (problems := cleaning.late_problems(dataset, frame, early)):
+                break
+            for row, broken in problems.items():
+                file, line = divmod(int(places[row]), cleaning.LINES)
+                known.setdefault(file, {})[line] = broken
         apart = cleaning.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
-        _check(day, counts, rejects, settings)
-        if not accept:
-            _check_floor(dataset, day, counts, published(store, dataset.name, day))
+        try:
+            _check(day, counts, rejects, settings)
+            if not accept:
+                _check_floor(dataset, day, counts, published(store, dataset.name, day))
+        except Permanent as problem:
+            if not rejects.rows:
+                raise
+            with writing("failed", "jsonl") as kept:
+                rejected_file.seek(0)
+                shutil.copyfileobj(rejected_file, kept)
+            where = f"{store.url}/{folder('failed', dataset.name, day)}/{dataset.name}.jsonl"
+            raise Permanent(f"{problem} All rejected rows: {where}") from None
         columns = dataset.columns + dataset.derived
         schema = cleaning.schema(columns)
         facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
@@ -249,29 +282,37 @@ def _say_columns(store: Store, path: str, schema) -> None:
         pq.write_table(schema.empty_table(), sink)
 
 
-def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects"):
+def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects", rules, known: dict):
     """Tables of the rows that keep to the columns and rules, the number of rows read, each file's SHA-256."""
+    import pyarrow as pa
+
     from . import cleaning, reading
 
     read, hashes, rows, names = 0, {}, 0, set()
-    tables = [cleaning.schema(dataset.columns).empty_table()]
+    tables = []
 
     def pieces():
-        for name in files:
+        for number, name in enumerate(files):
             sha256 = hashlib.sha256()
             with store.open(f"{folder('raw', dataset.name, day)}/{name}") as file:
-                for piece in reading.pieces(dataset, file, sha256):
-                    yield name, piece
+                try:
+                    for piece in reading.pieces(dataset, file, sha256):
+                        yield number, name, piece
+                except BROKEN as problem:
+                    raise Permanent(f"{name} cannot be read: {problem}") from problem
             hashes[name] = sha256.hexdigest()
 
-    for name, piece in ahead(pieces()):
+    for number, name, piece in ahead(pieces()):
         rejects.file = name
         read += piece.table.num_rows + len(piece.broken)
         rows += piece.table.num_rows
-        names |= piece.names
-        tables.append(cleaning.conform(dataset, piece, day, rejects))
-    if rows and dataset.format == "jsonl":
+        names.update(piece.names)
+        tables.append(cleaning.conform(dataset, piece, day, rejects, rules, known.get(number), number))
+    if rows and dataset.suffix == "jsonl":
         dataset.check_names(names, f"{dataset.name} of {day}")
+    if not tables:
+        empty = cleaning.schema(dataset.columns).append(pa.field(cleaning.PLACE, pa.int64()))
+        tables = [empty.empty_table()]
     return tables, read, hashes
 
 
