@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import pdb
+import pdb  # noqa: T100
 import sys
 import threading
 import time
@@ -123,7 +123,7 @@ class Progress:
     def prompt(self, *arguments, **named) -> None:
         """breakpoint(), with the terminal for its prompt."""
         if os.environ.get("PYTHONBREAKPOINT"):  # another debugger, or none
-            return sys.__breakpointhook__(*arguments, **named)
+            return sys.__breakpointhook__(*arguments, **named)  # noqa: T100
         if not (self.terminal and sys.stdin.isatty()):
             raise RuntimeError("breakpoint() needs a terminal; here, take it out or set PYTHONBREAKPOINT=0")
         sys.stdout.end()
