@@ -5,6 +5,8 @@ cookiecutter remove the project.
 """
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -83,18 +85,17 @@ def main(comparison=False):
     print(f"\n{answers['project_slug']} is in {project}\n")
     if not make_keys():
         warnings.append("some keys are missing; later, in the project: make keys")
-    exposed = not_ignored_secrets()
-    if exposed:
+    if exposed := not_ignored_secrets():
         warnings.append(f"git would take {', '.join(exposed)}: put /secrets/ into .gitignore before you commit")
     if answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor":
-        warnings.append(
-            "each task's pod will clone the repository with its whole history; "
-            "for a large one, prefer git-sync or the CeleryExecutor"
-        )
+        what = "each task's pod will clone the repository with its whole history"
+        warnings.append(f"{what}; for a large one, prefer git-sync or the CeleryExecutor")
     for warning in filter(None, warnings):
         print(f"Warning: {warning}")
+    here = os.environ.get("PWD", "")  # where cookiecutter was called
+    way = os.path.relpath(project, here) if here and project.is_relative_to(here) else str(project)
     print(
-        f"\nNext:\n  cd {project.name}\n  make run          # extract and transform, on the sample days\n"
+        f"\nNext:\n  cd {shlex.quote(way)}\n  make run          # extract and transform, on the sample days\n"
         f"{S3FS if answers['data_root'].startswith('s3:') else ''}"
         f"  git remote add origin {answers['git_repo']}\n"
         f"  git add . && git commit -m 'Start' && git push -u origin {answers['git_branch']}\n"

@@ -35,11 +35,11 @@ def test_an_existing_repository_stays_as_it_is(bake_fresh):
     assert git(project, "status", "--porcelain") == ""
 
 
-def bake_with_path(folder, path, **answers):
-    """Bake with another PATH, as a process of its own; return what was printed."""
+def bake_with_path(folder, path, here=None, **answers):
+    """Bake with another PATH, as a process of its own, called from `here`; return what was printed."""
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(folder), str(TEMPLATE)]
     command += [f"{name}={value}" for name, value in answers.items()]
-    return run(command, cwd=folder, PATH=str(path))
+    return run(command, cwd=here or folder, PATH=str(path), PWD=str(here or folder))
 
 
 def test_without_git_and_ssh_keygen_the_project_survives(tmp_path):
@@ -136,6 +136,17 @@ def test_next_steps_name_this_project(tmp_path):
         assert line in printed
     assert "ssh-ed25519 " in printed
     assert "/settings/keys" in printed
+
+
+@pytest.mark.parametrize(
+    ("folder", "here", "way"), [("a/build b", "a", "'build b/my-etl'"), ("b", "a", "{root}/b/my-etl")]
+)
+def test_the_printed_way_leads_there(tmp_path, folder, here, way):
+    """As of `make demo`, whose project is in build/."""
+    for name in (folder, here):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    printed = bake_with_path(tmp_path / folder, clean_environment()["PATH"], here=tmp_path / here)
+    assert f"  cd {way.format(root=tmp_path)}\n" in printed
 
 
 def test_hook_is_short():

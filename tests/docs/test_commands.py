@@ -24,13 +24,14 @@ ANSWERS = [
 
 # Whoever hosts the template puts its address here.
 COOKIECUTTER = re.search(r"^cookiecutter \S+/airflow-etl-template$", README.read_text(), re.MULTILINE)[0]
+JSON = "JSON='Content-Type: application/json'"
 LOGIN = (
-    """TOKEN=$(curl -s http://localhost:8080/auth/token --json '{"username": "admin", "password": "…"}' | """
+    """TOKEN=$(curl -s http://localhost:8080/auth/token -H "$JSON" -d '{"username": "admin", "password": "…"}' | """
     """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
 )
 START_A_DAY = (
     """curl http://localhost:8080/api/v2/dags/extract/dagRuns -H "Authorization: Bearer $TOKEN" """
-    """--json '{"logical_date": null, "partition_key": "2018-02-01"}'"""
+    """-H "$JSON" -d '{"logical_date": null, "partition_key": "2018-02-01"}'"""
 )
 BACKFILL = (
     "AIRFLOW_HOME=$PWD/.airflow .venv/bin/airflow backfill create --dag-id extract "
@@ -108,6 +109,7 @@ RUN_BY = {
     "make test DAG=orders": ("local/test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"test", "DAG=orders"'),
     # Three lines of the README that the test takes from there, with another port and the real password.
     BACKFILL: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "airflow backfill create"),
+    JSON: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
     LOGIN: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
     START_A_DAY: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
     "make ui": ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", '"ui"'),

@@ -1,22 +1,22 @@
 """make run in a baked project: what it runs, what it prints, and what it says when it cannot."""
 
-import contextlib
-import os
-import pty
 import re
-import select
 import sqlite3
 import subprocess
-import time
 
 import pytest
 
 from tests.conftest import clean_environment, run
+from tests.local.terminal import Command
 
 pytestmark = pytest.mark.airflow
 
 DAY = "2018-02-01"
 DAGS = '''"""DAGs of Airflow without days."""
+import logging
+import pprint
+import time
+
 import pendulum
 from airflow.sdk import BaseHook, Variable, dag, task
 
@@ -67,7 +67,24 @@ def connects():
     host()
 
 
-plain(), stops(), skips(), empty(), connects()
+@dag(schedule=None, start_date=start)
+def prints():
+    @task
+    def words():
+        print("one\\ntwo")
+        pprint.pprint({"three": 3})
+        logging.getLogger("etl").warning("four")
+        print("no end", end="")
+
+    @task
+    def sleeps():
+        print("at work", flush=True)
+        time.sleep(60)
+
+    words() >> sleeps()
+
+
+plain(), stops(), skips(), empty(), connects(), prints()
 '''
 
 
@@ -134,7 +151,7 @@ def test_a_dag_without_days(plain):
 
 @pytest.mark.parametrize("dag", ["skips", "empty"])
 def test_a_dag_that_runs_nothing_is_an_error(plain, dag):
-    assert f"{dag}  ran nothing" in make_run(plain, f"DAG={dag}", expect=2)
+    assert f"{dag} ran nothing" in make_run(plain, f"DAG={dag}", expect=2)
 
 
 def test_connections_and_variables_of_the_checkout(plain):
@@ -146,28 +163,57 @@ def test_connections_and_variables_of_the_checkout(plain):
     file.unlink()
 
 
-def test_debug_leaves_the_terminal_to_breakpoint(plain):
-    """With a terminal: the prompt is there, takes a line, and the run goes on."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(plain)
-        os.execvpe("make", ["make", "run", "DAG=stops", "DEBUG=1"], clean_environment())
-    said, asked, end = b"", False, time.monotonic() + 300
-    while time.monotonic() < end:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
-        try:
-            block = os.read(terminal, 4096)
-        except OSError:  # the other end is closed
-            break
-        said += block
-        if b"(Pdb)" in said and not asked:
-            asked = True
-            os.write(terminal, b"p secret * 1000\nc\n")
-    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    assert (status, asked) == (0, True), said.decode(errors="replace")
-    assert b"\n41000" in said
-    assert re.search(rb"\r +42 ", said.replace(b"\033[K", b""))
+@pytest.mark.parametrize("debug", ["", " DEBUG=1"])
+def test_breakpoint_has_the_terminal(plain, debug):
+    """The prompt is there, takes a line, and the run goes on; with DEBUG=1, the log is there too."""
+    made = Command(f"make run DAG=stops{debug}", plain, terminal=True).until("(Pdb)")
+    made.types("p secret * 1000\nc\n")
+    assert made.ended() == 0, made.said
+    assert re.search(r"(\n|\(Pdb\) )41000", made.said)
+    assert re.search(r" +42 ", made.said)
+    assert ("Task started" in made.said) == bool(debug)
+
+
+def test_leaving_the_debugger_is_said(plain):
+    made = Command("make run DAG=stops", plain, terminal=True).until("(Pdb)")
+    made.types("q\n")
+    assert made.ended() != 0
+    assert "stops failed: it was ended in the debugger" in made.said
+    assert "BdbQuit" not in made.said
+
+
+def test_breakpoint_without_a_terminal(plain):
+    printed = make_run(plain, "DAG=stops", expect=2)
+    assert re.search(r"stops failed: dags/plain_dags.py:\d+: RuntimeError: breakpoint\(\) needs a terminal", printed)
+    assert re.search(r" +42 ", make_run(plain, "DAG=stops", PYTHONBREAKPOINT="0"))
+
+
+def test_what_tasks_print_and_which_one_is_at_work_is_shown_at_once(plain):
+    """Loggers write into the log. Without a terminal, no line is written over another."""
+    made = Command("make run DAG=prints", plain, terminal=True).until("at work")
+    made.until("##########---------- 1/2  prints  sleeps ... ")
+    made.types("\x03")
+    assert made.ended() != 0
+    assert "make run: stopped" in made.said
+    lines = re.sub(r"\r\x1b\[K([^\r\n]*(?=\r\x1b))?", "", made.said).replace("\r", "")
+    assert "  one\n  two\n  {'three': 3}\n  no end\n  at work\n" in lines
+    assert "four" not in made.said
+    assert re.search("four.*\n", (plain / ".airflow" / "run.log").read_text())
+    pipe = Command("make run DAG=prints", plain).until("  no end\n").until("  at work\n")
+    pipe.signal(2)
+    pipe.ended()
+    assert "\x1b" not in pipe.said
+
+
+def test_a_line_now_and_then_where_there_is_no_terminal(plain):
+    code = "import io, time; from etl_tools.local import progress; progress.EVERY = 0.3; say = io.StringIO(); "
+    code += (
+        "p = progress.Progress(say)\nwith p.of([]), p.run('extract 2018-02-01', 2):\n p.at = 'fetch'; time.sleep(1)\n"
+    )
+    code += "print(say.getvalue())"
+    lines = run([".venv/bin/python", "-c", code], cwd=plain).splitlines()
+    assert re.fullmatch(r"extract 2018-02-01  fetch \.\.\. \d s", lines[0])
+    assert len(lines) > 1
 
 
 @pytest.mark.parametrize("date", ["2018-02-30", "yesterday", "20180201", "2018-02-01; touch made"])
@@ -178,9 +224,38 @@ def test_a_made_up_day_is_refused_at_once(project, date):
 
 def test_a_day_that_cannot_run_gets_a_plain_line(project):
     printed = make_run(project, "DATE=1999-01-01", expect=2)
-    assert "extract 1999-01-01 failed: The bundled sample has no 1999-01-01" in printed
+    assert "make run: extract 1999-01-01 failed: The bundled sample has no 1999-01-01" in printed
+    assert "make run: transform 1999-01-01 did not run: extract failed before it." in printed
     assert "Traceback" not in printed
     assert "The log: .airflow/run.log" in printed
+
+
+def test_one_that_fails_stops_no_other(project):
+    """And all that failed are listed at the end, by the days that were asked for."""
+    printed = make_run(project, "FROM=2018-01-31", "TO=2018-02-02", expect=2)
+    said = [line for line in printed.splitlines() if line.startswith("make run: ")]
+    assert [line.split(":")[1].strip() for line in said] == [
+        "extract 2018-01-31 failed",
+        "transform 2018-01-31 did not run",
+    ]
+    rows = [line.split()[0] for line in printed.splitlines() if line.startswith("2018-")]
+    assert rows == ["2018-02-01", "2018-02-02"] * 2
+    assert "4 runs in " in printed
+    assert "failed: 2018" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["FROM=2018-02-01"], "say either DATE=… or both FROM=… and TO=…"),
+        (["TO=2018-02-01"], "say either DATE=… or both FROM=… and TO=…"),
+        (["FROM=2018-02-01", "TO=2018-02-02", "DATE=2018-02-01"], "say either DATE=…"),
+        (["FROM=2018-02-02", "TO=2018-02-01"], "FROM=2018-02-02 is after TO=2018-02-01."),
+        (["FROM=2018-02-02", "TO=soon"], "'soon' is not a day: write it like 2018-02-01."),
+    ],
+)
+def test_days_that_are_none(project, arguments, words):
+    assert f"make run: {words}" in make_run(project, *arguments, expect=2)
 
 
 def test_a_bug_is_said_with_its_kind_and_place(project):
@@ -214,19 +289,11 @@ def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_pa
     (project / ".env").unlink()
     assert [one.returncode for one in both] == [0, 0], made
     assert sum("Making Airflow's database" in said for said in made) == 1
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(project)
-        os.execvpe("make", ["make", "run"], clean_environment())
-    said = b""
-    with contextlib.suppress(OSError):  # the other end is closed
-        while block := os.read(terminal, 4096):
-            said += block
-            if b"..." in block:
-                os.write(terminal, b"\x03")
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) != 0
-    assert b"make run: stopped" in said
-    assert b"Traceback" not in said
+    made = Command("make run", project, terminal=True).until(" ... ")
+    made.types("\x03")
+    assert made.ended() != 0
+    assert "make run: stopped" in made.said
+    assert "Traceback" not in made.said
 
 
 def test_no_such_dag(project):
@@ -236,6 +303,7 @@ def test_no_such_dag(project):
 def test_a_service_has_no_days_to_offer(project):
     printed = make_run(project, "ETL_SOURCE=http://127.0.0.1:9/query", expect=2)
     assert "extract offers no day: say which one, like make run DAG=extract DATE=2018-02-01" in printed
+    assert "transform" not in printed, "it takes the days of extract"
 
 
 def test_a_broken_file_stops_what_is_in_it(project):
@@ -249,5 +317,6 @@ def test_a_broken_file_stops_what_is_in_it(project):
                 "broken.py does not import: dags/broken.py:2: ModuleNotFoundError: No module named 'no_such_module'"
                 in printed
             )
+            assert ("6 runs in " in printed) == (not arguments), "the others run"
     finally:
         broken.unlink()

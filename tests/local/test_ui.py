@@ -1,21 +1,19 @@
 """make ui, around a stand-in of Airflow that no signal but SIGKILL ends: however it ends, nothing is left behind."""
 
-import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import clean_environment, run
+from tests.conftest import run
+from tests.local.terminal import Command
 
 pytestmark = pytest.mark.airflow
 
@@ -60,61 +58,8 @@ def project(bake_fresh, installed):
             os.kill(pid, signal.SIGKILL)
 
 
-class Ui:
-    """A `make ui` (or a command with it) in a session of its own, on a pipe or on a terminal."""
-
-    def __init__(self, project, command="make ui", terminal=False, hang_up=signal.SIG_DFL):
-        self.here, there = os.openpty() if terminal else os.pipe()
-        self.process = subprocess.Popen(
-            ["bash", "-c", command],
-            cwd=project,
-            env=clean_environment() | {"OPEN": "0"},
-            stdin=there if terminal else subprocess.DEVNULL,
-            stdout=there,
-            stderr=there,
-            start_new_session=True,
-            preexec_fn=lambda: start(hang_up, there if terminal else None),
-        )
-        os.close(there)
-        self.said, self.closed = "", False
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self):
-        with contextlib.suppress(OSError):  # a terminal's other end is closed
-            while not self.closed:
-                if select.select([self.here], [], [], 0.1)[0]:
-                    if not (block := os.read(self.here, 4096)):
-                        break
-                    self.said += block.decode()
-        os.close(self.here)
-
-    def until(self, words, seconds=120):
-        end = time.monotonic() + seconds
-        while words not in self.said:
-            assert time.monotonic() < end, self.said
-            assert self.process.poll() is None or self.reader.is_alive(), self.said
-            time.sleep(0.05)
-        return self
-
-    def signal(self, number):
-        """As a terminal does: to all of them."""
-        os.killpg(self.process.pid, number)
-
-    def ended(self):
-        status = self.process.wait(timeout=60)
-        self.reader.join(10)
-        return status
-
-
-def start(hang_up, terminal):
-    signal.signal(signal.SIGHUP, hang_up)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if terminal is not None:
-        import fcntl
-        import termios
-
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+def make_ui(project, command="make ui", **options):
+    return Command(command, project, OPEN="0", **options)
 
 
 def state(project):
@@ -150,7 +95,7 @@ def kill(pid):
 
 @pytest.mark.parametrize("words", ["Starting Airflow", READY])
 def test_ctrl_c_ends_all_of_it(project, words):
-    ui = Ui(project).until(words)
+    ui = make_ui(project).until(words)
     ui.signal(signal.SIGINT)
     time.sleep(0.5)
     ui.signal(signal.SIGINT)  # impatience leaves nothing behind
@@ -162,7 +107,7 @@ def test_ctrl_c_ends_all_of_it(project, words):
 
 
 def test_a_closed_terminal_leaves_nothing_behind(project):
-    ui = Ui(project, terminal=True).until(READY)
+    ui = make_ui(project, terminal=True).until(READY)
     ui.closed = True
     ui.ended()
     assert left(project) == []
@@ -171,7 +116,7 @@ def test_a_closed_terminal_leaves_nothing_behind(project):
 @pytest.mark.parametrize("pipe", ["head -n 3", "tee all.log"])
 def test_a_pipe_that_nobody_reads_leaves_nothing_behind(project, pipe):
     """Ended by itself, or by Ctrl-C as all that is in the foreground."""
-    ui = Ui(project, f"make ui 2>&1 | {pipe}")
+    ui = make_ui(project, f"make ui 2>&1 | {pipe}")
     if pipe.startswith("tee"):
         ui.until(READY).signal(signal.SIGINT)
     else:
@@ -183,7 +128,7 @@ def test_a_pipe_that_nobody_reads_leaves_nothing_behind(project, pipe):
 
 
 def test_nohup_is_meant(project):
-    ui = Ui(project, hang_up=signal.SIG_IGN).until(READY)
+    ui = make_ui(project, hang_up=signal.SIG_IGN).until(READY)
     ui.signal(signal.SIGHUP)
     assert "runs already" in run(["make", "ui"], cwd=project)
     assert all(map(running, pids(project)))
@@ -193,7 +138,7 @@ def test_nohup_is_meant(project):
 
 
 def test_a_second_one_says_where_the_pages_are_and_how_to_stop_them(project):
-    Ui(project).until(READY)
+    make_ui(project).until(READY)
     printed = run(["make", "ui"], cwd=project)
     running_now = state(project)
     assert running_now["address"] in printed
@@ -206,13 +151,13 @@ def test_a_second_one_says_where_the_pages_are_and_how_to_stop_them(project):
 
 @pytest.mark.parametrize("leader", [False, True], ids=["script", "script-and-leader"])
 def test_what_a_killed_one_has_left_behind_is_ended(project, leader):
-    Ui(project).until(READY)
+    make_ui(project).until(READY)
     before = pids(project)
     kill(state(project)["pid"])
     if leader:
         kill(before[0])
     apart = before[2] if leader else 0  # without a parent, nothing says whose it is
-    again = Ui(project).until(READY)
+    again = make_ui(project).until(READY)
     assert "Ending the Airflow that a killed make ui has left behind" in again.said
     assert [pid for pid in before if running(pid)] == [apart] * leader
     again.signal(signal.SIGINT)
@@ -230,7 +175,7 @@ def test_a_number_that_is_another_process_by_now_is_left_alone(project, started)
     (project / ".airflow").mkdir()
     (project / ".airflow" / "ui.json").write_text(json.dumps(recorded))
     try:
-        ui = Ui(project).until(READY)
+        ui = make_ui(project).until(READY)
         ui.signal(signal.SIGINT)
         ui.ended()
         assert stranger.poll() is None
@@ -240,7 +185,7 @@ def test_a_number_that_is_another_process_by_now_is_left_alone(project, started)
 
 
 def test_an_airflow_that_nobody_knows_is_said(project):
-    Ui(project).until(READY)
+    make_ui(project).until(READY)
     kill(state(project)["pid"])
     (project / ".airflow" / "ui.json").unlink()
     assert "another Airflow of this folder runs; end it: `lsof " in run(["make", "ui"], cwd=project, expect=2)
@@ -265,7 +210,7 @@ def test_nobody_else_reads_the_password(project):
     home.mkdir(mode=0o755)
     (home / "airflow.db").write_text("")
     (home / "airflow.db").chmod(0o644)
-    ui = Ui(project, "umask 022; make ui").until(READY)
+    ui = make_ui(project, "umask 022; make ui").until(READY)
     ui.signal(signal.SIGINT)
     ui.ended()
     assert {path.name: oct(path.stat().st_mode & 0o077) for path in (home, *Path(home).rglob("*"))} == {

@@ -273,7 +273,10 @@ def change(packages=(), upgrade=False):
     print("Added to the image:", ", ".join(f"{name} {version}" for name, version in added.items()))
     if image:
         print(f"{VALUES} names it: {image}")
-        print("Commit and push: CI builds it (or: make image). Then make deploy.")
+        if any((ROOT / name).exists() for name in (".github/workflows", ".gitlab-ci.yml")):
+            print("Commit and push: CI builds it (or: make image). Then make deploy.")
+        else:
+            print("Next: make image, which builds and pushes it; commit and push; then make deploy.")
     else:
         print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
 

@@ -1,10 +1,12 @@
 """make run: DAGs in this one process, without a scheduler: every daily one on the days that it offers.
 
-Prints what each run made, and ends with a chart of the last day and the line that opens it. Airflow's log is
-in .airflow/run.log; with DEBUG=1 it is on the terminal, and so is the prompt of breakpoint().
+Prints which task is at work, what tasks print and what each run made, and ends with a chart of the last day
+and the line that opens it, or with what failed. Airflow's log is in .airflow/run.log; with DEBUG=1 it is on
+the terminal. breakpoint() has its prompt wherever there is a terminal.
 """
 
 import argparse
+import bdb
 import contextlib
 import fcntl
 import gc
@@ -21,6 +23,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from etl_tools.local import environment
+from etl_tools.local.progress import Progress
 
 LOG = environment.HOME / "run.log"
 CHARTS = environment.HOME / "charts"
@@ -33,21 +36,23 @@ TASK_API = "2026-06-30"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
-    parser.add_argument("--dag", help="one DAG, after those before it that have not run")
+    parser.add_argument("--from", dest="first", help="the first of several days")
+    parser.add_argument("--to", dest="last", help="the last of them")
     parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
+    parser.add_argument("--dag", help="one DAG, after those before it that have not run")
     parser.add_argument("--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()")
     arguments = parser.parse_args()
     started = time.monotonic()
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
     gc.disable()
     try:
-        day = a_day(arguments.date) if arguments.date else None
+        days = asked_for(arguments.date, arguments.first, arguments.last)
         environment.set_up()
         with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
             prepare_database(say)
             spare_old_versions()
             began = time.time()
-            runs = run_all(arguments.dag, day, say, accept=arguments.accept)
+            runs, failed = run_all(arguments.dag, days, Progress(say, quiet=arguments.debug), arguments.accept)
             file = newest_file(began)
             chart = chart_of(file) if file else None
     except ValueError as problem:
@@ -57,12 +62,30 @@ def main() -> int:
         print("make run: stopped", file=sys.stderr)
         return 130
     seconds = time.monotonic() - started
-    print(f"{runs} run{'s' * (runs > 1)} in {seconds:.1f} s. The data is in {os.environ['ETL_DATA_ROOT']}")
+    if runs:
+        where = os.environ["ETL_DATA_ROOT"]
+        print(f"{runs} run{'s' * (runs > 1)} in {seconds:.1f} s. The data is in {where}")
     if chart:
         print(f"Chart: {os.path.relpath(chart)}")
     if file:
         print(f'Open it: pd.read_parquet("{os.path.relpath(file)}")')
-    return 0
+    for line in failed:
+        print(f"make run: {line}", file=sys.stderr)
+    if failed and not arguments.debug:
+        print(f"The log: {os.path.relpath(LOG)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def asked_for(one: str | None, first: str | None, last: str | None) -> list[str]:
+    """The days of DATE, or those from FROM to TO; none where nothing was said."""
+    if not first and not last:
+        return [a_day(one)] if one else []
+    if one or not first or not last:
+        raise ValueError("say either DATE=… or both FROM=… and TO=…")
+    begin, end = date.fromisoformat(a_day(first)), date.fromisoformat(a_day(last))
+    if end < begin:
+        raise ValueError(f"FROM={first} is after TO={last}.")
+    return [(begin + timedelta(number)).isoformat() for number in range((end - begin).days + 1)]
 
 
 def a_day(text: str) -> str:
@@ -95,39 +118,60 @@ def spare_old_versions() -> None:
         bundle.versions = bundle.versions[:2]
 
 
-def run_all(name: str | None, day: str | None, say, accept: bool = False) -> int:
-    """Run the DAGs in the order of their assets; the number of runs."""
+def run_all(name: str | None, days: list[str], progress: Progress, accept: bool = False) -> tuple[int, list[str]]:
+    """Run the DAGs in the order of their assets; how many runs succeeded, and a line for each that failed."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(environment.DAGS))
+    broken = []
+    for path, error in bag.import_errors.items():
+        said = error.strip().splitlines()[-1]
+        broken.append(f"{os.path.relpath(path)} does not import: {place(error)}{said}")
+    if name and name not in bag.dags:
+        known = ", ".join(sorted(bag.dags))
+        raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
     daily = [dag_id for dag_id, dag in bag.dags.items() if DAY in dag.params]
-    if (name and name not in bag.dags) or (bag.import_errors and not name):
-        for path, error in bag.import_errors.items():
-            said = error.strip().splitlines()[-1]
-            raise ValueError(f"{os.path.relpath(path)} does not import: {place(error)}{said}")
-        raise ValueError(f"there is no DAG {name}, only {', '.join(sorted(bag.dags))}.")
     if not name and not daily:
-        raise ValueError("there is no daily DAG; say which one: make run DAG=… (make dags lists them).")
+        what_to_do = "say which one: make run DAG=… (make dags lists them)."
+        raise ValueError(broken[0] if broken else f"there is no daily DAG; {what_to_do}")
     before = graph(bag.dags)
-    wanted = {name} if name else set(daily)
-    runs = 0
+    failed = [] if name else broken
+    runs, not_there, planned, without_days = 0, set(), [], set()
     for dag_id in TopologicalSorter(before).static_order():
         needed = name and name != dag_id and dag_id in ancestors(name, before)
-        if dag_id not in wanted and not needed:
+        if dag_id != name and (name or dag_id not in daily) and not needed:
             continue
-        # A DAG that offers no days takes those of the DAGs before it.
-        chain = [dag_id, *ancestors(dag_id, before)]
-        days = days_for(bag.dags[dag_id], day, [bag.dags[one] for one in chain])
-        columns: list[str] = []
-        for one in days:
-            if needed and has_run(dag_id, one):
+        if not without_days.isdisjoint(ancestors(dag_id, before)):
+            without_days.add(dag_id)
+            continue
+        try:  # a DAG that offers no days takes those of the DAGs before it
+            chain = [bag.dags[one] for one in (dag_id, *ancestors(dag_id, before))]
+            planned += [(dag_id, day, needed) for day in days_for(bag.dags[dag_id], days, chain)]
+        except ValueError as problem:
+            without_days.add(dag_id)
+            failed.append(str(problem))
+    with progress.of([bag.dags[dag_id] for dag_id, _, _ in planned]):
+        header = None
+        for dag_id, day, needed in planned:
+            label = f"{dag_id} {day}" if day else dag_id
+            if missing := next((one for one in ancestors(dag_id, before) if (one, day) in not_there), None):
+                failed.append(f"{label} did not run: {missing} failed before it.")
+                not_there.add((dag_id, day))
                 continue
-            facts = run(bag.dags[dag_id], one, say, accept)
+            if needed and has_run(dag_id, day):
+                continue
+            try:
+                facts = run(bag.dags[dag_id], day, label, progress, accept)
+            except ValueError as problem:
+                progress.write(f"{label} failed")
+                failed.append(str(problem))
+                not_there.add((dag_id, day))
+                continue
             runs += 1
-            if columns != (columns := list(facts)):
-                print_row(say, dag_id, [column.replace("_", " ") for column in columns])
-            print_row(say, one or "", facts.values())
-    return runs
+            if header != (header := [dag_id, *(column.replace("_", " ") for column in facts)]):
+                progress.write(row(header))
+            progress.write(row([day or "", *facts.values()]))
+    return runs, failed
 
 
 def graph(dags: dict) -> dict[str, set[str]]:
@@ -155,10 +199,10 @@ def ancestors(dag_id: str, before: dict[str, set[str]]) -> list[str]:
     return found
 
 
-def days_for(dag, day: str | None, chain: list) -> list[str | None]:
-    """The days to run the DAG for: [None] for one that has no partitions, unless a date was given."""
-    if day:
-        return [day]
+def days_for(dag, asked: list[str], chain: list) -> list[str | None]:
+    """The days to run the DAG for: [None] for one that has no partitions, unless days were asked for."""
+    if asked:
+        return [*asked]
     if DAY not in dag.params:
         return [None]
     for one in chain:
@@ -179,9 +223,8 @@ def has_run(dag_id: str, day: str | None) -> bool:
         return any((one.partition_key or (one.conf or {}).get(DAY)) == day for one in done)
 
 
-def run(dag, day: str | None, say, accept: bool = False) -> dict:
+def run(dag, day: str | None, label: str, progress: Progress, accept: bool = False) -> dict:
     """Run the DAG for the day; what its last tasks returned, and the seconds."""
-    show_progress(say, f"{dag.dag_id} {day or ''} ...")
     started, problems = time.monotonic(), []
     for task in dag.tasks:
         settings = task.partial_kwargs if task.is_mapped else vars(task)
@@ -189,6 +232,9 @@ def run(dag, day: str | None, say, accept: bool = False) -> dict:
         settings["retries"] = 0
         settings["retry_delay"] = timedelta(0)
         settings["on_failure_callback"] = [lambda context: problems.append(context["exception"])]
+        theirs = settings.get("on_execute_callback") or []
+        theirs = theirs if isinstance(theirs, (list, tuple)) else [theirs]
+        settings["on_execute_callback"] = [progress.task, *(one for one in theirs if one != progress.task)]
     when, conf = datetime.now(UTC), {}
     if day and DAY in dag.params:
         conf = {DAY: day}
@@ -199,15 +245,18 @@ def run(dag, day: str | None, say, accept: bool = False) -> dict:
             conf["accept"] = True
     elif day:
         when = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    result = dag.test(logical_date=when, run_conf=conf)
+    with progress.run(label, len(dag.tasks)):
+        result = dag.test(logical_date=when, run_conf=conf)
     gc.freeze()
     gc.enable()
+    if any(isinstance(problem, KeyboardInterrupt) for problem in problems):
+        raise KeyboardInterrupt  # Ctrl-C ends all of it, not that task alone
     if result.state != "success":
         why = in_words(problems[0]) if problems else "no task says why"
-        raise ValueError(f"{dag.dag_id} {day or ''} failed: {why}\nThe log: {os.path.relpath(LOG)}")
+        raise ValueError(f"{label} failed: {why.removeprefix(f'{day}: ')}")
     tasks = result.get_task_instances()
     if not any(task.state == "success" for task in tasks):
-        raise ValueError(f"{dag.dag_id} {day or ''} ran nothing: it has no task, or all were skipped.")
+        raise ValueError(f"{label} ran nothing: it has no task, or all were skipped.")
     facts: dict = {}
     for leaf in dag.leaves:
         value = None if leaf.is_mapped else result.get_task_instance(leaf.task_id).xcom_pull(leaf.task_id)
@@ -223,7 +272,10 @@ def in_words(problem: BaseException) -> str:
 
     if isinstance(problem, AirflowFailException):
         return str(problem)
-    return f"{place(''.join(traceback.format_tb(problem.__traceback__)))}{type(problem).__name__}: {problem}"
+    if isinstance(problem, bdb.BdbQuit):
+        return "it was ended in the debugger (c goes on)"
+    where = place("".join(traceback.format_tb(problem.__traceback__)))
+    return f"{where}{type(problem).__name__}: {problem}"
 
 
 def place(text: str) -> str:
@@ -251,16 +303,9 @@ def chart_of(file: Path) -> Path | None:
     return chart.write(file, f"{file.stem}, {day} (UTC)", CHARTS / f"{file.stem}-{day}.png")
 
 
-def show_progress(say, text: str) -> None:
-    """What is being done, in a line that the next one takes the place of; nothing where nobody watches."""
-    if say.isatty():
-        print(f"\r\033[K{text}", end="", file=say, flush=True)
-
-
-def print_row(say, first: str, cells) -> None:
-    show_progress(say, "")
-    words = [f"{first:{WIDTH}}", *(f"{cell!s:>{WIDTH}}" for cell in cells)]
-    print("  ".join(words), file=say, flush=True)
+def row(cells: list) -> str:
+    first, *others = cells
+    return "  ".join([f"{first:{WIDTH}}", *(f"{cell!s:>{WIDTH}}" for cell in others)])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,31 @@
+"""The generated Makefile: also where make is as old as macOS's, and what make fix does."""
+
+import pytest
+
+from tests.conftest import make_command, run
+
+# GNU make 3.81 does not know .SHELLFLAGS: its shell goes on after a command that failed.
+OLD = ".SHELLFLAGS=-c"
+
+
+@pytest.mark.parametrize("make", [[], [OLD]], ids=["new", "old"])
+@pytest.mark.parametrize(
+    ("target", "words"), [("image", "nothing to build"), ("diff", "Nothing would change")], ids=["image", "diff"]
+)
+def test_a_command_that_fails_ends_its_recipe(bake, target, words, make):
+    """Not in "nothing to do", which is what an empty answer would mean."""
+    no_cluster = {"KUBECONFIG": "/dev/null", "KUBECTL": "false", "HELM": "false"}
+    command = [*make_command(), *make, target, "PYTHON=false"]
+    assert words not in run(command, cwd=bake(), expect=2, PYTHONDONTWRITEBYTECODE="1", **no_cluster)
+
+
+def test_fix_corrects_what_lint_finds_and_a_forgotten_breakpoint_is_yours(bake_fresh):
+    project = bake_fresh()
+    file = project / "tests" / "test_own.py"
+    file.write_text('"""Own."""\nimport sys\nimport os\n\ndef test_it( ):\n    assert os.sep\n')
+    assert "I001" in run([*make_command(), "lint"], cwd=project, expect=2)
+    assert "All checks passed" in run([*make_command(), "fix"], cwd=project)
+    assert file.read_text() == '"""Own."""\n\nimport os\n\n\ndef test_it():\n    assert os.sep\n'
+    file.write_text(file.read_text().replace("assert os.sep", "breakpoint()"))
+    for target in ("lint", "fix"):
+        assert "T100" in run([*make_command(), target], cwd=project, expect=2)
