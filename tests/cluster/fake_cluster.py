@@ -128,6 +128,9 @@ def kubectl(namespace, words, given):
     elif words[:2] == ["delete", "job"]:
         pass
     elif words[0] == "rollout":
+        if answer("rollout-waits"):
+            (STATE / "waiting").touch()
+            time.sleep(60)
         assert words[2:4] == ["deployment,statefulset", "--selector=release=airflow"], words
         for name in ("deployment.apps/airflow-scheduler", "statefulset.apps/airflow-worker"):
             print(

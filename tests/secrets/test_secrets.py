@@ -335,6 +335,15 @@ def test_a_wrong_line_is_named(new, line, words):
     assert words in cluster.make("secrets", expect=2)
 
 
+@pytest.mark.parametrize(("ending", "mode"), [("", "require"), ("?sslmode=verify-ca", "verify-ca")])
+def test_a_database_of_one_s_own_is_reached_encrypted_unless_its_address_says_otherwise(bake_fresh, ending, mode):
+    project = bake_fresh(**ANSWERS)
+    (project / "secrets/database_url").write_text(f"postgresql://me:word@db.example.com:5432/airflow{ending}\n")
+    made = {item["metadata"]["name"]: item["data"] for item in secret_manifests(project)}
+    settings = base64.b64decode(made["quakes-pgbouncer"]["pgbouncer.ini"]).decode()
+    assert f"server_tls_sslmode = {mode}\n" in settings
+
+
 # --- What the real kubectl says without a cluster
 
 
