@@ -68,6 +68,11 @@ test-cluster: .venv/.installed ## Try deploy, doctor, rotate and the like on the
 	@test -n "$${KUBECONFIG:-}" || { echo "KUBECONFIG=... make test-cluster: name the kubeconfig of a cluster that may be tried on." >&2; exit 2; }
 	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 tests/cluster/real
 
+# Not in CI: half an hour, for whoever changes what these tests hold.
+.PHONY: mutate
+mutate: .venv/.installed ## Break the code in small ways and see whether a test notices (ONLY=restore: those with that word)
+	@$(BIN)/python scripts/mutate.py
+
 .PHONY: lint
 lint: .venv/.installed ## Check the style of the template's own code
 	@$(BIN)/ruff check .

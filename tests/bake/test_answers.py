@@ -45,6 +45,7 @@ REFUSED = {
         "https://user:password@github.com/org/repo", "https://ghp_token@github.com/org/repo", "https://github.com/org/repo",
         "ssh://git:password@github.com/org/repo", "ssh://git@host:99999/repo", "ssh://git@host:0/repo", "ssh://git@host/",
         "-oProxyCommand=x@host:repo", "git@-host:repo", "git@host:$(id)", "git@host:a b", "git@host:repo;id", "git@host:-x",
+        "https://github.com/org/../repo", "https://github.com/org/..", "ssh://git@host/org/../repo", "git@host:org/../repo",
     ],
     "git_branch": [
         "", "-x", "/x", "x/", "a//b", "a..b", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "a@{b", "@", "HEAD",

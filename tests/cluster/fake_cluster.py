@@ -84,8 +84,8 @@ def apply(namespace, words, given):
                 del owners[key], data[key]
         objects[f"{namespace}/{kind}/{name}"] = {"item": item | {"data": data}, "owners": owners}
         print(f"{kind}/{name} serverside-applied")
-        store(objects)
-    store(objects)
+        if not answer("apply-does-nothing"):
+            store(objects)
 
 
 def get_secrets(namespace, names):
@@ -128,6 +128,9 @@ def kubectl(namespace, words, given):
     elif words[:2] == ["delete", "job"]:
         pass
     elif words[0] == "rollout":
+        if answer("rollout-waits"):
+            (STATE / "waiting").touch()
+            time.sleep(60)
         assert words[2:4] == ["deployment,statefulset", "--selector=release=airflow"], words
         for name in ("deployment.apps/airflow-scheduler", "statefulset.apps/airflow-worker"):
             print(
@@ -143,6 +146,10 @@ def kubectl(namespace, words, given):
         if answer("exec-cuts"):
             done = subprocess.run(command, check=False, capture_output=True)
             sys.stdout.buffer.write(done.stdout[: int(answer("exec-cuts"))])
+            # The two streams are two streams: one may arrive whole.
+            sys.stderr.buffer.write(done.stderr if answer("exec-keeps-stderr") else b"")
+            sys.exit(0)
+        if answer("exec-does-nothing"):
             sys.exit(0)
         sys.exit(subprocess.run(command, check=False).returncode)
     elif words[0] == "logs":

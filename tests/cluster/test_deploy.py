@@ -340,7 +340,8 @@ def test_the_real_helm_templates_and_lints_the_chart_with_these_values(cluster, 
 
 
 def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
-    line = "postgresql://air%40flow:p%22%40ss%2Fword@db.example.com:5433/airflow?sslmode=verify-ca"
+    login = "air%40flow:p%22%40ss%2Fword"
+    line = f"postgresql://{login}@db.example.com:5433/airflow?sslmode=verify-ca"
     (own_cluster.project / "secrets" / "database_url").write_text(f"{line}\n")
     (own_cluster.project / "secrets" / "database_ca.crt").write_text(AUTHORITY)
     printed = own_cluster.make("secrets")

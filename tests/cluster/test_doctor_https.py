@@ -53,7 +53,7 @@ def test_commits_of_others_are_fetched_with_the_token(with_token, private, tmp_p
 def test_a_wrong_token_is_named(with_token, private):
     found = broken(doctor(with_token, expect=1, GIT_TOKEN="wrong", GIT_SSL_CAINFO=str(private.certificate)))
     cure = found["the server refuses the token, or it may not read this repository"]
-    assert "GIT_TOKEN=… make secrets" in cure
+    assert "GIT_TOKEN=… make rotate NAME=git_token" in cure
 
 
 def test_without_a_token_the_server_is_not_asked(with_token):

@@ -2,12 +2,14 @@
 
 import json
 import re
+import sys
 
 import pytest
 import yaml
 
 from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, SERVER, Cluster, kubeconfig
+from tests.cluster.test_keyboard import Terminal
 from tests.conftest import run
 
 STAGING = '\n[tool.airflow-etl.environments.staging]\nnamespace = "etl-staging"  # beside it\ngit_branch = "develop"\n'
@@ -183,6 +185,24 @@ def test_promote_moves_production_to_a_tag_and_back(promoted):
     assert re.search(r"^< \w+ More for v2$", printed, re.MULTILINE)
     assert at() == "v1"
     assert project.writes() == []
+
+
+def test_a_branch_that_somebody_moves_meanwhile_stays_where_they_put_it(promoted):
+    """Between the question and the yes."""
+    project, at = promoted
+    project.make("promote", ENV="production", TAG="v1", CONFIRM="yes")
+    where = project.environment | {"ENV": "production", "TAG": "v1", "VALUES": "helm/values.yaml"}
+    project.make("promote", ENV="production", TAG="v2", CONFIRM="yes")
+    terminal = Terminal([sys.executable, "-m", "etl_tools.cluster.environments"], project.project, **where)
+    terminal.until("(yes)")
+    run(["git", "commit", "--quiet", "--allow-empty", "--no-verify", "-m", "Theirs"], cwd=project.project)
+    run(["git", "tag", "theirs"], cwd=project.project)
+    run(["git", "push", "--quiet", "--tags", "--force", "origin", "HEAD:production"], cwd=project.project)
+    status, printed = terminal.press(b"yes\n")
+    assert status == 1
+    assert "make promote: git push: " in printed
+    assert "follows v1" not in printed
+    assert at() == "theirs"
 
 
 def test_the_branch_that_people_work_on_is_not_promoted(promoted):

@@ -21,6 +21,7 @@ from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, Cluster
 from tests.conftest import clean_environment, make_command, run, secret_manifests
 from tests.servers import github_app
+from tests.servers.git_https_server import GitHttpsServer
 from tests.servers.git_ssh_server import GitSshServer
 from tests.servers.postgres_server import PostgresServer
 
@@ -260,7 +261,8 @@ def test_the_token_in_the_cluster_stays_unless_there_is_a_new_one(deployed):
 
 
 @pytest.mark.parametrize(
-    ("token", "words"), [("", "GIT_TOKEN=… make secrets"), ("two words", "holds a space or line end")]
+    ("token", "words"),
+    [("", "there is no git token. Put GIT_TOKEN=… before the command"), ("two words", "holds a space or line end")],
 )
 def test_without_a_usable_token_nothing_is_applied(new, token, words):
     cluster = new(**HTTPS)
@@ -331,6 +333,15 @@ def test_a_wrong_line_is_named(new, line, words):
     cluster = new()
     (cluster.project / "secrets/connections.env").write_text(f"{line}\n")
     assert words in cluster.make("secrets", expect=2)
+
+
+@pytest.mark.parametrize(("ending", "mode"), [("", "require"), ("?sslmode=verify-ca", "verify-ca")])
+def test_a_database_of_one_s_own_is_reached_encrypted_unless_its_address_says_otherwise(bake_fresh, ending, mode):
+    project = bake_fresh(**ANSWERS)
+    (project / "secrets/database_url").write_text(f"postgresql://me:word@db.example.com:5432/airflow{ending}\n")
+    made = {item["metadata"]["name"]: item["data"] for item in secret_manifests(project)}
+    settings = base64.b64decode(made["quakes-pgbouncer"]["pgbouncer.ini"]).decode()
+    assert f"server_tls_sslmode = {mode}\n" in settings
 
 
 # --- What the real kubectl says without a cluster
@@ -417,11 +428,10 @@ def test_where_nothing_is_deployed_there_is_nothing_to_rotate(new):
     assert cluster.writes() == []
 
 
-def test_a_fernet_key_takes_over_only_when_everything_is_encrypted_anew(deployed, program):
+def test_a_fernet_key_takes_over_only_when_everything_is_encrypted_anew(deployed, airflow):
     cluster = deployed()
-    path = program("airflow", "#!/bin/sh\n")
     old = secret(cluster.project, "fernet_key")
-    cluster.make("rotate", "NAME=fernet_key", PATH=path)
+    cluster.make("rotate", "NAME=fernet_key", PATH=airflow)
     new = secret(cluster.project, "fernet_key")
     assert Fernet(new)
     assert new != old
@@ -433,7 +443,7 @@ def test_a_fernet_key_takes_over_only_when_everything_is_encrypted_anew(deployed
     assert applying[0] < encrypting < applying[1]
 
 
-def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(deployed, program):
+def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(deployed, airflow):
     cluster = deployed()
     old = secret(cluster.project, "fernet_key")
     cluster["exec-fails"] = "error: the pod is gone"
@@ -445,7 +455,7 @@ def test_a_fernet_rotation_that_stopped_goes_on_with_the_same_key(deployed, prog
     assert both.endswith(f",{old}")  # whatever is deployed now reads old and new
 
     cluster["exec-fails"] = ""
-    cluster.make("rotate", "NAME=fernet_key", PATH=program("airflow", "#!/bin/sh\n"))
+    cluster.make("rotate", "NAME=fernet_key", PATH=airflow)
     assert f"{secret(cluster.project, 'fernet_key')},{old}" == both
     assert not (cluster.project / "secrets/fernet_key.old").exists()
 
@@ -462,6 +472,83 @@ def program(tmp_path):
         return f"{path.parent}:{os.environ['PATH']}"
 
     return write
+
+
+@pytest.fixture
+def airflow(program):
+    """PATH with an Airflow that encrypts anew, and a Python that reads all."""
+    program("python", "#!/bin/sh\ncat > /dev/null\n")
+    return program("airflow", "#!/bin/sh\n")
+
+
+@pytest.mark.parametrize("how", ["exec-does-nothing", "exec-cuts"])
+def test_a_fernet_key_is_not_forgotten_after_an_exec_that_proves_nothing(deployed, airflow, how):
+    """kubernetes#124571: kubectl exec ends with 0, and nothing was done, or nothing was heard of it."""
+    cluster = deployed()
+    old = secret(cluster.project, "fernet_key")
+    cluster[how] = "0"
+    output = cluster.make("rotate", "NAME=fernet_key", expect=2, PATH=airflow)
+    assert "ended early" in output
+    assert "The old one is in secrets/fernet_key.old." in output
+    assert "is new" not in output
+    assert secret(cluster.project, "fernet_key.old") == old
+    both = secret(cluster.project, "fernet_key")
+    assert both.endswith(f",{old}")
+    assert cluster.secrets()["quakes-fernet"]["fernet-key"].decode() == both
+    (cluster.state / how).unlink()
+    cluster.make("rotate", "NAME=fernet_key", PATH=airflow)
+    assert f"{secret(cluster.project, 'fernet_key')},{old}" == both
+
+
+def test_a_fernet_key_that_does_not_read_all_takes_over_nothing(deployed, program, airflow):
+    cluster = deployed()
+    old = secret(cluster.project, "fernet_key")
+    path = program("python", "#!/bin/sh\necho 'the new key does not read all of table variable' >&2\nexit 1\n")
+    output = cluster.make("rotate", "NAME=fernet_key", expect=2, PATH=path)
+    assert "does not read all of table variable" in output
+    assert cluster.secrets()["quakes-fernet"]["fernet-key"].decode().endswith(f",{old}")
+
+
+@pytest.mark.airflow
+def test_the_real_airflow_is_read_with_the_new_key_alone(installed, tmp_path):
+    """The script for the pod, run on a real Airflow: what it has not encrypted anew is noticed."""
+    project = installed(**ANSWERS)
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    where = {"AIRFLOW_HOME": str(tmp_path), "PATH": f"{project}/.venv/bin:/usr/bin:/bin"}
+    where["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    one = where | {"AIRFLOW__CORE__FERNET_KEY": old}
+    run(["airflow", "db", "migrate"], project, **one)
+    run(["airflow", "connections", "add", "shop", "--conn-uri", "https://me:word@example.com/?token=x"], project, **one)
+    run(["airflow", "variables", "set", "region", "eu"], project, **one)
+
+    def in_the_pod(name):
+        source = f"from etl_tools.cluster import rotate; print(rotate.{name})"
+        script = run([sys.executable, "-c", source], project)
+        command = ["sh", "-ec", script] if name == "ENCRYPT" else ["python", "-c", script]
+        environment = clean_environment() | where | {"AIRFLOW__CORE__FERNET_KEY": f"{new},{old}"}
+        return subprocess.run(
+            command, cwd=project, env=environment, input=f"{new}\n", text=True, capture_output=True, check=False
+        )
+
+    before = in_the_pod("READ_ALL")
+    assert before.returncode == 1
+    assert "the new key does not read all of table" in before.stderr
+    done = in_the_pod("ENCRYPT")
+    assert done.returncode == 0, done.stderr
+    assert in_the_pod("READ_ALL").returncode == 0
+    assert "eu" in run(["airflow", "variables", "get", "region"], project, **where, AIRFLOW__CORE__FERNET_KEY=new)
+
+
+@pytest.mark.parametrize("name", ["jwt_secret", "admin_password"])
+def test_what_did_not_reach_the_cluster_is_not_called_new(deployed, name):
+    """kubectl apply says that all is well, and the cluster has what it had."""
+    cluster = deployed()
+    old = secret(cluster.project, name)
+    cluster["apply-does-nothing"] = "yes"
+    output = cluster.make("rotate", f"NAME={name}", expect=2)
+    assert "the cluster lacks it: quakes-" in output
+    assert secret(cluster.project, f"{name}.old") == old
+    assert f"make rotate NAME={name} goes on where this stopped" in output
 
 
 @pytest.fixture
@@ -495,6 +582,27 @@ def test_the_databases_password_is_changed_in_the_database_first(deployed, datab
     assert new not in output
     folder = cluster.project / "secrets"
     assert not [*folder.glob("*.old"), *folder.glob("*.new")]
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("how", ["exec-does-nothing", "exec-cuts"])
+def test_no_password_is_forgotten_after_an_exec_that_proves_nothing(deployed, database, how):
+    """Whichever of the two the database has now, a file has it, and the next run finds out."""
+    cluster = deployed()
+    where = use(database, cluster.project)
+    old = secret(cluster.project, "postgres_password")
+    cluster[how] = "0"
+    output = cluster.make("rotate", "NAME=postgres_password", expect=2, **where)
+    assert "ended early" in output
+    new = secret(cluster.project, "postgres_password.new")
+    assert database.lets_in(new if how == "exec-cuts" else old)
+    assert secret(cluster.project, "postgres_password") == old
+    assert applied(cluster) == []
+    (cluster.state / how).unlink()
+    cluster.make("rotate", "NAME=postgres_password", **where)
+    assert database.lets_in(new)
+    assert secret(cluster.project, "postgres_password") == new
+    assert cluster.secrets()["quakes-postgres"]["postgres-password"].decode() == new
 
 
 def test_a_database_out_of_reach_leaves_the_password_as_it_is(deployed):
@@ -546,6 +654,49 @@ def test_the_admins_new_password_is_set_in_airflow(deployed, program, tmp_path):
     called = (tmp_path / "called").read_text().strip()
     assert called == f"users reset-password --username admin --password {new}"
     assert not any(new in call for call in said(cluster))
+
+
+def test_an_admin_s_password_that_was_not_set_is_not_called_new(deployed, program):
+    cluster = deployed()
+    cluster["exec-does-nothing"] = "yes"
+    output = cluster.make("rotate", "NAME=admin_password", expect=2)
+    assert "ended early" in output
+    assert "is new" not in output
+    (cluster.state / "exec-does-nothing").unlink()
+    new = secret(cluster.project, "admin_password")
+    cluster.make("rotate", "NAME=admin_password", PATH=program("airflow", "#!/bin/sh\n"))
+    assert secret(cluster.project, "admin_password") == new
+
+
+@pytest.mark.servers
+def test_an_expired_git_token_is_replaced_by_one_command(deployed, tmp_path):
+    other = TOKEN.replace("x", "y")
+    with GitHttpsServer(tmp_path, other) as server:
+        cluster = deployed(git_access="https-token", git_repo=server.url)
+        where = {"GIT_SSL_CAINFO": str(server.certificate)}
+        # One that does not open the repository changes nothing.
+        output = cluster.make("rotate", "NAME=git_token", expect=2, GIT_TOKEN=TOKEN, **where)
+        assert "does not open" in output
+        assert cluster.writes() == []
+        assert "there is no git token" in cluster.make("rotate", "NAME=git_token", expect=2, **where)
+
+        output = cluster.make("rotate", "NAME=git_token", GIT_TOKEN=other, **where)
+        assert cluster.secrets()["quakes-git-token"]["GITSYNC_PASSWORD"] == other.encode()
+        assert [set(given) for given in applied(cluster)] == [{"quakes-git-token"}]
+        assert [call.split()[:2] for call in said(cluster) if call.startswith("rollout")] == [
+            ["rollout", "restart"],
+            ["rollout", "status"],
+        ]
+        assert other not in output
+        assert not any(other in word for call in cluster.calls("kubectl") for word in call[:-1])
+        cluster["apply-does-nothing"] = "yes"
+        server.server.RequestHandlerClass.token = TOKEN
+        output = cluster.make("rotate", "NAME=git_token", expect=2, GIT_TOKEN=TOKEN, **where)
+        assert "the cluster lacks it: quakes-git-token" in output
+
+
+def test_where_there_is_no_git_token_none_is_rotated(deployed):
+    assert "git_token" not in deployed().make("rotate", "NAME=git_token", expect=2).partition("one of: ")[2]
 
 
 @pytest.mark.parametrize("name", ["", "NAME=passwords", "NAME=deploy_key.pub"])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from etl_tools import answers
-from etl_tools.cluster.kubectl import REMEMBERED, ClusterError, done, kubectl, show_cluster
+from etl_tools.cluster.kubectl import REMEMBERED, ClusterError, asked, done, kubectl, show_cluster
 from etl_tools.secrets import connections
 from etl_tools.secrets.git_url import address
 from etl_tools.secrets.keys import open_secrets, ssh_keygen, write_private
@@ -75,15 +75,15 @@ def refuse_surprises(wanted: Secrets, there: Secrets) -> None:
 
 
 def token(there: Secrets) -> str | None:
-    """Return the git token from GIT_TOKEN or a prompt without echo, or None to keep the cluster's."""
+    """Return the git token from GIT_TOKEN or a prompt without echo, or None to keep the one that is there."""
     given = os.environ.get("GIT_TOKEN", "").strip()
     if not given and TOKEN in {name for name, _ in there}:
-        print(f"The cluster keeps its git token (a new one: GIT_TOKEN=… OVERWRITE={TOKEN} make secrets).")
+        print("The cluster keeps its git token (a new one: make rotate NAME=git_token).")
         return None
     if not given and sys.stdin.isatty():
-        given = getpass.getpass(f"Token that may read {answers.GIT_REPO} (not shown): ").strip()
+        given = asked(lambda: getpass.getpass(f"Token that may read {answers.GIT_REPO} (not shown): "))
     if not given:
-        raise ClusterError("there is no git token in the cluster yet. Run: GIT_TOKEN=… make secrets")
+        raise ClusterError("there is no git token. Put GIT_TOKEN=… before the command, or run it in a terminal")
     if any(character.isspace() for character in given):
         raise ClusterError("GIT_TOKEN holds a space or line end. Copy the token again")
     return given

@@ -128,8 +128,4 @@ def undeploy() -> None:
 ACTIONS = {action.__name__: action for action in (deploy, rollback, undeploy)}
 
 if __name__ == "__main__":
-    try:
-        sys.exit(done(sys.argv[1], ACTIONS[sys.argv[1]]))
-    except KeyboardInterrupt:
-        print("\nStopped. What was begun goes on in the cluster: make status", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(done(sys.argv[1], ACTIONS[sys.argv[1]]))

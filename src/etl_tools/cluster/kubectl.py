@@ -86,14 +86,29 @@ def done(target: str, action: Callable[..., object], *words: object) -> int:
     except (ClusterError, OSError, RuntimeError, ValueError) as problem:
         print(f"make {target}: {answers.advice(problem)}", file=sys.stderr)
         return 1
+    except EOFError:
+        print(f"\nmake {target}: no answer (Ctrl-D), nothing was done", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stopped:
+        words = str(stopped) or "stopped (Ctrl-C). What was begun goes on in the cluster: make status"
+        print(f"\nmake {target}: {answers.advice(words)}", file=sys.stderr)
+        return 130
     return 0
+
+
+def asked(prompt: Callable[[], str]) -> str:
+    """Return what a person answers; Ctrl-C there means that nothing is to be done."""
+    try:
+        return prompt().strip()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped (Ctrl-C), nothing was done") from None
 
 
 def confirm(word: str, question: str) -> None:
     """Go on after this word, from CONFIRM or the keyboard; ClusterError after another."""
     answer = os.environ.get("CONFIRM", "")
     if not answer and sys.stdin.isatty():
-        answer = input(f"{question} ({word}): ").strip()
+        answer = asked(lambda: input(f"{question} ({word}): "))
     if answer != word:
         raise ClusterError(f"nothing was done. To go on without being asked: CONFIRM={word}")
 

@@ -1,33 +1,57 @@
 """Replace a key or password by a new one: `make rotate-deploy-key`, `make rotate NAME=jwt_secret`.
 
-The old one stays beside it, as NAME.old, until the new one is in use. After a failure run it again: it goes
-on where it stopped.
+The old one stays beside it, as NAME.old, until the new one was seen to be in use. After a failure run it
+again: it goes on where it stopped.
 """
 
+import os
 import sys
 from pathlib import Path
 
 from etl_tools import answers
-from etl_tools.cluster.apply_secrets import in_cluster, new, put, refuse_surprises
+from etl_tools.cluster.apply_secrets import in_cluster, new, put, refuse_surprises, token, token_data
 from etl_tools.cluster.doctor.repository import explained
 from etl_tools.cluster.kubectl import ClusterError, done, kubectl, restart, show_cluster
 from etl_tools.secrets import github_app
 from etl_tools.secrets.git_server import ask_server, where_to_register
 from etl_tools.secrets.keys import RANDOM_TEXTS, new_deploy_key, open_secrets, write_private
-from etl_tools.secrets.manifests import files, secret_data
+from etl_tools.secrets.manifests import Secrets, files, secret_data
 
 # Secrets that hold more than the file itself.
 DERIVED = {"postgres_password": "metadata", "redis_password": "broker"}
 ALTER_USER = """
 read -r old; read -r new
+login() { PGPASSWORD=$1 psql -q -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 -Atc "$2"; }
+change="ALTER USER postgres PASSWORD '$new'"
 # The second one works if an earlier run got this far.
-for PGPASSWORD in "$old" "$new"; do
-  export PGPASSWORD
-  echo "ALTER USER postgres PASSWORD '$new'" | psql -q -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 && exit 0
-done
-exit 1
+login "$old" "$change" || login "$new" "$change"
+login "$new" "SELECT 1" > /dev/null
 """
 RESET_ADMIN = 'read -r password; airflow users reset-password --username admin --password "$password"'
+# With the new key alone, everything that Airflow has encrypted can be read.
+READ_ALL = """
+import sys
+from airflow import settings
+from cryptography.fernet import Fernet
+from sqlalchemy import inspect, text
+settings.configure_orm()
+key = Fernet(sys.stdin.readline().strip())
+tables = {"connection", "variable", "trigger", "connection_test_request"}
+with settings.engine.connect() as database:
+    for table in tables & {*inspect(database).get_table_names()}:
+        for row in database.execute(text("SELECT * FROM " + table)):
+            for value in row:
+                if str(value).startswith("gAAAAA"):
+                    try:
+                        key.decrypt(value.encode())
+                    except Exception:
+                        sys.exit(f"the new key does not read all of table {table}")
+"""
+ENCRYPT = f"""
+read -r key
+airflow rotate-fernet-key
+echo "$key" | python -c '{READ_ALL}'
+"""
 
 
 def path(name: str) -> Path:
@@ -51,18 +75,27 @@ def check_cluster(name: str) -> None:
     refuse_surprises({pair: content for pair, content in wanted.items() if pair[0] not in own}, there)
 
 
-def apply(*, then_restart: bool = True) -> None:
-    """Bring to the cluster what is new here; check_cluster() saw that nothing else differs."""
-    wanted = secret_data()
+def apply(wanted: Secrets | None = None, *, then_restart: bool = True) -> None:
+    """Bring to the cluster what is new, and read it back; check_cluster() saw that no more differs."""
+    wanted = wanted or secret_data()
     put(new(wanted, in_cluster(secret for secret, _ in wanted)))
+    if names := {name for name, _ in new(wanted, in_cluster(secret for secret, _ in wanted))}:
+        raise ClusterError(f"kubectl apply ended well, and the cluster lacks it: {', '.join(sorted(names))}")
     if then_restart:
         restart()
 
 
-def in_pod(workload: str, script: str, stdin: str) -> str:
-    """Run a shell script in a pod; secrets go through standard input, where no process list shows them."""
+def in_pod(workload: str, script: str, stdin: str) -> None:
+    """Run a shell script in a pod; secrets go through standard input, where no process list shows them.
+
+    kubectl exec can end with 0 and have done nothing (kubernetes#124571): the script's last word proves it.
+    """
     workload = workload.replace("/", f"/{answers.RELEASE}-")
-    return kubectl("exec", "--stdin", workload, "--", "sh", "-ec", script, stdin=stdin)
+    word = f"done-{os.urandom(8).hex()}"
+    whole = f"set -e\n{script}\necho {word}"
+    printed = kubectl("exec", "--stdin", workload, "--", "sh", "-ec", whole, stdin=stdin)
+    if printed.split()[-1:] != [word]:
+        raise ClusterError(f"kubectl exec into {workload} ended early: whether it did its work is unknown")
 
 
 def rotate_deploy_key() -> None:
@@ -113,7 +146,7 @@ def rotate_text(name: str) -> None:
         # Airflow reads with both keys while it encrypts every connection and variable again.
         write_private(current, f"{value},{old}".encode())
         apply()
-        in_pod("deployment/api-server", "airflow rotate-fernet-key", "")
+        in_pod("deployment/api-server", ENCRYPT, f"{value}\n")
     write_private(current, value.encode())
     draft.unlink(missing_ok=True)
     apply(then_restart=name != "admin_password")
@@ -123,11 +156,29 @@ def rotate_text(name: str) -> None:
     print(f"{answers.in_secrets(name)} is new, here and in the cluster.")
 
 
+def rotate_git_token() -> None:
+    """Replace the token in the cluster by one that opens the repository; it stands in no file here."""
+    given = token({})
+    os.environ["GIT_TOKEN"] = given
+    remote = ask_server("ls-remote", "--heads", answers.GIT_REPO)
+    if remote.returncode:
+        raise ClusterError(
+            f"this token does not open {answers.GIT_REPO}, the one in the cluster stays: {explained(remote.stderr)[0]}"
+        )
+    print("The token opens the repository.")
+    apply(token_data(given))
+    print("The git token is new in the cluster. Now revoke the old one.")
+
+
 def rotate(name: str) -> None:
-    if name not in (known := [name for name in files() if name not in github_app.FILES]):
+    known = [name for name in files() if name not in github_app.FILES]
+    known += ["git_token"] * (answers.GIT_ACCESS == "https-token")
+    if name not in known:
         raise ClusterError(f"which one? make rotate NAME=… with one of: {', '.join(known)}")
     open_secrets()  # locked until this process ends
     show_cluster()
+    if name == "git_token":
+        return rotate_git_token()
     if not path(name).exists():
         raise ClusterError(f"there is no {answers.in_secrets(name)}: make keys-from-cluster")
     check_cluster(name)
@@ -135,8 +186,10 @@ def rotate(name: str) -> None:
         return rotate_deploy_key()
     try:
         rotate_text(name)
-    except ClusterError as problem:
-        raise ClusterError(f"{problem}\nmake rotate NAME={name} goes on where this stopped.") from None
+    except (ClusterError, KeyboardInterrupt) as problem:
+        kept = f" The old one is in {answers.in_secrets(name)}.old." if path(f"{name}.old").exists() else ""
+        further = f"make rotate NAME={name} goes on where this stopped.{kept}"
+        raise type(problem)(f"{problem or 'stopped (Ctrl-C)'}\n{further}") from None
 
 
 if __name__ == "__main__":

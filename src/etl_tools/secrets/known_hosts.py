@@ -95,7 +95,12 @@ def main() -> int:
     if not known:
         print("Compare them with what the server's owner publishes, not with what another connection shows.")
     print("Write them to helm/known_hosts and helm/values.yaml? [y/N] ", end="", flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    try:
+        answer = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        print("\nNothing was written.")
+        return 130
+    if answer not in ("y", "yes"):
         print("Nothing was written.")
         return 1
     text = HEADER + "".join(f"{line}\n" for line in lines)

@@ -108,7 +108,7 @@ def meanings() -> Iterator[tuple[str, str, str]]:
     public = "make it public, or read it with a token (git_access https-token)"
     yield "could not read Username", private, public
     refused = "the server refuses the token, or it may not read this repository"
-    new = "make a token that may read it, then GIT_TOKEN=… make secrets"
+    new = "make a token that may read it, then GIT_TOKEN=… make rotate NAME=git_token"
     yield "Authentication failed|Access denied|returned error: 403", refused, new
     untrusted = f"{host}'s certificate is not one that this machine trusts"
     yield "certificate", untrusted, "install your company's certificate authority, here and in the pods"
