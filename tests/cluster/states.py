@@ -1,0 +1,18 @@
+"""What a Kubernetes 1.36 with a kubelet answered in each state, trimmed: states.json.
+
+A state is one workload with its pods and the warnings about them, each as `kubectl get --output=json` prints it, with
+the release's label. `stuck` is a StatefulSet after a bad image and a good one (kubernetes#67250).
+"""
+
+import json
+from pathlib import Path
+
+STATES = json.loads(Path(__file__).with_name("states.json").read_text(encoding="utf-8"))
+
+
+def items(*names):
+    return [item for name in names for item in STATES[name]["items"]]
+
+
+def events(*names):
+    return [event for name in names for event in STATES[name]["events"]]
