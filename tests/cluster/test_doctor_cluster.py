@@ -390,6 +390,47 @@ def test_a_state_is_one_finding_with_the_way_out(cluster, diagnosis, state, word
     assert fix in found[what]
 
 
+def test_a_release_that_is_well_lacks_nothing(project, cluster):
+    cluster.pods_are(*states.items("healthy"))
+    report = doctor(project, **cluster.environment)
+    assert "✓ pods of release airflow: 9, all of them ready" in report
+    # One of two workers has gone, and nobody says why yet: that is not called well.
+    *rest, last = states.items("healthy")
+    assert last["metadata"]["name"] == "airflow-worker-1"
+    cluster.pods_are(*rest)
+    report = doctor(project, **cluster.environment)
+    assert f"{EN_DASH} not ready yet: statefulset/airflow-worker: starts: 1 of 2 pods" in report
+    assert "all of them ready" not in report
+    # A revision that some pods have yet to get.
+    last["metadata"]["labels"]["controller-revision-hash"] = "older"
+    cluster.pods_are(*rest, last)
+    assert "starts: 1 of 2 pods are of an older revision" in doctor(project, **cluster.environment)
+
+
+def test_a_rollout_that_was_paused_is_named(cluster, diagnosis):
+    items = states.items("image-missing")
+    items[0]["spec"]["paused"] = True
+    items[0]["status"]["updatedReplicas"] = 0
+    ready = items[-1]["status"]
+    ready["conditions"], ready["containerStatuses"] = [], [{"name": "main", "ready": True, "state": {"running": {}}}]
+    cluster.pods_are(*WELL, *items)
+    found = diagnosis()
+    assert list(found) == ["deployment/image-missing: its rollout is paused"]
+    assert found.popitem()[1].endswith("rollout resume deployment/image-missing")
+
+
+def test_volumes_without_a_storage_class_are_one_finding(cluster, diagnosis):
+    cluster.state_is("volume-pending")
+    items = states.items("volume-pending")
+    other = json.loads(json.dumps(items).replace("volume-pending", "other").replace("no-class", "logs"))
+    cluster.pods_are(*WELL, *items, *other)
+    (what,) = cut(diagnosis())
+    names = "other-579bc49d4b-c88hd, volume-pending-579bc49d4b-c88hd"
+    assert what.startswith(
+        f'not ready: {names}: no volume yet for logs, no-class: storageclass.storage.k8s.io "nosuch"'
+    )
+
+
 def test_all_that_a_policy_refuses_is_one_finding_though_no_pod_is_there(cluster, diagnosis):
     """Nine pods are wanted, none is there: that was `1 pod, all of them ready`."""
     cluster.state_is("pod-security")

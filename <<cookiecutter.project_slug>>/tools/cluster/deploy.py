@@ -98,6 +98,8 @@ def deploy() -> None:
     """Install or upgrade the release and wait until every pod is ready."""
     cluster = tools.show_cluster()
     check()
+    if is_locked():
+        print("Waiting for another make in this checkout to end ...", flush=True)
     open_secrets()  # locked until this process ends
     bring()
     write_private(tools.REMEMBERED, cluster.encode())

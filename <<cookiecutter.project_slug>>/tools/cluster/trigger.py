@@ -6,6 +6,7 @@ the prompt, it is turned on first; UNPAUSE=no queues the run all the same.
 
 import os
 import sys
+from contextlib import suppress
 
 from tools.cluster.doctor.cluster import API_SERVER, DAGS, airflow_table, is_true
 from tools.cluster.kubectl import ClusterError, done, kubectl, show_cluster
@@ -30,7 +31,8 @@ def trigger() -> None:
     if is_true(dag.get("is_paused")) and answer != "no":
         question = f"The DAG {name} is paused. Turn it on? Then it runs by its schedule, too (yes): "
         if not answer and sys.stdin.isatty():
-            answer = input(question).strip()
+            with suppress(EOFError):
+                answer = input(question).strip()
         if answer != "yes":
             words = f"nothing was started: the DAG {name} is paused, and a run would wait until it is on. "
             words += f"To turn it on first: make trigger DAG={name} UNPAUSE=yes (with CONF as before)"
