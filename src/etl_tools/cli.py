@@ -54,7 +54,9 @@ COMMANDS = {
     "restore": Command(f"{_CLUSTER}.database", ("restore",), "put such a file in the place of the database"),
     "promote": Command(f"{_CLUSTER}.environments", (), "move an environment's branch to a tag"),
     "bundle": Command(f"{_CLUSTER}.bundle", (), "print what the owner of an existing Airflow needs"),
-    "pod-dags": Command(f"{_CLUSTER}.pods", (), "show what the cluster has of the DAGs"),
+    "pod-dags": Command(f"{_CLUSTER}.pods", ("pod-dags",), "show what the cluster has of the DAGs"),
+    "logs-sync": Command(f"{_CLUSTER}.pods", ("logs-sync",), "show the logs of fetching the repository"),
+    "trigger": Command(f"{_CLUSTER}.trigger", (), "start a run on the cluster", "DAG=extract airflow-etl trigger"),
     "in-cluster": Command(f"{_CLUSTER}.kubectl", (), "run kubectl or helm there", "in-cluster kubectl get pods"),
     "verify": Command("etl_tools.verify", (), "compare the installed files with a source tree", "verify ../template"),
 }

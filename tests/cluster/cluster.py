@@ -34,7 +34,7 @@ class Cluster:
     def __init__(self, project, folder, real_helm):
         self.project, self.folder, self.real_helm = project, folder, real_helm
         self.state, tools = folder / "state", folder / "tools"
-        self.state.mkdir(exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True)
         tools.mkdir(exist_ok=True)
         for name in ("kubectl", "helm"):
             script = tools / name
@@ -46,6 +46,8 @@ class Cluster:
             "FAKE_CLUSTER": str(self.state),
             "REAL_HELM": str(real_helm),
             "KUBECONFIG": kubeconfig(folder / "kubeconfig"),
+            # Of git servers only those on disk and, where a test says so, its own are asked.
+            "GIT_ALLOW_PROTOCOL": "file",
         }
 
     def beside(self, project):

@@ -21,6 +21,10 @@ STATE = Path(os.environ["FAKE_CLUSTER"])
 HOW_TO_RESOLVE = (
     "\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this"
 )
+# What a deploy leaves where nothing goes wrong.
+READY = {"phase": "Running", "containerStatuses": [{"name": "scheduler", "ready": True, "state": {"running": {}}}]}
+WELL = [{"kind": "Pod", "metadata": {"name": "airflow-scheduler-1"}, "spec": {}, "status": READY}]
+WELL[0]["metadata"]["labels"] = {"release": "airflow"}
 
 
 def answer(name, default=""):
@@ -97,13 +101,30 @@ def get_secrets(namespace, names):
         print(json.dumps({"apiVersion": "v1", "items": found, "kind": "List", "metadata": {"resourceVersion": ""}}))
 
 
+def events(flags):
+    """The events that a field selector leaves."""
+    (selector,) = [flag.partition("=")[2] for flag in flags if flag.startswith("--field-selector=")]
+    wanted = dict(part.split("=") for part in selector.split(","))
+    shown = [
+        item | {"involvedObject.kind": item["involvedObject"]["kind"]}
+        for item in json.loads(answer("events.json", "[]"))
+    ]
+    return [item for item in shown if all(item[name] == value for name, value in wanted.items())]
+
+
 def kubectl(namespace, words, given):
     flags = [word for word in words if word.startswith("-")]
     if words[:2] == ["auth", "can-i"]:
         print(answer("can-i", "yes"))
         sys.exit(0 if answer("can-i", "yes") == "yes" else 1)
-    if words[:2] == ["get", "replicasets,pods"]:
+    if words[:2] == ["get", "events"]:
+        print(json.dumps({"items": events(flags)}))
+    elif words[:2] == ["get", "deployments,statefulsets,jobs,replicasets,pods"]:
         print(json.dumps({"items": json.loads(answer("pods.json", "[]"))}))
+    elif words == ["get", "pods", "--selector=component=dag-processor,release=airflow", "--output=json"]:
+        pods = json.loads(answer("pods.json", "[]"))
+        chosen = [item for item in pods if item["metadata"].get("labels", {}).get("component") == "dag-processor"]
+        print(json.dumps({"items": chosen}))
     elif words[:2] == ["get", "pods,persistentvolumeclaims"]:
         print(
             "NAME                      READY   STATUS    RESTARTS   AGE\n"
@@ -127,6 +148,12 @@ def kubectl(namespace, words, given):
         print(f"namespace/{words[2]} created")
     elif words[:2] == ["delete", "job"]:
         pass
+    elif words[:2] == ["delete", "pod"]:
+        # The StatefulSet makes them again, of its newest revision.
+        items = json.loads(answer("pods.json", "[]"))
+        newer = json.loads(answer("pods-after-delete.json", "[]"))
+        kept = [item for item in items if item["metadata"]["name"] not in words]
+        (STATE / "pods.json").write_text(json.dumps(kept + newer))
     elif words[0] == "rollout":
         if answer("rollout-waits"):
             (STATE / "waiting").touch()
@@ -178,9 +205,11 @@ def helm(namespace, words, given):
                     'Kind=StatefulSet: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" '
                     "using apps/v1: .spec.replicas"
                 )
-        (STATE / "pods.json").write_text(answer("pods-after.json", "[]"))
+        (STATE / "pods.json").write_text(answer("pods-after.json", json.dumps(WELL)))
+        if answer("helm-goes-on"):  # with its hooks, while the pods start
+            time.sleep(float(answer("helm-goes-on")))
     elif words[:2] == ["list", "--pending"]:
-        print(answer("pending"))
+        print(answer("pending.json", "[]"))
     elif words[0] == "list":
         releases = json.loads(answer("releases.json", "[]"))
         as_table = "".join(f"{release['name']}\tdeployed\t{release.get('chart')}\n" for release in releases)
@@ -189,6 +218,13 @@ def helm(namespace, words, given):
         if not answer("releases.json"):
             fail("Error: release: not found")
         print(answer("manifest.yaml"), end="")
+    elif words[0] == "history" and "--output=json" in words:
+        print(
+            answer(
+                "history.json",
+                json.dumps([{"revision": 1, "status": "superseded"}, {"revision": 2, "status": "deployed"}]),
+            )
+        )
     elif words[0] == "history":
         print("REVISION\tSTATUS\n1\tsuperseded\n2\tdeployed")
     elif words[0] == "uninstall":

@@ -5,15 +5,19 @@ that records them (fake_cluster.py).
 """
 
 import configparser
+import fcntl
+import json
+import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
 
-from tests.cluster import helm_chart
+from tests.cluster import helm_chart, states
 from tests.cluster.cluster import ANSWERS, Cluster
 from tests.conftest import QUESTIONS, run
 
@@ -56,6 +60,12 @@ WITHOUT_IMAGE = {
 }
 AUTHORITY = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NO_PLACE = {"type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims"}
+
+
+def pending(status="pending-upgrade", minutes=0):
+    """What `helm list --pending --output=json` prints of a run that began so many minutes ago."""
+    began = datetime.now().astimezone() - timedelta(minutes=minutes)
+    return [{"name": "airflow", "revision": "3", "status": status, "updated": began.isoformat(" ", "seconds")}]
 
 
 def test_deploy_makes_namespace_secrets_and_volume_before_the_release(cluster):
@@ -134,7 +144,6 @@ def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
     ("state", "environment", "words"),
     [
         ({"helm-version": "v3.18.6"}, {}, "has Helm v3.18.6, the chart needs 3.19"),
-        ({"pending": "airflow"}, {}, "nothing was changed: helm is at work on this release, or was cut off"),
         ({"can-i": "no"}, {}, "you may not do that in namespace etl"),
         ({"unreachable": "Unable to connect to the server: dial tcp 10.0.0.1:443"}, {}, "the cluster does not answer"),
         ({}, {"HELM": "no-such-helm"}, "no-such-helm is not on PATH"),
@@ -153,6 +162,121 @@ def test_deploy_refuses_in_one_line_and_changes_nothing(cluster, state, environm
     assert words in lines[0]
     assert not [call for call in cluster.calls("kubectl") if call[0] in ("apply", "create", "delete")]
     assert not [call for call in cluster.calls("helm") if call[0] == "upgrade"]
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "words"),
+    [
+        (
+            "pending-upgrade",
+            3,
+            "helm is at work on this release for 3 minutes (pending-upgrade), from another checkout",
+        ),
+        (
+            "pending-upgrade",
+            90,
+            "helm was cut off 90 minutes ago (pending-upgrade). Run make rollback, then make deploy",
+        ),
+        (
+            "pending-install",
+            90,
+            "helm was cut off 90 minutes ago (pending-install). Run make undeploy (the data stays), ",
+        ),
+    ],
+)
+def test_at_work_is_told_from_cut_off(cluster, status, minutes, words):
+    """No helm of make deploy lives longer than its timeout for each hook and some more."""
+    cluster["pending.json"] = pending(status, minutes)
+    assert f"nothing was changed: {words}" in cluster.make("deploy", expect=2)
+    assert not cluster.writes()
+
+
+def test_a_deploy_of_this_checkout_that_runs_is_named(own_cluster):
+    """The lock that it holds ends with it, however it ends."""
+    own_cluster.make("keys")
+    own_cluster["pending.json"] = pending(minutes=90)
+    held = os.open(own_cluster.project / "secrets", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    printed = own_cluster.make("deploy", expect=2)
+    os.close(held)
+    assert "another make is at work in this checkout (pending-upgrade for 90 minutes)" in printed
+    assert "helm was cut off" in own_cluster.make("deploy", expect=2)
+
+
+@pytest.mark.parametrize("state", ["pod-security", "quota"])
+def test_deploy_names_what_the_cluster_refuses(cluster, state):
+    """No pod is there that could say it."""
+    cluster["pods.json"] = states.items(state)
+    cluster["events.json"] = states.events(state)
+    cluster["helm-hangs"] = "60"
+    printed = cluster.make("deploy", expect=2, TIMEOUT="0.05")
+    begun, _, ended = printed.partition("make deploy: not ready in 0.05 minutes")
+    refused = {
+        "pod-security": (
+            "refused-by-policy: 0 of 1 pods: violates PodSecurity",
+            "refused-set: 0 of 1 pods: violates Pod",
+        ),
+        "quota": ("deployment/over-quota: 1 of 2 pods: exceeded quota: small, requested: ",),
+    }
+    for words in refused[state]:
+        assert words in begun
+        assert words in ended
+
+
+def test_nothing_there_after_helm_is_no_success(cluster):
+    cluster["pods-after.json"] = []
+    assert "no pod of the release is there and ready" in cluster.make("deploy", expect=2)
+    cluster["pods-after.json"] = states.items("pod-security")
+    assert "Airflow runs." not in cluster.make("deploy", expect=2)
+
+
+def test_pods_that_the_new_revision_would_wait_for_for_ever_are_deleted(cluster):
+    """A StatefulSet replaces no pod that is not ready (kubernetes#67250). Only those go, and say so."""
+    well = pod("airflow-scheduler-1")
+    not_ready = pod("airflow-triggerer-0", ready=False, containerStatuses=[WITHOUT_IMAGE])
+    cluster["pods.json"] = [*states.items("stuck"), not_ready, well]
+    cluster["pods-after.json"] = [well]
+    cluster["helm-hangs"] = "5"
+    printed = cluster.make("deploy")
+    deleted = [call[2:-1] for call in cluster.calls("kubectl") if call[:2] == ["delete", "pod"]]
+    assert deleted == [["stuck-0", "--ignore-not-found", "--wait=false"]]
+    assert "stuck-0: is of an older revision and not ready, and the new one waits for it; " in printed
+
+
+def test_an_old_pod_that_runs_is_left_alone(cluster):
+    """It may become ready, and may be at work."""
+    items = json.loads(json.dumps(states.items("stuck")))
+    items[1]["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": "2026-11-29T02:39:38Z"}}
+    cluster["pods.json"] = items
+    cluster["helm-hangs"] = "5"
+    cluster.make("deploy")
+    assert not [call for call in cluster.calls("kubectl") if call[:2] == ["delete", "pod"]]
+
+
+HISTORY = {1: "superseded", 2: "superseded", 3: "failed", 4: "failed"}
+
+
+@pytest.mark.parametrize(
+    ("history", "environment", "target", "words"),
+    [
+        (HISTORY, {}, "2", ""),
+        (HISTORY, {"REVISION": "1"}, "1", ""),
+        (HISTORY, {"REVISION": "3"}, "", "revision 3 failed, or is not an earlier one; REVISION=2 did"),
+        (HISTORY, {"REVISION": "4"}, "", "revision 4 failed, or is not an earlier one; REVISION=2 did"),
+        ({1: "superseded", 2: "deployed", 3: "pending-upgrade"}, {}, "2", ""),
+        ({1: "superseded", 2: "deployed"}, {}, "1", ""),
+        ({1: "failed", 2: "failed"}, {}, "", "no earlier revision worked; correct what failed, then make deploy"),
+        ({1: "deployed"}, {}, "", "no earlier revision worked"),
+    ],
+    ids=str,
+)
+def test_rollback_goes_to_what_worked(cluster, history, environment, target, words):
+    cluster["history.json"] = [{"revision": number, "status": status} for number, status in history.items()]
+    printed = cluster.make("rollback", expect=0 if target else 2, CONFIRM="yes", **environment)
+    rollbacks = [call[2] for call in cluster.calls("helm") if call[0] == "rollback"]
+    assert rollbacks == ([target] if target else [])
+    if words:
+        assert f"nothing was changed: {words}" in printed
 
 
 def test_the_real_tools_without_a_cluster_get_one_line(cluster, real_tools, tmp_path):
@@ -180,6 +304,7 @@ def test_the_real_tools_know_every_word_that_they_are_given(cluster, real_tools,
     for target in ("deploy", "diff", "status", "rollback"):
         cluster.make(target, CONFIRM="yes", CHART=str(small_chart))
     cluster.make("undeploy", CONFIRM="airflow")
+    cluster["pods.json"] = [processor(DONE, DONE, RUNS)]
     cluster.make("logs-sync", FOLLOW="1")
     calls = [(tool, call) for tool in ("helm", "kubectl") for call in cluster.calls(tool)]
     known = {call[0] for _, call in calls}
@@ -303,10 +428,49 @@ def test_pod_dags_compares_the_pod_s_commit_with_this_checkout(bake_fresh, tmp_p
     assert "exit code" not in failed
 
 
-def test_logs_sync_are_those_of_git_sync(cluster):
-    cluster.make("logs-sync", FOLLOW="1")
+def processor(*states, name="airflow-dag-processor-1", made="2026-11-29T02:37:00Z"):
+    """The DAG processor's pod: states of its two init containers, then of git-sync (nothing: not begun)."""
+    names = ("wait-for-airflow-migrations", "git-sync-init", "git-sync")
+    begun = [*states, *[{"waiting": {"reason": "PodInitializing"}}] * (3 - len(states))]
+    first = [{"name": of, "ready": False, "state": state} for of, state in zip(names, begun, strict=True)]
+    labels = {"release": "airflow", "component": "dag-processor"}
+    item = pod(name, labels=labels, initContainerStatuses=first[:2], containerStatuses=first[2:])
+    item["metadata"]["creationTimestamp"] = made
+    return item
+
+
+RUNS, DONE = {"running": {}}, {"terminated": {"exitCode": 0, "reason": "Completed"}}
+ENDED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+
+
+@pytest.mark.parametrize(
+    ("states", "container"),
+    [
+        ([DONE, DONE, RUNS], "git-sync"),
+        ([DONE, ENDED], "git-sync-init"),
+        ([DONE, RUNS], "git-sync-init"),
+        ([RUNS], "wait-for-airflow-migrations"),
+    ],
+)
+def test_logs_sync_are_those_of_the_container_that_has_the_words(cluster, states, container):
+    """While git-sync-init fails, git-sync has none: kubectl says PodInitializing."""
+    replaced = processor(DONE, DONE, RUNS, name="airflow-dag-processor-0", made="2026-11-28T02:37:00Z")
+    cluster["pods.json"] = [processor(*states), replaced]
+    cluster["logs"] = "fatal: couldn't find remote ref release\n"
+    printed = cluster.make("logs-sync", FOLLOW="1")
     (call,) = [call for call in cluster.calls("kubectl") if call[0] == "logs"]
-    assert call[1:-1] == ["deployment/airflow-dag-processor", "--container=git-sync", "--tail=100", "--follow"]
+    assert call[1:-1] == ["airflow-dag-processor-1", f"--container={container}", "--tail=100", "--follow"]
+    assert f"airflow-dag-processor-1, container {container}:" in printed
+    assert "fatal: couldn't find remote ref release" in printed
+
+
+def test_logs_sync_without_a_log_says_what_the_pod_waits_for(cluster):
+    assert "there is no pod of the DAG processor" in cluster.make("logs-sync", expect=2)
+    waiting = processor({"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "a" not found'}})
+    cluster["pods.json"] = [waiting]
+    words = 'has no log yet: wait-for-airflow-migrations: CreateContainerConfigError secret "a" not found'
+    assert words in cluster.make("logs-sync", expect=2)
+    assert not [call for call in cluster.calls("kubectl") if call[0] == "logs"]
 
 
 def test_ui_forward_reaches_the_api_server(cluster):

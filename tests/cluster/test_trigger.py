@@ -28,11 +28,21 @@ def test_a_run_is_started_with_what_it_was_given(project, tmp_path):
         "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
     }
     conf = '{"partition": "2018-02-01"}'
-    printed = cluster.make("trigger", DAG="extract", CONF=conf, **pod)
+
+    def runs():
+        return run([project / ".venv/bin/airflow", "dags", "list-runs", "extract", "--output", "json"], project, **pod)
+
+    # A new DAG is paused: the run would wait, and nobody would know for what.
+    printed = cluster.make("trigger", expect=2, DAG="extract", CONF=conf, **pod)
+    assert "nothing was started: the DAG extract is paused" in printed
+    assert "make trigger DAG=extract UNPAUSE=yes" in printed
+    assert "manual__" not in runs()
+    printed = cluster.make("trigger", DAG="extract", CONF=conf, UNPAUSE="yes", **pod)
     assert "manual__" in printed
     assert "queued" in printed
-    runs = run([project / ".venv/bin/airflow", "dags", "list-runs", "extract", "--output", "json"], project, **pod)
-    assert "manual__" in runs
+    assert "manual__" in runs()
+    # It is on now.
+    assert "manual__" in cluster.make("trigger", DAG="extract", **pod)
     command = [*make_command(), "trigger"]
     assert "Dag id nope not found" in run(command, project, 2, **cluster.environment | pod, DAG="nope")
     assert "which one? make trigger DAG=extract" in cluster.make("trigger", expect=2)

@@ -4,12 +4,16 @@ Reads from the environment VALUES (values files, in order), CHART_VERSION, CHART
 of the published chart) and TIMEOUT (minutes). KUBECTL and HELM say how the tools are called here.
 """
 
+import fcntl
+import json
 import os
 import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from etl_tools import answers
 from etl_tools.cluster import kubectl as tools
@@ -18,7 +22,7 @@ from etl_tools.cluster.doctor.__main__ import blocking
 from etl_tools.cluster.environments import shared
 from etl_tools.cluster.helm_values import chart
 from etl_tools.cluster.kubectl import WORKLOADS, ClusterError, confirm, done, helm, kubectl
-from etl_tools.cluster.pods import pods
+from etl_tools.cluster.pods import Pod, pods
 from etl_tools.programs import run
 from etl_tools.secrets.keys import open_secrets, write_private
 
@@ -30,6 +34,8 @@ JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-
 # before that, it leaves the release pending. Its process gets the time of the release, of both Jobs and more.
 PATIENCE = 2 + len(JOBS)
 TOO_LATE = "timed out waiting for the condition|context deadline exceeded"
+
+ISO = "2006-01-02 15:04:05-07:00"  # as Go writes a format
 
 
 def minutes() -> float:
@@ -49,14 +55,51 @@ def check() -> None:
         raise ClusterError(words)
     kubectl("auth", "can-i", "create", "deployments.apps", timeout=30)
     # Before the Jobs go that another helm may be waiting for.
-    if helm("list", "--pending", "--short", "--filter", f"^{answers.RELEASE}$", timeout=30).strip():
-        raise ClusterError(f"nothing was changed: {tools.BUSY}")
+    if words := pending():
+        raise ClusterError(f"nothing was changed: {words}")
+
+
+def is_locked() -> bool:
+    """Does another make work in secrets/, as make deploy does until it ends?"""
+    if not answers.SECRETS.exists():
+        return False
+    folder = os.open(answers.SECRETS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # some network file systems have no locks
+        return False
+    finally:
+        os.close(folder)
+    return False
+
+
+def pending() -> str:
+    """Say what has begun and not ended on this release: is helm at work, or was it cut off?"""
+    only = ("--filter", f"^{answers.RELEASE}$", "--output=json", f"--time-format={ISO}")
+    if not (listed := json.loads(helm("list", "--pending", *only, timeout=30) or "[]")):
+        return ""
+    status, began = listed[0]["status"], datetime.fromisoformat(listed[0]["updated"])
+    age = (datetime.now(began.tzinfo) - began).total_seconds() / 60
+    cure = "make undeploy (the data stays)" if status == "pending-install" else "make rollback"
+    if is_locked():
+        return f"another make is at work in this checkout ({status} for {age:.0f} minutes): wait for its end"
+    if age > minutes() * PATIENCE:  # no helm of make deploy lives longer
+        return f"helm was cut off {age:.0f} minutes ago ({status}). Run {cure}, then make deploy again"
+    until = (began + timedelta(minutes=minutes() * PATIENCE)).astimezone()
+    return (
+        f"helm is at work on this release for {age:.0f} minutes ({status}), from another checkout or "
+        f"machine, or was cut off. Wait for its end, {until:%H:%M} at the latest; if nobody deploys: {cure}"
+    )
 
 
 def deploy() -> None:
     """Install or upgrade the release and wait until every pod is ready."""
     cluster = tools.show_cluster()
     check()
+    if is_locked():
+        print("Waiting for another make in this checkout to end ...", flush=True)
     open_secrets()  # locked until this process ends
     bring()
     write_private(tools.REMEMBERED, cluster.encode())
@@ -65,6 +108,8 @@ def deploy() -> None:
     print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
     # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
     roll_out("upgrade", "--install", *chart(), "--history-max=20")
+    if not any(pod.ready for pod in pods()):
+        raise ClusterError("helm has ended, and no pod of the release is there and ready: make doctor says why")
     external = os.environ.get("SECRETS") == "external"
     password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
     print(answers.advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
@@ -88,7 +133,7 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
         running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60 * PATIENCE)
         while not wait([running], 2).done:
             with suppress(ClusterError):
-                for pod in pods():
+                for pod in replaced(pods()):
                     if seen.get(pod.name, "ready") != pod.words:
                         print(f"  {time.monotonic() - began:4.0f} s  {pod.name}: {pod.words}", flush=True)
                     seen[pod.name] = pod.words
@@ -104,15 +149,36 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
     raise ClusterError(f"{words}\n  More: make status (pods and volumes), make doctor")
 
 
+def replaced(found: list[Pod]) -> list[Pod]:
+    """Delete the pods of an older revision that the new one would wait for for ever (kubernetes#67250)."""
+    names = [pod.name for pod in found if pod.stale]
+    with suppress(ClusterError):  # what they wait for is shown all the same
+        if names:
+            kubectl("delete", "pod", *names, "--ignore-not-found", "--wait=false", timeout=30)
+            return [replace(pod, words=f"{pod.words}; deleted") if pod.stale else pod for pod in found]
+    return found
+
+
 def rollback() -> None:
-    """Go back to an earlier revision, after a yes; REVISION names one, else the one before."""
+    """Go back to an earlier revision, after a yes; REVISION names one, else the last before that worked."""
     tools.show_cluster()
     print(helm("history", answers.RELEASE, "--max=10"), end="")
     print("DAGs, data and database stay as they are; a newer database may not fit an older Airflow.")
-    revision = os.environ.get("REVISION", "")
-    confirm("yes", f"Roll back to revision {revision or 'before the current one'}?")
-    roll_out("rollback", answers.RELEASE, *filter(None, [revision]))
+    revision = before(os.environ.get("REVISION", ""))
+    confirm("yes", f"Roll back to revision {revision}?")
+    roll_out("rollback", answers.RELEASE, revision)
     print("Rolled back.")
+
+
+def before(wanted: str) -> str:
+    """Return the revision to go back to: never one that failed."""
+    *earlier, _ = json.loads(helm("history", answers.RELEASE, "--max=50", "--output=json")) or [None]
+    worked = [str(one["revision"]) for one in earlier if one["status"] in ("deployed", "superseded")]
+    if wanted in worked or (worked and not wanted):
+        return wanted or worked[-1]
+    which = f"revision {wanted} failed, or is not an earlier one" if wanted else "no earlier revision worked"
+    way = f"REVISION={worked[-1]} did" if worked else "correct what failed, then make deploy"
+    raise ClusterError(f"nothing was changed: {which}; {way}")
 
 
 def undeploy() -> None:

@@ -8,7 +8,9 @@ its say all the same.
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import yaml
 
@@ -39,8 +41,15 @@ def findings(check) -> list[Finding]:
 
 
 def blocking() -> list[Finding]:
-    """Return what would make a deploy end badly, as far as this checkout alone shows it."""
-    return [finding for check in OFFLINE for finding in findings(check) if finding.blocks]
+    """Return what would make a deploy end badly, as far as this checkout and the git server show it."""
+    found = (finding for check in (*OFFLINE, repository) for finding in findings(check))
+    return list(once(finding for finding in found if finding.blocks))
+
+
+def once(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out what has the same cause as a finding before it."""
+    said: dict[str, Finding] = {}
+    return (one for one in found if not one.cause or said.setdefault(one.cause, one) is one)
 
 
 def main(offline: bool) -> int:
@@ -48,13 +57,13 @@ def main(offline: bool) -> int:
     sys.stdout.reconfigure(errors="replace")
     to_fix = unseen = 0
     with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
-        for found in pool.map(findings, (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))):
-            for finding in found:
-                print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
-                if finding.fix:
-                    print(f"    {finding.fix}", flush=True)
-                to_fix += finding.ok is False
-                unseen += finding.ok is None
+        checks = (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))
+        for finding in once(chain.from_iterable(pool.map(findings, checks))):
+            print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
+            if finding.fix:
+                print(f"    {finding.fix}", flush=True)
+            to_fix += finding.ok is False
+            unseen += finding.ok is None
     if to_fix:
         before = f" ENV={answers.ENV} comes before each make command." if answers.ENV else ""
         print(f"\nTo fix: {to_fix}, from the top.{before} More in docs/troubleshooting.md.")

@@ -2,22 +2,27 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+
+import yaml
 
 from etl_tools import answers
 from etl_tools.cluster import apply_secrets
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
-from etl_tools.cluster.doctor.dags import connection_id, connections
+from etl_tools.cluster.doctor.dags import connection_id, connections, no_import
 from etl_tools.cluster.doctor.repository import explained
 from etl_tools.cluster.helm_values import merged, named_secrets
-from etl_tools.cluster.kubectl import ClusterError, WrongClusterError, command, kubectl, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, WrongClusterError, command, helm, kubectl, show_cluster
 from etl_tools.cluster.pods import Pod, pods
 from etl_tools.secrets.manifests import CONNECTIONS, secret_data
 
 KUBECTL = " ".join(command("kubectl"))
 API_SERVER = f"deployment/{answers.RELEASE}-api-server"
 RESTART = f"{KUBECTL} rollout restart deployment,statefulset -l release={answers.RELEASE}"
+# Airflow keeps the DAGs whose file has gone, as stale ones.
+DAGS = "dags list --columns dag_id,is_paused,is_stale,timetable_summary"
 BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
 
 
@@ -32,6 +37,8 @@ def cluster_state() -> Iterator[Finding]:
         # Not everybody may read Secrets; what one of these cannot see is no reason not to look at the others.
         there = yield from looked("the Secrets", cluster_secrets, found)
         yield from looked("the pods", pod_problems, found)
+        if found and shutil.which(command("helm")[0]):  # that it is missing was said
+            yield from looked("what the release should have", deleted)
         if any(pod.ready for pod in found if "-api-server-" in pod.name):
             errors = yield from looked("import errors", import_errors)
             yield from looked("DAGs", dags_in_airflow, errors)
@@ -101,33 +108,114 @@ def pod_problems(found: list[Pod]) -> Iterator[Finding]:
         yield broken(what, "make deploy")
     elif all(pod.ready for pod in found):
         yield fine(f"pods of release {answers.RELEASE}: {len(found)}, all of them ready")
-    groups: dict[str, list[Pod]] = {}
+    groups: dict[object, list[Pod]] = {}
     for pod in [pod for pod in found if not (pod.ready or pod.secret)]:
-        cause = "git-sync" if pod.failed.startswith("git-sync") else pod.words[:200]
-        groups.setdefault(cause, []).append(pod)
-    for words, group in groups.items():
+        fetches = pod.failed.startswith("git-sync") or pod.words == "runs git-sync-init"
+        cause = "volume" if pod.cause[0] == "volume" else pod.cause if pod.cause[0] else pod.words[:200]
+        groups.setdefault("git-sync" if fetches else cause, []).append(pod)
+    for cause, group in groups.items():
         first, names = group[0], ", ".join(pod.name for pod in group)
-        if words == "git-sync":
-            yield fetching(first, first.failed, names)
+        if cause == "git-sync":
+            first = next((pod for pod in group if pod.failed), first)
+            yield fetching(first, first.failed or "git-sync-init", names)
+        elif first.cause[0]:
+            yield broken(*shared(group, names))
         elif first.failed:
-            last = (log(first.name, first.failed) or ["nothing"])[-1]
+            last = (last_words(first, first.failed) or ["nothing"])[-1]
             fix = f"{KUBECTL} logs {first.name} -c {first.failed} --previous"
-            yield broken(f"not ready: {names}: {words}; its last words: {last[:200]}", fix)
-        elif words.startswith(("runs ", "starts")):
-            yield unknown(f"not ready yet: {names}: {words}", "make status, after a while")
+            yield broken(f"not ready: {names}: {first.words[:200]}; its last words: {last[:200]}", fix)
+        elif first.words.startswith(("runs ", "starts", "at work")):
+            yield waiting(first, f"{names}: {first.words}")
         else:
-            yield broken(f"not ready: {names}: {words}", f"{KUBECTL} describe pod {first.name}")
+            yield broken(f"not ready: {names}: {first.words[:200]}", f"{KUBECTL} describe pod {first.name}")
     processors = [pod for pod in found if "-dag-processor-" in pod.name and not pod.secret]
     if processors and "git-sync" not in groups:
         pod = processors[0]
-        # Where the first checkout fails, the sidecar never starts and the init container has the words.
-        container = "git-sync" if BY_GIT_SYNC else "dag-processor"
-        yield fetching(pod, "git-sync-init" if pod.words == "runs git-sync-init" else container, pod.name)
+        yield fetching(pod, "git-sync" if BY_GIT_SYNC else "dag-processor", pod.name)
+
+
+def deleted() -> Iterator[Finding]:
+    """Compare what Helm made with what there is: nothing else brings back what somebody deleted."""
+    manifest = yaml.safe_load_all(helm("get", "manifest", answers.RELEASE, timeout=30))
+    wanted = {
+        f"{item['kind'].lower()}.apps/{item['metadata']['name']}"
+        for item in manifest
+        if item and item["kind"] in ("Deployment", "StatefulSet")
+    }
+    there = kubectl("get", "deployments,statefulsets", "--output=name", timeout=30).split()
+    if missing := sorted(wanted.difference(there)):
+        yield broken(f"the release should have {', '.join(missing)}, and somebody deleted it", "make deploy")
+
+
+def waiting(pod: Pod, what: str) -> Finding:
+    """Tell a pod that takes its time from one that waits for what never comes: a database, for one."""
+    container = pod.words.removeprefix("runs ")
+    said = []
+    with suppress(ClusterError):  # not ready yet, is then all that is known
+        said = log(pod.name, container) if container != pod.words else []
+    if errors := [line for line in said if re.search(r"Error\b|FATAL|could not|refused", line)]:
+        fix = f"{KUBECTL} logs {pod.name} -c {container}"
+        return broken(f"not ready: {what}; its last error: {errors[-1].strip()[:200]}", fix)
+    return unknown(f"not ready yet: {what}", "make status, after a while")
+
+
+def shared(group: list[Pod], names: str) -> tuple[str, str]:
+    """Return what pods with the same cause have (Pod.cause), and the way out."""
+    first, (kind, about) = group[0], group[0].cause
+    not_ready = f"not ready: {names}: {first.words}"
+    describe = f"{KUBECTL} describe {first.name}"
+    if kind == "stale":
+        what = f"pods of an older revision are not ready, and the new ones wait for them: {names}"
+        return what, f"{KUBECTL} delete pod {' '.join(pod.name for pod in group)}"
+    if kind == "image":
+        fix = "correct the tag in helm/values.yaml, or build and push it: make image; from a private registry: "
+        fix += f"{KUBECTL} create secret docker-registry, and imagePullSecrets in helm/values.yaml"
+        why = first.words.rpartition("ErrImagePull: ")[2][-150:]
+        return f"the image {about} cannot be pulled ({names}): {why}", fix
+    if kind == "memory":
+        return not_ready, f"raise resources.limits.memory of {about} in helm/values.yaml, then make deploy"
+    if kind == "volume":
+        fix = "name one of them in helm/ (storageClassName), or have one made the default"
+        claims = sorted({claim for pod in group for claim in pod.cause[1].split(", ")})
+        what = f"not ready: {names}: no volume yet for {', '.join(claims)}{why_no_volume(claims)}"
+        return what, f"{KUBECTL} get storageclass; {fix}"
+    if kind == "node":
+        return f"the node {about} does not answer: {names}", f"{KUBECTL} describe node {about}"
+    if kind == "job":
+        return f"{names}: {first.words}", f"make deploy makes it again; meanwhile {describe}"
+    if kind == "paused":
+        return f"{names}: {first.words}", f"{KUBECTL} rollout resume {first.name}"
+    fix = describe
+    if "PodSecurity" in about:
+        fix = "set securityContexts that it allows in helm/values.yaml, then make deploy; or have whoever runs "
+        fix += f"the cluster allow more: kubectl label namespace {answers.NAMESPACE} --overwrite "
+        fix += "pod-security.kubernetes.io/enforce=baseline"
+    elif "quota" in about:
+        fix = f"{KUBECTL} describe resourcequota; ask for less in helm/values.yaml, or have it raised"
+    return f"pods are missing, the cluster refuses them: {names}: {first.words}", fix
+
+
+def why_no_volume(claims: list[str]) -> str:
+    """Return what an event says about the first of these claims that has one, after a colon."""
+    said = {}
+    with suppress(ClusterError):  # not everybody may list events
+        only = "--field-selector=involvedObject.kind=PersistentVolumeClaim,type=Warning"
+        shown = json.loads(kubectl("get", "events", only, "--output=json", timeout=30))["items"]
+        said = {event["involvedObject"]["name"]: f": {event['message']}" for event in shown}
+    return next((said[claim] for claim in claims if claim in said), "")
 
 
 def log(pod: str, container: str, *window: str) -> list[str]:
     """Return the last lines of a container; of one that waits to be started again, those of its last run."""
     return kubectl("logs", pod, "-c", container, "--tail=200", *window, timeout=10).strip().splitlines()
+
+
+def last_words(pod: Pod, container: str) -> list[str]:
+    """Return a container's log; that it cannot be read must not hide what is said of other pods."""
+    try:
+        return log(pod.name, container)
+    except ClusterError as problem:
+        return [f"(its log cannot be read: {problem})"]
 
 
 def fetching(pod: Pod, container: str, names: str) -> Finding:
@@ -144,7 +232,12 @@ def fetching(pod: Pod, container: str, names: str) -> Finding:
     if not errors:
         return fine(f"{container} in {names} reports no error")
     what, fix = explained("\n".join(errors))
-    return broken(f"{container} in {names}: {what}", fix)
+    # Where the git server refuses this checkout, too, that was said.
+    return broken(f"{container} in {names}: {what}", fix, cause=what)
+
+
+def is_true(word: object) -> bool:
+    return str(word).lower() == "true"
 
 
 def airflow_table(words: str) -> list[dict]:
@@ -168,18 +261,21 @@ def import_errors() -> Iterator[Finding]:
     errors = airflow_table("dags list-import-errors")
     for error in errors:
         words = str(error.get("error") or error.get("stacktrace") or "?").strip().splitlines()[-1]
-        yield broken(f"Airflow cannot import {error.get('filepath', 'a file')}: {words}", "make test")
+        yield no_import(f"Airflow cannot import {error.get('filepath', 'a file')}: {words}", "make test")
     return bool(errors)
 
 
 def dags_in_airflow(errors: bool | None) -> Iterator[Finding]:
     """Ask Airflow which DAGs it has, which are off; ``errors``: some files could not be imported."""
-    dags = airflow_table("dags list")
+    dags = [dag for dag in airflow_table(DAGS) if not is_true(dag.get("is_stale"))]
     if not dags and not errors:
         yield broken("Airflow knows no DAG yet", "wait a minute; then see what pods have: make pod-dags")
-    for name in [dag["dag_id"] for dag in dags if str(dag.get("is_paused")).lower() == "true"]:
-        fix = f"{KUBECTL} exec {API_SERVER} -- airflow dags unpause {name}; days that another DAG published "
-        fix += f"""meanwhile it does not make up for: make trigger DAG={name} CONF='{{"partition": "DAY"}}'"""
+    for dag in [dag for dag in dags if is_true(dag.get("is_paused"))]:
+        name = dag["dag_id"]
+        fix = f"{KUBECTL} exec {API_SERVER} -- airflow dags unpause {name}"
+        if "Partitioned Asset" in str(dag.get("timetable_summary")):
+            fix += "; days that another DAG published meanwhile it does not make up for: "
+            fix += f"""make trigger DAG={name} CONF='{{"partition": "DAY"}}'"""
         yield broken(f"the DAG {name} is paused: it shows up and does not run", fix)
     if dags and errors is False:
         yield fine(f"Airflow lists {', '.join(sorted(dag['dag_id'] for dag in dags))}")

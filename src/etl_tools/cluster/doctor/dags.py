@@ -42,9 +42,17 @@ def imports() -> Iterator[Finding]:
     """Have the integrity checks import the files as a pod does."""
     checked = run(sys.executable, "-m", "dag_integrity", "--root", answers.ROOT, timeout=60)
     for where, words in re.findall(r"^(\S+): import-error: (.*)$", checked.stdout, re.MULTILINE):
-        yield broken(f"{where}: {words}", "make test shows more")
+        yield no_import(f"{where}: {words}", "make test shows more")
     if checked.returncode not in (0, 1):
         yield unknown("the integrity checks did not run", "make integrity")
+
+
+def no_import(what: str, otherwise: str) -> Finding:
+    """Return the finding of an import that failed: of a package that laptop and image lack, one for both."""
+    if not (found := re.search(r"No module named '([^'.]+)", what)):
+        return broken(what, otherwise)
+    fix = f"make add PKG={found[1]} (as PyPI calls it; docs/packages.md), or correct the import"
+    return broken(what, fix, cause=f"no module {found[1]}")
 
 
 def connections(in_cluster: Collection[str] | None = None) -> Iterator[Finding]:

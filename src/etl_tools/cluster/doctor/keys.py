@@ -6,6 +6,7 @@ from pathlib import Path
 
 from etl_tools import answers
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
+from etl_tools.cluster.doctor.repository import cannot_prove
 from etl_tools.programs import run
 from etl_tools.secrets import deploy_key, known_hosts, scan
 from etl_tools.secrets.git_server import KEY, git, known_hosts_name
@@ -109,4 +110,7 @@ def host_keys() -> Iterator[Finding]:
         problems.append(f"keys of other servers, too{instead}")
     checked = "the published fingerprints" if known_hosts.publishes(host) else "none of them revoked"
     good = [fine(f"helm/known_hosts: keys of {name}: {len(mine)}, {checked}")]
-    yield from [broken(f"helm/known_hosts has {found}", "make known-hosts") for found in problems] or good
+    found = [broken(f"helm/known_hosts has {what}", "make known-hosts") for what in problems]
+    if not mine:  # what is refused for that is no finding of its own
+        found[0] = found[0]._replace(cause=cannot_prove())
+    yield from found or good

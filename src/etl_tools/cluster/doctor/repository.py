@@ -12,6 +12,14 @@ from etl_tools.secrets import deploy_key, github_app
 from etl_tools.secrets.git_server import KEY, ask_server, git, where_to_register
 from etl_tools.secrets.git_url import address, url_problem
 
+# What may be another thing in the cluster than here.
+NETWORK = (
+    "Could not resolve host",
+    "timed out|No route to host|is unreachable",
+    "Connection (refused|closed|reset)|banner exchange: Connection to",
+    "certificate",
+)
+
 
 def repository() -> Iterator[Finding]:
     """Fetch what a pod fetches, with what it has, then compare with what is here."""
@@ -34,13 +42,15 @@ def repository() -> Iterator[Finding]:
         files = git("ls-tree", "-r", "--name-only", commit, folder=folder).stdout.splitlines()
     no_branch = "couldn't find remote ref" in fetched.stderr
     if fetched.returncode and not no_branch:
-        yield broken(*explained(fetched.stderr))
+        what, fix = explained(fetched.stderr)
+        # Whether the cluster reaches the server is not known here; what the server refuses, it refuses there.
+        yield broken(what, fix, blocks=is_refused(fetched.stderr), cause=what)
         return
     means = {"ssh-deploy-key": "the deploy key alone", "https-token": "the token alone", "public": "no login"}
     yield fine(f"{repo} opens with {means.get(answers.GIT_ACCESS, 'the GitHub App alone')}")
     if no_branch:
-        fix = f"git push -u origin {branch}, or correct it in pyproject.toml and helm/values.yaml"
-        yield broken(f"the repository has no branch {branch}", fix)
+        what, fix = explained(fetched.stderr)
+        yield broken(what, fix, cause=what)
         return
     code = [file for file in files if file.endswith(".py")]
     where = f"{subpath}/ on branch {branch}"
@@ -66,10 +76,16 @@ def unpushed(commit: str) -> Iterator[Finding]:
     if ahead == "0":
         yield fine(f"every commit of {branch} is pushed")
     elif ahead:
-        yield broken(f"commits of {branch} that are not pushed: {ahead}", f"git push origin {branch}")
+        what = f"commits of {branch} that are not pushed: {ahead}"
+        yield broken(what, f"git push origin {branch}", blocks=False)
     current = git("symbolic-ref", "--short", "HEAD").stdout.strip()
     if current and current != branch:
         yield unknown(f"you are on branch {current}; the cluster follows {branch}")
+
+
+def cannot_prove() -> str:
+    host, port, _ = address(answers.GIT_REPO)
+    return f"{host}, port {port}, cannot prove a key of helm/known_hosts"
 
 
 def meanings() -> Iterator[tuple[str, str, str]]:
@@ -85,19 +101,18 @@ def meanings() -> Iterator[tuple[str, str, str]]:
         network += f", or reach GitHub by another port: ssh://git@ssh.github.com:443/{path}"
     changed = f"{host} shows another key than helm/known_hosts holds: is it new, or is somebody in between?"
     yield "HOST IDENTIFICATION HAS CHANGED", changed, "make known-hosts, and compare the fingerprints"
-    cannot_prove = f"{host}, port {port}, cannot prove a key of helm/known_hosts"
-    yield "host key is known for|Host key verification failed", cannot_prove, "make known-hosts"
+    yield "host key is known for|Host key verification failed", cannot_prove(), "make known-hosts"
     others = "others may read the deploy key, so ssh refuses it"
     yield "UNPROTECTED PRIVATE KEY", others, f"chmod 600 {answers.in_secrets('deploy_key')}"
     damaged = "ssh cannot read the deploy key: its text is damaged"
     yield "error in libcrypto|Load key .*invalid format", damaged, deploy_key.FIX
     unknown = f"{host} does not know this deploy key"
     yield r"Permission denied \(|Too many authentication failures", unknown, register
-    yield "Could not resolve host", f"there is no server {host}, or no network", where
+    yield NETWORK[0], f"there is no server {host}, or no network", where
     silent = f"{host} does not answer at port {port}: a firewall, a VPN that is off, or no network"
-    yield "timed out|No route to host|is unreachable", silent, network
+    yield NETWORK[1], silent, network
     other = f"{host} has no git server at port {port}"
-    yield "Connection (refused|closed|reset)|banner exchange: Connection to", other, where
+    yield NETWORK[2], other, where
     app = f"compare {answers.in_secrets('github_app*')} with {github_app.page(answers.GIT_REPO)}, "
     app += f"then OVERWRITE={answers.SLUG}-github-app make secrets"
     yield "JSON web token|Integration not found", "GitHub knows no App of this ID with this key", app
@@ -111,13 +126,18 @@ def meanings() -> Iterator[tuple[str, str, str]]:
     new = "make a token that may read it, then GIT_TOKEN=… make rotate NAME=git_token"
     yield "Authentication failed|Access denied|returned error: 403", refused, new
     untrusted = f"{host}'s certificate is not one that this machine trusts"
-    yield "certificate", untrusted, "install your company's certificate authority, here and in the pods"
+    yield NETWORK[3], untrusted, "install your company's certificate authority, here and in the pods"
     push = f"git push -u origin {answers.GIT_BRANCH}, or correct it in pyproject.toml and helm/values.yaml"
     yield "couldn't find remote ref", f"the repository has no branch {answers.GIT_BRANCH}", push
     missing = f"{host} has no repository {path} that this login may see"
     not_there = "epository not found|could not be found|' not found|does not appear to be a git repository"
     seen = {"ssh-deploy-key": f", or {register}", "github-app": ", or let the App's installation see it"}
     yield not_there, missing, where + seen.get(answers.GIT_ACCESS, "")
+
+
+def is_refused(words: str) -> bool:
+    """Is it the git server's own answer that git failed with?"""
+    return next((sign for sign, *_ in meanings() if re.search(sign, words)), NETWORK[0]) not in NETWORK
 
 
 def explained(words: str) -> tuple[str, str]:

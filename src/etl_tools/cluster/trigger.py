@@ -1,0 +1,43 @@
+"""Start a run on the cluster: `make trigger DAG=extract CONF='{"partition": "2018-02-01"}'`.
+
+Of a DAG that is paused, as every new one is, a run would wait without a word: with UNPAUSE=yes, or a yes at
+the prompt, it is turned on first; UNPAUSE=no queues the run all the same.
+"""
+
+import os
+import sys
+from contextlib import suppress
+
+from etl_tools.cluster.doctor.cluster import API_SERVER, DAGS, airflow_table, is_true
+from etl_tools.cluster.kubectl import ClusterError, done, kubectl, show_cluster
+
+
+def airflow(*words: str) -> None:
+    in_pod = ("exec", API_SERVER, "--container=api-server", "--", "airflow", "dags")
+    print(kubectl(*in_pod, *words, timeout=180), end="", flush=True)
+
+
+def trigger() -> None:
+    """Start the run, if need be after turning the DAG on; ClusterError if it would never begin."""
+    name, conf, answer = (os.environ.get(key, "") for key in ("DAG", "CONF", "UNPAUSE"))
+    if not name:
+        raise ClusterError("which one? make trigger DAG=extract")
+    show_cluster()
+    dag = next((dag for dag in airflow_table(DAGS) if dag["dag_id"] == name), {})
+    if is_true(dag.get("is_stale")):
+        raise ClusterError(f"nothing was started: the file of the DAG {name} has gone. Is it pushed? make pod-dags")
+    if is_true(dag.get("is_paused")) and answer != "no":
+        question = f"The DAG {name} is paused. Turn it on? Then it runs by its schedule, too (yes): "
+        if not answer and sys.stdin.isatty():
+            with suppress(EOFError):
+                answer = input(question).strip()
+        if answer != "yes":
+            words = f"nothing was started: the DAG {name} is paused, and a run would wait until it is on. "
+            words += f"To turn it on first: make trigger DAG={name} UNPAUSE=yes (with CONF as before)"
+            raise ClusterError(words)
+        airflow("unpause", name)
+    airflow("trigger", name, *(["--conf", conf] if conf else []))
+
+
+if __name__ == "__main__":
+    sys.exit(done("trigger", trigger))

@@ -1,0 +1,21 @@
+"""What a Kubernetes 1.36 with a kubelet answered in each state, trimmed: states.json.
+
+A state is one workload with its pods and the warnings about them, each as `kubectl get --output=json` prints it, with
+the release's label. `healthy` is the whole release, `stuck` a StatefulSet after a bad image and a good one
+(kubernetes#67250).
+"""
+
+import copy
+import json
+from pathlib import Path
+
+STATES = json.loads(Path(__file__).with_name("states.json").read_text(encoding="utf-8"))
+
+
+def items(*names):
+    """The objects of these states, to change as a test likes."""
+    return [copy.deepcopy(item) for name in names for item in STATES[name]["items"]]
+
+
+def events(*names):
+    return [event for name in names for event in STATES[name]["events"]]
