@@ -1,5 +1,6 @@
 """The rendered pods against Kubernetes' profile *restricted*, their resources, and what may create pods."""
 
+import ast
 import copy
 import re
 from functools import reduce
@@ -152,6 +153,16 @@ def test_the_page_s_label_enforces_what_is_tested_here(bake, tmp_path):
     labelled = yaml.safe_load(run([helm_chart.tools() / "kubectl", *words], cwd=tmp_path))
     assert labelled["metadata"]["name"] == "etl"
     assert labelled["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def test_a_pod_that_a_dag_starts_passes_with_what_the_page_says(bake):
+    page = (bake() / "docs" / "packages.md").read_text("utf-8")
+    pod, container = (
+        ast.literal_eval(re.search(rf"`{name}=(.*)`", page)[1])
+        for name in ("security_context", "container_security_context")
+    )
+    spec = {"securityContext": pod, "containers": [{"name": "base", "securityContext": container}]}
+    assert violations({"spec": spec}) == []
 
 
 # --- The evaluator itself: a pod that passes, and what each control makes of one change.
