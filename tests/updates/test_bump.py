@@ -73,7 +73,7 @@ def serving(handler):
 
 def test_the_newest_chart(tmp_path, monkeypatch):
     old = "2020-01-02T03:04:05.123456789Z"
-    versions = [{"version": version, "created": old} for version in ("7.9.3", "7.11.0-rc1", "7.10.0", "1.5.0")]
+    versions = [{"version": version, "created": old} for version in ("7.9.3", "7.11.0-rc1", "7.10.0", "1.4.9")]
     # Out too short a time to be trusted: as text, and as YAML reads a date.
     versions += [{"version": "8.0.0", "created": ago(2).isoformat()}, {"version": "8.1.0", "created": ago(6)}]
     (tmp_path / "index.yaml").write_text(yaml.safe_dump({"entries": {"airflow": versions}}))

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -53,5 +53,5 @@ def bounds(day: str, zone: str = "UTC") -> tuple[datetime, datetime]:
     # In UTC, for Python counts hours by the clock on the wall, which skips one and has another twice.
     days = start, start + timedelta(days=1)
     midnights = (datetime.combine(one, time.min, ZoneInfo(zone)) for one in days)
-    first, end = (midnight.astimezone(timezone.utc) for midnight in midnights)
+    first, end = (midnight.astimezone(UTC) for midnight in midnights)
     return first, end
