@@ -568,12 +568,14 @@ def test_trigger_asks_whether_a_paused_dag_is_to_be_turned_on(cluster, pod_airfl
     [
         (("False", "False"), {}, "queued", ["trigger extract"]),
         (("True", "False"), {"UNPAUSE": "no"}, "queued", ["trigger extract"]),
+        (("True", "False"), {"UNPAUSE": "all"}, "queued", ["unpause transform", "unpause extract", "trigger extract"]),
+        (("False", "False"), {"UNPAUSE": "yes"}, "queued", ["trigger extract"]),
         (("True", "False"), {}, "nothing was started: the DAG extract is paused", []),
         (("True", "True"), {"UNPAUSE": "yes"}, "nothing was started: the file of the DAG extract has gone", []),
     ],
 )
 def test_trigger_queues_no_run_that_never_begins(cluster, pod_airflow, tmp_path, state, environment, words, asked):
-    pod = pod_airflow(extract=state)
+    pod = pod_airflow(extract=state, transform=("True", "False"), gone=("True", "True"))
     printed = cluster.make("trigger", expect=0 if asked else 2, DAG="extract", **pod, **environment)
     assert words in printed
     calls = (tmp_path / "calls").read_text().splitlines()
