@@ -210,6 +210,14 @@ def test_at_work_is_told_from_cut_off(cluster, status, minutes, words):
     assert not cluster.writes()
 
 
+def test_rollback_says_that_it_would_break_what_is_at_work(cluster):
+    cluster["pending.json"] = pending("pending-upgrade", 3)
+    printed = cluster.make("rollback", expect=2)
+    assert "Look first: helm is at work on this release for 3 minutes" in printed
+    assert not cluster.writes()
+    cluster.make("rollback", CONFIRM="yes")
+
+
 def test_a_deploy_of_this_checkout_that_runs_is_named(own_cluster):
     """The lock that it holds ends with it, however it ends."""
     own_cluster.make("keys")
@@ -585,7 +593,7 @@ def test_trigger_queues_no_run_that_never_begins(cluster, pod_airflow, tmp_path,
 def test_rollback_and_undeploy_ask_first(cluster):
     for target in ("rollback", "undeploy"):
         assert "nothing was done" in cluster.make(target, expect=2)
-    assert {call[0] for call in cluster.calls("helm")} == {"history"}
+    assert {call[0] for call in cluster.calls("helm")} == {"history", "list"}
     cluster.make("rollback", CONFIRM="yes", REVISION="1")
     assert [call[:3] for call in cluster.calls("helm") if call[0] == "rollback"] == [["rollback", "airflow", "1"]]
     assert "nothing was done" in cluster.make("undeploy", expect=2, CONFIRM="yes")
