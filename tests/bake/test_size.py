@@ -8,7 +8,7 @@ from scripts import size
 MOST = {
     "example": (280, 6),
     "daily": (1340, 8),
-    "tools": (4275, 38),
+    "tools": (4281, 38),
     "integrity": (3118, 12),
     "outside": (None, 61),
 }
