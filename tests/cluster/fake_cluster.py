@@ -149,11 +149,9 @@ def kubectl(namespace, words, given):
     elif words[:2] == ["delete", "job"]:
         pass
     elif words[:2] == ["delete", "pod"]:
-        # The StatefulSet makes them again, of its newest revision.
         items = json.loads(answer("pods.json", "[]"))
-        newer = json.loads(answer("pods-after-delete.json", "[]"))
         kept = [item for item in items if item["metadata"]["name"] not in words]
-        (STATE / "pods.json").write_text(json.dumps(kept + newer))
+        (STATE / "pods.json").write_text(json.dumps(kept))
     elif words[0] == "rollout":
         if answer("rollout-waits"):
             (STATE / "waiting").touch()
@@ -206,8 +204,6 @@ def helm(namespace, words, given):
                     "using apps/v1: .spec.replicas"
                 )
         (STATE / "pods.json").write_text(answer("pods-after.json", json.dumps(WELL)))
-        if answer("helm-goes-on"):  # with its hooks, while the pods start
-            time.sleep(float(answer("helm-goes-on")))
     elif words[:2] == ["list", "--pending"]:
         print(answer("pending.json", "[]"))
     elif words[0] == "list":

@@ -8,6 +8,7 @@ import configparser
 import fcntl
 import json
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import yaml
 
 from tests.cluster import helm_chart, states
 from tests.cluster.cluster import ANSWERS, Cluster
-from tests.conftest import QUESTIONS, run
+from tests.conftest import QUESTIONS, clean_environment, make_command, run
 
 
 @pytest.fixture
@@ -135,6 +136,25 @@ def test_no_answer_in_time_is_not_called_missing_rights(cluster):
     assert "you may not" not in printed
 
 
+def test_a_quota_that_is_used_up_is_not_called_missing_rights(cluster):
+    """As the API server says it: it is Forbidden, too."""
+    cluster["apply-fails"] = (
+        'Error from server (Forbidden): error when creating "STDIN": persistentvolumeclaims "quakes-data" is '
+        "forbidden: exceeded quota: small, requested: requests.storage=10Gi, used: 0, limited: 1Gi"
+    )
+    printed = cluster.make("deploy", expect=2)
+    assert "namespace etl does not allow that much, or that way (Error from server (Forbidden): " in printed
+    assert "you may not" not in printed
+
+
+def test_what_fails_in_a_pod_is_not_taken_for_the_way_there(cluster):
+    words = 'psycopg2.OperationalError: connection to server at "db" failed: Connection refused'
+    cluster["exec-fails"] = f"Traceback\n{words}\ncommand terminated with exit code 1"
+    printed = cluster.make("trigger", expect=2, DAG="extract")
+    assert words in printed
+    assert "the cluster does not answer" not in printed
+
+
 def test_deploy_after_a_cut_off_run_says_how_to_go_on(cluster):
     cluster["helm-fails"] = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
     assert "Run make rollback, or" in cluster.make("deploy", expect=2)
@@ -191,6 +211,14 @@ def test_at_work_is_told_from_cut_off(cluster, status, minutes, words):
     assert not cluster.writes()
 
 
+def test_rollback_says_that_it_would_break_what_is_at_work(cluster):
+    cluster["pending.json"] = pending("pending-upgrade", 3)
+    printed = cluster.make("rollback", expect=2)
+    assert "Look first: helm is at work on this release for 3 minutes" in printed
+    assert not cluster.writes()
+    cluster.make("rollback", CONFIRM="yes")
+
+
 def test_a_deploy_of_this_checkout_that_runs_is_named(own_cluster):
     """The lock that it holds ends with it, however it ends."""
     own_cluster.make("keys")
@@ -201,6 +229,22 @@ def test_a_deploy_of_this_checkout_that_runs_is_named(own_cluster):
     os.close(held)
     assert "another make is at work in this checkout (pending-upgrade for 90 minutes)" in printed
     assert "helm was cut off" in own_cluster.make("deploy", expect=2)
+
+
+def test_a_deploy_that_waits_for_another_make_says_so(own_cluster):
+    own_cluster.make("keys")
+    held = os.open(own_cluster.project / "secrets", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    environment = clean_environment() | own_cluster.environment
+    command = [*make_command(), "deploy"]
+    with subprocess.Popen(
+        command, cwd=own_cluster.project, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as running:
+        for line in running.stdout:
+            if line.startswith("Waiting for another make in this checkout"):
+                os.close(held)  # it ends
+        assert line.startswith("Airflow runs.")
+    assert running.returncode == 0
 
 
 @pytest.mark.parametrize("state", ["pod-security", "quota"])
@@ -478,10 +522,79 @@ def test_ui_forward_reaches_the_api_server(cluster):
     assert cluster.calls("kubectl")[-1][:-1] == ["port-forward", "service/airflow-api-server", "9090:8080"]
 
 
+AIRFLOW = """#!/bin/sh
+echo "$*" >> {calls}
+case "$2" in list) echo '{dags}';; trigger) echo queued;; esac
+"""
+
+
+@pytest.fixture
+def pod_airflow(tmp_path):
+    """Return a function: Airflow's DAGs → the pod that kubectl exec leads to; what airflow was asked is in `calls`."""
+
+    def new(**dags):
+        rows = [{"dag_id": name, "is_paused": paused, "is_stale": stale} for name, (paused, stale) in dags.items()]
+        folder = tmp_path / "pod"
+        folder.mkdir(exist_ok=True)
+        script = folder / "airflow"
+        script.write_text(AIRFLOW.format(calls=tmp_path / "calls", dags=json.dumps(rows)))
+        script.chmod(0o755)
+        return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+    return new
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("yes\n", ["unpause extract", "trigger extract"]),
+        ("no\n", []),
+        ("\n", []),
+        ("\x04", []),
+    ],
+    ids=["yes", "no", "enter", "ctrl-d"],
+)
+def test_trigger_asks_whether_a_paused_dag_is_to_be_turned_on(cluster, pod_airflow, tmp_path, typed, asked):
+    pod = pod_airflow(extract=("True", "False"))
+    ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
+    environment = {**clean_environment(), **cluster.environment, **pod, "DAG": "extract"}
+    command = [*make_command(), "trigger"]
+    done = subprocess.run(
+        command, cwd=cluster.project, env=environment, stdin=theirs, capture_output=True, text=True, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert "The DAG extract is paused. Turn it on?" in done.stdout
+    assert done.returncode == (0 if asked else 2), done.stderr
+    assert ("nothing was started" in done.stderr) == (not asked)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.removeprefix("dags ") for call in calls if "list" not in call] == asked
+
+
+@pytest.mark.parametrize(
+    ("state", "environment", "words", "asked"),
+    [
+        (("False", "False"), {}, "queued", ["trigger extract"]),
+        (("True", "False"), {"UNPAUSE": "no"}, "queued", ["trigger extract"]),
+        (("True", "False"), {"UNPAUSE": "all"}, "queued", ["unpause transform", "unpause extract", "trigger extract"]),
+        (("False", "False"), {"UNPAUSE": "yes"}, "queued", ["trigger extract"]),
+        (("True", "False"), {}, "nothing was started: the DAG extract is paused", []),
+        (("True", "True"), {"UNPAUSE": "yes"}, "nothing was started: the file of the DAG extract has gone", []),
+    ],
+)
+def test_trigger_queues_no_run_that_never_begins(cluster, pod_airflow, tmp_path, state, environment, words, asked):
+    pod = pod_airflow(extract=state, transform=("True", "False"), gone=("True", "True"))
+    printed = cluster.make("trigger", expect=0 if asked else 2, DAG="extract", **pod, **environment)
+    assert words in printed
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.removeprefix("dags ") for call in calls if "list" not in call] == asked
+
+
 def test_rollback_and_undeploy_ask_first(cluster):
     for target in ("rollback", "undeploy"):
         assert "nothing was done" in cluster.make(target, expect=2)
-    assert {call[0] for call in cluster.calls("helm")} == {"history"}
+    assert {call[0] for call in cluster.calls("helm")} == {"history", "list"}
     cluster.make("rollback", CONFIRM="yes", REVISION="1")
     assert [call[:3] for call in cluster.calls("helm") if call[0] == "rollback"] == [["rollback", "airflow", "1"]]
     assert "nothing was done" in cluster.make("undeploy", expect=2, CONFIRM="yes")

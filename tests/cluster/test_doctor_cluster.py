@@ -464,6 +464,16 @@ def test_what_somebody_deleted_is_missing_though_all_pods_are_ready(project, clu
     assert not broken(doctor(project, **environment))
 
 
+def test_a_pod_without_an_image_is_not_asked_what_it_says(project, cluster):
+    """`container "git-sync" in pod "x" is waiting to start` is no second finding."""
+    pulling = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off: ErrImagePull: no such image"}}
+    cluster.answer("logs", 'Error from server (BadRequest): container "git-sync" is waiting to start: x\n', 1)
+    cluster.pods_are(WELL[0], pod("airflow-dag-processor-1", "dag-processor", ready=False, **pulling))
+    report = doctor(project, expect=1, **cluster.environment)
+    assert len(broken(report)) == 1
+    assert "what git-sync says" not in report
+
+
 def test_a_failed_job_whose_pods_have_gone_is_named(cluster, diagnosis):
     job, _ = states.items("job-failed")
     cluster.pods_are(*WELL, job)

@@ -107,10 +107,10 @@ RUN_BY = {
     "make secrets": ("secrets/test_secrets.py", "", '"secrets"'),
     "make test": ("local/test_project.py", "test_own_tests_pass", '["make", "test"]'),
     "make test DAG=orders": ("local/test_new_dag.py", "test_new_dag_passes_its_tests_and_runs", '"test", "DAG=orders"'),
-    "make trigger DAG=extract UNPAUSE=yes": (
-        "cluster/test_trigger.py",
-        "test_a_run_is_started_with_what_it_was_given",
-        'UNPAUSE="yes"',
+    "make trigger DAG=extract UNPAUSE=all": (
+        "cluster/test_deploy.py",
+        "test_trigger_queues_no_run_that_never_begins",
+        '"UNPAUSE": "all"',
     ),
     # Three lines of the README that the test takes from there, with another port and the real password.
     BACKFILL: ("local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "airflow backfill create"),

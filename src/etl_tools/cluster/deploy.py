@@ -165,6 +165,8 @@ def rollback() -> None:
     print(helm("history", answers.RELEASE, "--max=10"), end="")
     print("DAGs, data and database stay as they are; a newer database may not fit an older Airflow.")
     revision = before(os.environ.get("REVISION", ""))
+    if words := pending():  # a rollback ends what was cut off, and breaks what is at work
+        print(f"Look first: {words}")
     confirm("yes", f"Roll back to revision {revision}?")
     roll_out("rollback", answers.RELEASE, revision)
     print("Rolled back.")

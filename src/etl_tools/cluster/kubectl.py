@@ -24,6 +24,8 @@ FAILURES = {
     "Choose one of {tool} config get-contexts",
     "Unauthorized|must be logged in|getting credentials|token has expired": "the cluster does not accept "
     "{tool}'s login. Log in again the way your cluster asks for it",
+    "exceeded quota|violates PodSecurity": "namespace {namespace} does not allow that much, or that way "
+    "({words}); ask for less in helm/, or whoever runs the cluster for more",
     r"Forbidden|forbidden|^no( - .*)?$": "you may not do that in namespace {namespace}; ask whoever runs the "
     "cluster for the role ({words})",
     "usermod -a -G microk8s": "you may not use microk8s yet: sudo usermod -aG microk8s $USER, log in again",
@@ -116,11 +118,11 @@ def confirm(word: str, question: str) -> None:
 def plain_words(tool: str, stderr: str) -> str:
     """Return the line that a person needs instead of what the tool printed."""
     lines = stderr.strip().splitlines() or ["no output"]
+    name = command(tool)[0]
     if len(lines) > 1 and lines[-1].startswith("command terminated with exit code"):
-        lines.pop()  # in a pod, which said why
+        return f"{name}: {lines[-2]}"  # what failed in a pod says nothing of the way there
     words = lines[-1].removeprefix("error: ").removeprefix("Error: ")
     advice = (advice for signs, advice in FAILURES.items() if re.search(signs, stderr.strip()))
-    name = command(tool)[0]
     return next(advice, "{tool}: {words}").format(tool=name, namespace=answers.NAMESPACE, words=words)
 
 

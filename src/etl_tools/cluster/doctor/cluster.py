@@ -128,10 +128,16 @@ def pod_problems(found: list[Pod]) -> Iterator[Finding]:
             yield waiting(first, f"{names}: {first.words}")
         else:
             yield broken(f"not ready: {names}: {first.words[:200]}", f"{KUBECTL} describe pod {first.name}")
-    processors = [pod for pod in found if "-dag-processor-" in pod.name and not pod.secret]
+    processors = [pod for pod in found if "-dag-processor-" in pod.name and has_begun(pod)]
     if processors and "git-sync" not in groups:
         pod = processors[0]
         yield fetching(pod, "git-sync" if BY_GIT_SYNC else "dag-processor", pod.name)
+
+
+def has_begun(pod: Pod) -> bool:
+    """Is there a container that could have said something?"""
+    nothing_yet = pod.cause[0] or pod.words.startswith(("waits", "no place", "runs "))
+    return not (pod.secret or nothing_yet)
 
 
 def deleted() -> Iterator[Finding]:
