@@ -264,7 +264,7 @@ class Check:
         """The rules that import nothing, on these files; those outside the DAG folder are left alone."""
         paths = sorted({path.resolve() for path in paths if path.suffix == ".py" and path.is_file()})
         paths = [path for path in paths if self.dags in path.parents]
-        ruff = Ruff(paths, self.policy.python)
+        ruff = Ruff(paths, self.policy.python, alone=True)
         self.reads = {path: read(path, self.root, self.policy) for path in paths}
         # What Airflow parses is not known without Airflow: a file without a DAG counts as a helper module.
         findings = self._say_of_files({path for path in paths if self.reads[path].dag_calls})

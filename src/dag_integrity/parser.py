@@ -31,7 +31,7 @@ from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
 from .policy import Policy
 from .second import differ, set_numbers
-from .source import IMPORTS, Source, imported
+from .source import IMPORTS, LARGE, Source, imported
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -145,6 +145,7 @@ class Parser:
         loaded, known = list(sys.modules), self.known
         added = set(loaded[len(known) :] if loaded[: len(known)] == known else set(loaded) - set(known))
         outcome.spoilt = any(not self._harmless(module) for module in added)
+        outcome.spoilt = outcome.spoilt or path.stat().st_size > LARGE  # nor keeps its memory
         if self.second:
             for dag in dags:
                 self._serialize(dag, outcome, lambda *_: None)

@@ -21,6 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from .source import compact
+
 LATER = datetime.timedelta(days=400, hours=7, minutes=11, seconds=13)
 CLOCKS = {"now", "today", "utcnow", "tomorrow", "yesterday"}
 SWITCH = "__other_way_round__"
@@ -149,7 +151,8 @@ def differ(dags: Path) -> None:
         if not os.fsdecode(path).startswith(f"{dags}{os.sep}"):
             return to_code(self, data, path, **options)
         with deep_recursion():
-            return compile(Switch().visit(ast.parse(data, path)), path, "exec", dont_inherit=True)
+            tree = Switch().visit(compact(ast.parse(data, path), len(data)))
+            return compile(tree, path, "exec", dont_inherit=True)
 
     def without_bytecode(self, path):
         if path.startswith(f"{dags}{os.sep}"):

@@ -21,6 +21,8 @@ TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
+LARGE = 500_000  # characters
+NOT_LITERAL = object()
 NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 TESTS = re.compile(r"(^|/)(tests?|fixtures)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -65,7 +67,7 @@ class Source:
     @cached_property
     def tree(self) -> ast.Module:
         try:
-            return ast.parse(self.text, str(self.path))
+            return compact(ast.parse(self.text, str(self.path)), len(self.text))
         except (SyntaxError, ValueError, RecursionError) as error:
             self.error = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
             return ast.Module(body=[], type_ignores=[])
@@ -279,6 +281,38 @@ class Source:
                 found += [replace(one, line=at) for one in alone]
                 alone = []
         return [*found, *(replace(one, line=one.said_at) for one in alone)]
+
+
+def compact(tree: ast.Module, size: int) -> ast.Module:
+    """In a large file, put one constant in the place of a table's literals, whose nodes take much memory."""
+    pending: list[ast.AST] = [tree] if size > LARGE else []
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) > 1000:
+            elements, values = [], []
+            for element in [*node.elts, None]:
+                value = _literal(element)
+                if value is not NOT_LITERAL:
+                    values.append(value)
+                    continue
+                if values:
+                    inside = ast.copy_location(ast.Constant(tuple(values)), node)
+                    elements.append(ast.copy_location(ast.Starred(inside, ast.Load()), node))
+                    values = []
+                elements += [element] if element else []
+            node.elts = elements
+        pending += ast.iter_child_nodes(node)
+    return tree
+
+
+def _literal(node: ast.AST | None):
+    """The value of a constant or of a tuple of them."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Tuple):
+        values = tuple(map(_literal, node.elts))
+        return values if NOT_LITERAL not in values else NOT_LITERAL
+    return NOT_LITERAL
 
 
 def dotted(node: ast.AST) -> str:

@@ -261,6 +261,15 @@ def test_what_differs_between_two_parses_is_shown(checked):
         ("import_error_provider_inside", "Add apache-airflow-providers-ftp "),
         ("template_beside", 'Write "say.sh" alone'),
         ("forbidden_variable_library", "set lib_with_variable up"),
+        ("import_error_lists", "chain([a, b], [c, d])"),
+        ("import_error_unpack", 'result["name"]'),
+        ("import_error_called", "Leave the () out"),
+        ("import_error_group", "group an id of its own"),
+        ("import_error_long_id", "at most 250 characters"),
+        ("import_error_asset_scheme", "another scheme"),
+        ("import_error_environment", 'os.environ.get("STAGE", …)'),
+        ("asset_pattern", "* means itself"),
+        ("schedule_seconds", "five fields"),
     ],
 )
 def test_the_cure_fits_the_case(checked, file, said):
@@ -318,6 +327,9 @@ def test_static_rules_alone_import_nothing(checked):
         ("airflow_3_moved", "airflow-3"),
         ("python_syntax", "python-syntax"),
         ("import_error_syntax", "import-error"),
+        ("late_binding", "late-binding"),
+        ("output_in_if", "output-in-if"),
+        ("unstable_uuid", "unstable"),
     ):
         path = f"dags/broken/{file}.py"
         printed = run([*command, path], cwd=project, expect=1, PYTHONPATH=str(project / "no_airflow"))

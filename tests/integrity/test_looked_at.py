@@ -226,6 +226,25 @@ def test_no_file_and_no_airflow_are_no_success(project, tmp_path):
     assert "install Apache Airflow" in printed
 
 
+COMPACT = """
+import ast
+from dag_integrity.source import LARGE, compact
+rows = ["1", "(2, 'x', None, (b'y', 1.5))", "f()", "-3", "[4]", "(1, [2])", "{'a': 1}"]
+text = f"A = [{', '.join(rows * 300 + ['5'] * 3000)}]\\nB = ({', '.join(rows[:2] * 900)})"
+whole, small, made = {"f": lambda: 7}, {"f": lambda: 7}, ast.parse(text)
+exec(compile(text, "x", "exec"), whole)
+exec(compile(compact(ast.parse(text), LARGE + 1), "x", "exec"), small)
+assert [(small[name], type(small[name])) for name in "AB"] == [(whole[name], type(whole[name])) for name in "AB"]
+many, few = (len(list(ast.walk(tree))) for tree in (ast.parse(text), compact(made, LARGE + 1)))
+assert few < many / 2, (few, many)
+"""
+
+
+def test_a_table_of_literals_is_one_constant(bake):
+    """The nodes of 5 MB of literals took more than a gigabyte; its values are the same."""
+    run([sys.executable, "-B", "-c", COMPACT], cwd=bake())
+
+
 PYTHON = """
 from pathlib import Path
 from dag_integrity.policy import read_policy

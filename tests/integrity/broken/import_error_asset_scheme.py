@@ -1,0 +1,27 @@
+"""A scheme that Airflow keeps for itself."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, task
+
+ORDERS = Asset("airflow://orders")  # expect: import-error
+
+with DAG(
+    dag_id="import_error_asset_scheme",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load():
+        return 1
+
+    load()
+# cure: airflow://orders => x-shop://orders
