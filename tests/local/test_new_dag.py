@@ -174,6 +174,13 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         run(["make", "--silent", "new-dag", f"NAME=my_{kind}", f"KIND={kind}", "ASSET=orders_clean"], cwd=emptied)
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "no findings" in run(["make", "--silent", "integrity"], cwd=emptied)
+    # An empty file, and one with a byte order mark, are no other columns.
+    sample = emptied / "dags" / "my_etl" / "my_files_sample"
+    (sample / f"shop-0_{DAY}.csv").write_bytes(b"")
+    (sample / f"shop-3_{DAY}.csv").write_bytes(b"\xef\xbb\xbfid,at,price,pieces\r\n")
+    unknown = {"MY_SQL_SOURCE": "shop", "AIRFLOW_CONN_SHOP": "postgres://db", "PYTHONPATH": "dags"}
+    said = run([".venv/bin/python", "-c", "from my_etl import my_sql as m; m.database(None)"], emptied, 1, **unknown)
+    assert "make add PKG=apache-airflow-providers-postgres" in said
     # First of all the one that needs another's day, which is not there yet.
     made = run(["make", "--silent", "run", "DAG=my_asset"], cwd=emptied)
     assert re.search(rf"^orders .*\n{DAY} +3 +3 .*\nmy_asset .*\n{DAY} +3 ", made, re.MULTILINE)

@@ -35,7 +35,7 @@ class Server:
     def __init__(self):
         self.answers = []
         self.requests = []
-        self.headers = []
+        self.received = []  # headers and body of each
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,10 +43,13 @@ class Server:
 
             def do_GET(self):
                 outer.requests.append(self.path)
-                outer.headers.append(dict(self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.received.append((self.headers, body))
                 answers = outer.answers
                 answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 answer(self)
+
+            do_POST = do_GET
 
             def log_message(self, *arguments):
                 pass

@@ -12,15 +12,18 @@ import re
 import resource
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dirty import without_ids
 from my_etl.daily import Column, Csv, Dataset, read, steps, store
+from my_etl.daily import frame as frame_of
 from my_etl.daily.settings import NoSuchDay, Permanent, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
@@ -586,6 +589,23 @@ def test_a_disk_that_is_full_leaves_the_old_day_and_no_scraps(settings, room_for
     assert files(settings) == before
 
 
+def test_clean_gets_what_a_notebook_has(settings):
+    """A day with a missing text: conditions on it hold or not, as for pandas' own."""
+
+    def clean(frame):
+        pd.testing.assert_frame_equal(frame, frame_of(dataset, rows))
+        return frame.assign(is_a=np.where(frame.id == "a", "yes", "no"), upper=frame.apply(lambda r: str(r.id), axis=1))
+
+    derived = (Column("is_a", "text"), Column("upper", "text"))
+    dataset = Dataset("orders", KINDS_OF_COLUMNS, None, clean, derived, kind="events", format="jsonl")
+    rows = [BIG, NOTHING]
+    publish_rows(settings, dataset, DAY, *rows)
+    assert read("orders", DAY)["is_a"].to_list() == ["yes", "no"]
+    assert frame_of(dataset, [{"n": 3}])["n"].to_list() == [3]
+    with pytest.raises(ValueError, match="n 'x' is not a whole number"):
+        frame_of(dataset, [{"n": 1}, {"n": "x"}])
+
+
 def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
     extract(settings)
 
@@ -594,6 +614,8 @@ def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
 
     with pytest.raises(Permanent, match=r"clean\(\) returned 7 of 231 rows: use Dataset.rules"):
         transform(settings, with_clean(lambda frame: EARTHQUAKES.clean(frame[frame["type"] != "earthquake"].copy())))
+    with pytest.raises(Permanent, match=r"clean\(\) returned nothing: end it with `return frame`"):
+        transform(settings, with_clean(lambda frame: None))
     with pytest.raises(Permanent, match=r"clean\(\) returns no column magnitude_class"):
         transform(settings, with_clean(lambda frame: frame))
     with pytest.raises(Permanent, match=r"clean\(\) returns a mag that is no double"):
@@ -636,6 +658,22 @@ def test_a_packed_file_is_kept_as_it_was_sent(settings, cut):
     assert read("prices", DAY)["price"].to_list() == [1.5]
     digests = json.loads(pq.read_schema(next(Path(root(settings)).glob("clean/*/*/*.parquet"))).metadata[b"raw_sha256"])
     assert list(digests.values()) == [hashlib.sha256(content).hexdigest()]
+
+
+def test_fetch_yields_rows_or_bytes(settings):
+    def fetch(start, end):
+        yield {"id": "a", "price": Decimal("1.50")}
+        yield b'{"id": "b", "price": 2}\n'
+        yield {"id": start, "price": None}
+
+    dataset = prices(fetch, kind="events", format="jsonl")
+    extract(settings, 1, DAY, dataset)
+    transform(settings, dataset)
+    assert read("prices", DAY).fillna(0).to_numpy().tolist() == [["a", 1.5], ["b", 2], ["2018-02-01 00:00:00+00:00", 0]]
+    with pytest.raises(Permanent, match=r"fetch.. of prices returns nothing"):
+        extract(settings, 1, DAY, dataclasses.replace(dataset, fetch=lambda start, end: None))
+    now = dataclasses.replace(dataset, kind="snapshot", fetch=lambda: [{"id": "a", "price": 1}])
+    extract(settings, 1, (datetime.now(UTC) - timedelta(days=1)).date().isoformat(), now)
 
 
 def json_lines(rows):
@@ -753,11 +791,16 @@ def test_changes_of_an_old_day_are_not_asked_for_again(settings, monkeypatch):
         ({"refetch": (7,)}, "has refetch, but the past of snapshot cannot be asked for"),
         ({"min_share": 50}, "has min_rows=0, min_share=50: .* a share from 0 to 1"),
         ({"min_rows": -1}, "has min_rows=-1"),
+        ({"name": "a/../b"}, "'a/../b' is no name of a dataset"),
+        ({"name": ""}, "'' is no name of a dataset"),
+        ({"derived": (Column("partition_date", "date"),)}, "cannot have the column 'partition_date'"),
+        ({"derived": (Column("price", "number"),)}, "cannot have the column 'price': it is twice"),
         ({"zone": "Berlin"}, "has zone='Berlin': use a name like Europe/Berlin"),
         ({"zone": ""}, "has zone=''"),
         ({"kind": "events", "refetch": (0,)}, "has refetch=.0,.: use numbers of days"),
     ],
 )
 def test_a_dataset_says_what_its_source_can_be_asked_for(slip, words):
+    good = {"name": "prices", "columns": prices(None).columns, "fetch": None, "kind": "snapshot"}
     with pytest.raises(ValueError, match=words):
-        prices(None, **slip)
+        Dataset(**{**good, **slip})

@@ -4,8 +4,9 @@ A dataset is said once, in a module of its own:
 
     from << cookiecutter.__package >>.daily import Column, Dataset, http
 
-    def fetch(start, end, sink):
-        http.download_csv("https://example.com/orders.csv", sink, params={"from": start, "to": end})
+    def fetch(start, end):
+        query = {"from": start.isoformat(), "to": end.isoformat()}
+        yield from http.pages("https://example.com/orders", query, rows="orders", next="next")
 
     def clean(frame):
         frame["total"] = frame["price"] * frame["pieces"]
@@ -18,7 +19,9 @@ A dataset is said once, in a module of its own:
         Column("pieces", "integer", low=1, high=1_000),
     )
     TOTAL = Column("total", "number", "EUR")
-    ORDERS = Dataset("orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at")
+    ORDERS = Dataset(
+        "orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at", format="jsonl"
+    )
 
 airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each day:
 
@@ -35,6 +38,7 @@ Rows read = clean + duplicates + set apart + rejected.
 
 import contextlib
 import csv
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -114,12 +118,12 @@ class Dataset:
     kind: what the source can be asked for.
         events: what happened on a day, at any time later, too: a day that is fetched again is replaced.
         changes: what was changed on a day, as long as it is not changed again.
-        snapshot: what there is now, like a price list. fetch(sink) gets no times.
+        snapshot: what there is now, like a price list. fetch() gets no times.
         The past of a snapshot cannot be asked for, nor that of changes again: such a run is refused.
     columns: what the raw files have: every CSV in its header, JSON lines in some row of the day. Others are
         ignored, and their order does not matter.
-    fetch: fetch(start, end, sink) writes what the source has from `start` to `end` (excluded) to `sink`,
-        a binary file.
+    fetch: fetch(start, end) yields what the source has from `start` to `end` (excluded): rows as dicts, for
+        jsonl, or bytes, as they are. fetch(start, end, sink) writes it to `sink`, a binary file, by itself.
     clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
         types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
@@ -156,6 +160,12 @@ class Dataset:
 
     def __post_init__(self):
         names = [column.name for column in self.columns]
+        every = [*names, *(column.name for column in self.derived)]
+        if not re.fullmatch(r"[A-Za-z0-9][\w-]*", self.name):
+            raise ValueError(f"{self.name!r} is no name of a dataset: use letters, digits, _ and -.")
+        if unusable := [one for one in every if not one or every.count(one) > 1 or one == "partition_date"]:
+            why = "twice, empty, or the name of the folders"
+            raise ValueError(f"{self.name} cannot have the column {unusable[0]!r}: it is {why}.")
         types = [column.type for column in (*self.columns, *self.derived)]
         given = [*self.keys, *filter(None, (self.newest, self.time))]
         if not self.kind:
@@ -212,6 +222,17 @@ class Dataset:
         if missing := [name for name in columns if name not in names]:
             there = ", ".join(sorted(set(map(str, names)) - set(columns)))[:200] or "no others"
             raise Permanent(f"{what} lacks the columns {', '.join(missing)}; there are {there}.")
+
+
+def frame(dataset: Dataset, rows: list[dict]):
+    """The rows as the DataFrame that clean() and rules get, for tests: frame(ORDERS, [{"price": 2.5}, {}]).
+
+    Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one is none of
+    its column.
+    """
+    from .cleaning import rows_to_frame
+
+    return rows_to_frame(dataset, rows)
 
 
 def read(name: str, first: str, last: str | None = None, *, folder: str = "clean"):

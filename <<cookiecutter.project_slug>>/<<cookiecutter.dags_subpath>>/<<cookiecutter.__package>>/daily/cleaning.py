@@ -356,6 +356,21 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False)
 
 
+def rows_to_frame(dataset: Dataset, rows: list[dict]) -> pd.DataFrame:
+    columns = []
+    for column in dataset.columns:
+        given = [row.get(column.name) for row in rows]
+        plain = [each if each is None or isinstance(each, str) else json.dumps(each) for each in given]
+        text = pa.array(plain, pa.string())
+        values, _ = _typed(text, column, None, Csv())
+        unreadable = pc.and_(values.is_null(), text.is_valid())
+        if column.type != "text" and pc.any(unreadable).as_py():
+            value = given[pc.index(unreadable, True).as_py()]
+            raise ValueError(f"{column.name} {value!r} {TYPES[column.type][1]}.")
+        columns.append(values)
+    return to_frame(pa.Table.from_arrays(columns, schema=schema(dataset.columns)))
+
+
 def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iterator[pa.Table]:
     """The rows where `mask` is true as they are written, some at a time.
 

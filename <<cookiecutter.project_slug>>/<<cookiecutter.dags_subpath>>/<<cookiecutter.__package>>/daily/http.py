@@ -1,10 +1,13 @@
-"""GET that tries again when that may help, and never takes a part of an answer for the whole.
+"""Requests that are tried again when that may help, and never take a part of an answer for the whole.
 
-Broken connections, time-outs, 429, 5xx and answers that are not what they should be are tried again, with
-growing waits or those that the server asks for; what is still wrong after ATTEMPTS raises TryAgain. Any other
-refusal raises Refused, with the server's words.
+Broken connections, time-outs, 202, 408, 425, 429, 5xx, 403 with Retry-After, and answers that are not what
+they should be are tried again, with growing waits or those that the server asks for; what is still wrong
+after ATTEMPTS raises TryAgain. Any other refusal raises Refused, with the server's words.
 
-Keys are in no error and in no log, whether they are in the URL, in its parameters or in headers. Headers of
+Whatever asks takes these, too: headers, auth (("user", "password") or ClientCredentials), and body, which is
+sent as JSON by POST.
+
+Keys are in no error and in no log, whether they are in the URL, its parameters, headers, auth or body. Headers of
 one's own stay behind when the server sends on to another host.
 """
 
@@ -17,10 +20,14 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urljoin, urlsplit
 
 from .settings import Permanent
+
+if TYPE_CHECKING:
+    import requests
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +37,7 @@ MAX_WAIT = 300  # seconds, whatever Retry-After asks for
 TIMEOUT = (10, 60)  # seconds to connect, and without a byte
 MAX_SECONDS = 900  # for one body, however slowly it trickles
 BLOCK = 2**20
+PASSING = (202, 408, 425, 429)  # not yet, too slow, too early, too often
 GZIP = b"\x1f\x8b"  # how it starts
 # What another host may get as well.
 HARMLESS = {"accept", "accept-encoding", "accept-language", "user-agent"}
@@ -51,20 +59,105 @@ class Refused(Permanent):
     """The server has understood, and will not."""
 
 
-def get_json(url: str, params: dict | None = None, *, headers: dict | None = None):
-    """What the JSON in the answer says."""
+def get_json(url: str, params: dict | None = None, **options):
+    """What the JSON in the answer says. options: headers, auth, body."""
+    return _get_json(url, params, **options)[0]
+
+
+def _get_json(url: str, params: dict | None, headers: dict | None = None, **options) -> tuple:
+    """What the JSON in the answer says, and the links in its headers, by their relation."""
 
     def once():
-        with _answer(url, params, {"Accept": "application/json", **(headers or {})}) as (_, body, ends):
+        accepted = {"Accept": "application/json", **(headers or {})}
+        with _answer(url, params, accepted, **options) as (response, body, ends):
             if not ends:
                 raise TryAgain(f"{url}: {ENDLESS}")
             text = body.read()
         try:
-            return json.loads(text)
+            return json.loads(text), {name: link["url"] for name, link in response.links.items()}
         except ValueError as problem:
             raise TryAgain(f"{url}: not JSON ({problem}): {_looks_like(text)}") from None
 
-    return _retrying(once, io.BytesIO(), _secrets(url, params, headers))
+    return _retrying(once, io.BytesIO(), _secrets(url, params, headers, **options))
+
+
+def pages(
+    url: str,
+    params: dict | None = None,
+    *,
+    rows: str = "",
+    next: str = "",
+    into: str = "",
+    page: str = "",
+    **options,
+) -> Iterator:
+    """The rows of an API that answers in JSON, page after page.
+
+    rows: where they are in an answer, like "data.items"; "" when it is the list itself.
+    next: where an answer says what comes next, like "links.next": an address, whole or relative; or with
+        `into` a cursor, which goes into that parameter. The last page has none.
+    page: the parameter for the number of the page, which begins as in params, or with 1. The last page is
+        empty.
+    Without these, the header `Link: <...>; rel="next"` says it. options: headers, auth, body.
+
+    Permanent when an answer has no such rows, a page comes twice, or the next one is on another host.
+    """
+    asked, before, host = set(), None, urlsplit(url).netloc
+    query, by_post = dict(params or {}), options.get("body") is not None
+    hidden = partial(_without, _secrets(url, params, **options))
+    if by_post:
+        query = options["body"] = dict(options["body"])
+    with _session() as session:
+        while url:
+            if page:
+                query.setdefault(page, 1)
+            request = f"{url} {json.dumps(query, default=str, sort_keys=True)}"
+            answer, links = _get_json(url, params if by_post else query, session=session, **options)
+            found = _at(answer, rows)
+            if not isinstance(found, list):
+                raise Permanent(hidden(f"{url}: there are no rows at {rows!r}: {json.dumps(answer)[:200]}"))
+            if request in asked or (found and found == before):
+                raise Permanent(hidden(f"{url}: the same page comes again, which would have no end: {request[:300]}"))
+            asked.add(request)
+            before = found
+            yield from found
+            follow = (found and query[page] + 1) if page else _at(answer, next) if next else links.get("next")
+            if not follow:
+                return
+            if page or into:
+                query[page or into] = follow
+            else:
+                url, query, params = urljoin(url, follow), {}, None
+                if urlsplit(url).netloc != host:
+                    raise Permanent(hidden(f"{url} is not on {host}, whose pages were asked for."))
+
+
+def _at(answer, path: str):
+    """What is at a path like data.items in an answer; None where there is nothing."""
+    for name in filter(None, path.split(".")):
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
+
+
+class ClientCredentials:
+    """OAuth 2 for machines, as `auth`: a token for a client's id and secret, and a new one before it ends.
+
+    more: other fields of the request for it, like scope="read".
+    """
+
+    def __init__(self, url: str, client: str, secret: str, **more: str):
+        self._url, self._client = url, (client, secret)
+        self._form = {"grant_type": "client_credentials", **more}
+        self._token, self._ends = "", 0.0
+
+    def __call__(self, request):
+        if time.monotonic() >= self._ends:
+            answer, _ = _get_json(self._url, None, auth=self._client, form=self._form)
+            if not (token := _at(answer, "access_token")):
+                raise Refused(f"{self._url}: the answer has no access_token")
+            self._token, self._ends = token, time.monotonic() + float(answer.get("expires_in", 300)) - 30
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 def download_csv(
@@ -75,6 +168,7 @@ def download_csv(
     check: Callable[[bytes], object] = bytes,
     headers: dict | None = None,
     count: Callable[[], int] | None = None,
+    **options,
 ) -> int:
     """Stream a CSV to `sink`, behind what it has already, with one header in all; return its number of lines.
 
@@ -84,8 +178,8 @@ def download_csv(
 
     def once():
         accepted = {"Accept": "text/csv, text/plain;q=0.9", **(headers or {})}
-        with _answer(url, params, accepted) as (status, body, ends):
-            if status == 204:  # "no content": no rows
+        with _answer(url, params, accepted, **options) as (response, body, ends):
+            if response.status_code == 204:  # "no content": no rows
                 return 0
             if not ends and count is None:
                 raise TryAgain(f"{url}: {ENDLESS}")
@@ -94,13 +188,15 @@ def download_csv(
             while block := body.read(BLOCK):
                 sink.write(block)
                 lines, last = lines + block.count(b"\n"), block[-1:]
-        if last != b"\n":
+        if last != b"\n" and "Content-Length" in response.headers:
+            lines += sink.write(b"\n")  # the last line may lack its end
+        elif last != b"\n":
             raise TryAgain(f"{url}: the body ends in the middle of a line: it was cut off")
         if not ends and lines != (expected := count()):
             raise TryAgain(f"{url}: the body has {lines} lines instead of {expected}: it was cut off")
         return lines
 
-    return _retrying(once, sink, _secrets(url, params, headers))
+    return _retrying(once, sink, _secrets(url, params, headers, **options))
 
 
 def rewind(sink: BinaryIO, mark: int) -> None:
@@ -109,9 +205,11 @@ def rewind(sink: BinaryIO, mark: int) -> None:
     sink.truncate()
 
 
-def _secrets(url: str, params: dict | None, headers: dict | None) -> list[str]:
+def _secrets(url: str, params=None, headers=None, auth=None, body=None, form=None, **_) -> list[str]:
     """The values that may be keys, as they are and as a URL has them; the longest first."""
     pairs = [*parse_qsl(urlsplit(url).query), *(headers or {}).items()]
+    pairs += [("password", one) for one in auth] if isinstance(auth, tuple) else []
+    pairs += [pair for sent in (body, form) if isinstance(sent, dict) for pair in sent.items()]
     for name, value in (params or {}).items():
         pairs += [(name, one) for one in (value if isinstance(value, list | tuple) else [value])]
     found: set[str] = set()
@@ -157,36 +255,46 @@ def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]):
             time.sleep(min(wait, MAX_WAIT))
 
 
-@contextlib.contextmanager
-def _answer(url: str, params, headers) -> Iterator[tuple[int, BinaryIO, bool]]:
-    """One GET: its status, its body as a file, and whether the answer says where that ends."""
+def _session() -> "requests.Session":
+    """One that, sent on to another host, leaves behind what may be a key, as requests does with Authorization."""
     import requests
-    from urllib3.exceptions import HTTPError
 
-    headers = {"Accept-Encoding": "gzip", **headers}
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # below that it logs whole URLs
     session = requests.Session()
 
     def leave_behind(request, redirect) -> None:
-        """As requests does with Authorization."""
         if session.should_strip_auth(redirect.request.url, request.url):
             for name in {name for name in request.headers if name.lower() not in HARMLESS}:
                 del request.headers[name]
         requests.Session.rebuild_auth(session, request, redirect)
 
     session.rebuild_auth = leave_behind
+    return session
+
+
+@contextlib.contextmanager
+def _answer(
+    url: str, params, headers, auth=None, body=None, form=None, session=None
+) -> Iterator[tuple["requests.Response", BinaryIO, bool]]:
+    """One request: its answer, the body as a file, and whether the answer says where that ends."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    headers = {"Accept-Encoding": "gzip", **headers}
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)  # below that it logs whole URLs
+    sent = {"params": params, "headers": headers, "auth": auth, "json": body, "data": form}
+    method = "GET" if body is None and form is None else "POST"
     try:
-        with (
-            session,
-            session.get(url, params=params, headers=headers, stream=True, timeout=TIMEOUT) as response,
-        ):
+        with contextlib.ExitStack() as stack:
+            session = session or stack.enter_context(_session())
+            asked = session.request(method, url, **sent, stream=True, timeout=TIMEOUT)
+            response = stack.enter_context(asked)
             _check_status(response)
             encoding = response.headers.get("Content-Encoding", "identity").lower()
             if encoding not in ("identity", "gzip", "x-gzip"):
                 raise Refused(f"{response.url}: the answer is encoded as {encoding}, which nobody asked for")
-            body, packed = io.BufferedReader(_Body(response.raw), BLOCK), "gzip" in encoding
+            content, packed = io.BufferedReader(_Body(response.raw), BLOCK), "gzip" in encoding
             ends = packed or response.raw.chunked or "Content-Length" in response.headers
-            yield response.status_code, gzip.GzipFile(fileobj=body) if packed else body, ends
+            yield response, gzip.GzipFile(fileobj=content) if packed else content, ends
     except requests.exceptions.SSLError as problem:
         raise Refused(f"{url}: the certificate is not accepted: {problem}") from problem
     except (requests.exceptions.TooManyRedirects, requests.exceptions.InvalidURL) as problem:
@@ -223,11 +331,12 @@ def _check_status(response) -> None:
         return
     words = " ".join(response.raw.read(2000, decode_content=True).decode(errors="replace").split())
     message = f"{response.url}: {status} {response.reason}: {words or 'no explanation'}"
-    if status != 429 and status < 500:
-        raise Refused(message)
     problem = TryAgain(message)
     with contextlib.suppress(InvalidHeader):
         problem.wait = Retry().get_retry_after(response.raw)
+    asked_to_wait = status == 403 and problem.wait is not None
+    if not (status in PASSING or status >= 500 or asked_to_wait):
+        raise Refused(message)
     raise problem
 
 

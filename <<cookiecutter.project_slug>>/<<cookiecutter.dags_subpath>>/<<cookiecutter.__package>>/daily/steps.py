@@ -1,6 +1,7 @@
 """What the tasks do, without Airflow. What a step returns goes through Airflow: small, JSON-ready."""
 
 import hashlib
+import inspect
 import json
 import logging
 import math
@@ -58,7 +59,7 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     began = f"{now():%Y%m%dT%H%M%S%f}"[:-3]
     name = f"{part['slice']:04d}-of-{part['of']:04d}.{began}-{uuid.uuid4().hex[:8]}.{dataset.suffix}"
     with store.writing(f"{folder('raw', dataset.name, part['day'])}/{name}") as sink:
-        dataset.fetch(*([] if dataset.kind == "snapshot" else times), sink)
+        _fetch_into(sink, dataset, [] if dataset.kind == "snapshot" else times)
         size = sink.tell()
         if size and dataset.suffix == "csv":
             sink.seek(0)
@@ -66,6 +67,21 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
     facts = {"day": part["day"], "file": name, "bytes": size}
     _log("fetched", dataset, started, **facts)
     return facts
+
+
+def _fetch_into(sink, dataset: Dataset, times: list[datetime]) -> None:
+    """What fetch yields, or writes by itself when it takes a sink."""
+    try:
+        inspect.signature(dataset.fetch).bind(*times, sink)
+    except TypeError:
+        rows = dataset.fetch(*times)
+        if rows is None:
+            raise Permanent(f"fetch() of {dataset.name} returns nothing: it is to yield rows.") from None
+        for row in rows:
+            lines = row if isinstance(row, bytes) else json.dumps(row, default=str).encode() + b"\n"
+            sink.write(lines)
+    else:
+        dataset.fetch(*times, sink)
 
 
 def _check_header(dataset: Dataset, file) -> None:
@@ -222,6 +238,8 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
             frame = cleaning.to_frame(table)
             del table
             frame = dataset.clean(frame) if dataset.clean else frame
+            if frame is None:
+                raise Permanent(f"{day}: clean() returned nothing: end it with `return frame`.")
             if len(frame) != len(places):
                 counted = f"{len(frame)} of {len(places)} rows"
                 raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")

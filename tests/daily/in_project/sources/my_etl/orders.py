@@ -1,15 +1,11 @@
-import json
 import os
 
 from my_etl.daily import Column, Dataset, http
 
 
-def fetch(start, end, sink):
+def fetch(start, end):
     query = {"from": start.isoformat(), "to": end.isoformat(), "page": 1}
-    while query["page"]:
-        answer = http.get_json(os.environ["SHOP_URL"], query)
-        sink.writelines(json.dumps(order).encode() + b"\n" for order in answer["orders"])
-        query["page"] = answer["next_page"]
+    return http.pages(os.environ["SHOP_URL"], query, rows="orders", next="next_page", into="page")
 
 
 ORDERS = Dataset(
