@@ -223,7 +223,8 @@ def test_wrong_credentials_are_one_clear_line(project, store):
     environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
     command = [IMAGE / "bin" / "python", "-m", "etl_tools.local.run", "--date", DAY]
     said = run(command, cwd=project.folder, expect=1, ETL_SOURCE="sample", **environment)
-    (line,) = [line for line in said.splitlines() if line.startswith("make run:")]
+    line, other = [line for line in said.splitlines() if line.startswith("make run:")]
+    assert "did not run: extract failed before it" in other
     assert "s3://quakes/etl refuses access" in line
     assert "signature" in line
     assert "Traceback" not in said

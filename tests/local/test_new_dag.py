@@ -188,6 +188,9 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         printed = run(["make", "--silent", "run", "DAG=orders".replace("orders", name)], cwd=emptied)
         code = f"import pandas as pd; print(*{printed.splitlines()[-1].removeprefix('Open it: ')}['total'])"
         assert run([".venv/bin/python", "-c", code], cwd=emptied).split() == ["25.0", "32.0", "99.0"]
+        # With a source of one's own, neither make run nor the form of the UI has a day of the sample.
+        own = run(["make", "--silent", "run", f"DAG={name}", f"{name.upper()}_SOURCE=own"], cwd=emptied, expect=2)
+        assert f"{name} offers no day" in own
     for name in ("my_plain", "my_heavy"):
         assert " 60" in run(["make", "--silent", "run", f"DAG={name}"], cwd=emptied)
     output = run(["make", "--silent", "test", "DAG=orders"], cwd=emptied)
