@@ -41,9 +41,7 @@ MUTATIONS = [
     Mutation(SCAN, '"GIT_NO_REPLACE_OBJECTS": "1", ', "", "tests/ci/test_precommit.py", "replacement"),
     Mutation(SCAN, 'if kind != "tree":', 'if kind == "blob":', SCANNED, "messages"),
     Mutation(SCAN, "if listed.wait() or printed.wait():", "if False:", "tests/ci/test_precommit.py", "damaged"),
-    Mutation(
-        SCAN, 'header.endswith(b" missing\\n")', "False", f"{SCANNED} tests/ci/test_precommit.py", "clone or damaged"
-    ),
+    Mutation(SCAN, 'header.endswith(b" missing\\n")', "False", SCANNED, "not_there"),
     Mutation(SCAN, '"--max-count=1"):', '"--max-count=1") and False:', SCANNED, "without_a_commit"),
     Mutation(SCAN, "if scanner.problem:", "if False:", SCANNED, "detect_secrets or accepted"),
     Mutation(SCAN, "signal.setitimer(", "print or (", SCANNED, "time_is_bounded"),
@@ -116,7 +114,7 @@ MUTATIONS = [
         'in_database(LOAD, source=file).startswith("loaded ")',
         "[in_database(LOAD, source=file)]",
         DATABASE,
-        "heard_of",
+        "not_loaded",
     ),
     Mutation(f"{CLUSTER}/database.py", "    look_at(file)\n", "", DATABASE, "before_anybody"),
     Mutation(f"{CLUSTER}/kubectl.py", "    except EOFError:\n", "    except ZeroDivisionError:\n", KEYBOARD, "prompt"),

@@ -159,6 +159,18 @@ def test_a_clone_that_lacks_something_says_how_to_get_it(repository, tmp_path, o
     assert f"{commit[:7]} note.txt:1: a GitHub token" in clone.scan().stdout
 
 
+def test_an_object_that_is_listed_and_not_there_is_named(repository, tmp_path):
+    """Not every git ends its list there."""
+    real, listed = shutil.which("git"), tmp_path / "bin" / "git"
+    listed.parent.mkdir()
+    listed.write_text(f'#!/bin/sh\n{real} "$@" || exit\ncase "$*" in *--objects*) echo {"1" * 40} note.txt;; esac\n')
+    listed.chmod(0o755)
+    repository.environment = repository.environment | {"PATH": f"{listed.parent}:{os.environ['PATH']}"}
+    words = refused(repository.scan())
+    assert f"the object {'1' * 40} is not in this clone" in words
+    assert "git fetch --refetch --no-filter" in words
+
+
 def test_git_s_words_are_one_line(repository):
     shutil.rmtree(repository.path / ".git/objects")
     (repository.path / ".git/HEAD").write_text("nonsense\n")
