@@ -49,9 +49,7 @@ MUTATIONS = [
     Mutation(SCAN, "*plain, base64.b64encode(raw),", "*plain,", SCANNED, "every_encoding"),
     Mutation(SCAN, 'value.encode("utf-16-le")}', "raw}", SCANNED, "every_encoding"),
     Mutation(SCAN, 'text.replace(b"\\0", b"")}', "text}", SCANNED, "windows or every_form"),
-    Mutation(
-        SCAN, "new[number] or (number > 0 and new[number - 1])", "new[number]", SCANNED, "every_encoding or every_form"
-    ),
+    Mutation(SCAN, "new[number] or (number > 0 and new[number - 1])", "new[number]", SCANNED, "two_lines"),
     Mutation(SCAN, "range(0, max(len(line), 1), 1500)", "range(0, max(len(line), 1), 2000)", SCANNED, "long_line"),
     Mutation(SCAN, "os.path.relpath(file.parent.resolve() / file.name, ROOT)", "path", SCANNED, "however"),
     # Keys and databases
@@ -99,9 +97,7 @@ MUTATIONS = [
         "change_places",
     ),
     Mutation(f"{CLUSTER}/database.py", "sql --single-transaction ", "sql ", DATABASE, "cut_after"),
-    Mutation(
-        f"{CLUSTER}/database.py", "trap 'test -n \"$loaded\" || drop' EXIT\n", "", DATABASE, "damaged or something_else"
-    ),
+    Mutation(f"{CLUSTER}/database.py", "trap 'test -n \"$loaded\" || drop' EXIT\n", "", DATABASE, "cleans_up_alone"),
     Mutation(
         f"{CLUSTER}/database.py",
         '\nsql -c "ALTER DATABASE postgres ALLOW_CONNECTIONS true"\ndrop\n',

@@ -3,11 +3,13 @@
 import os
 import stat
 import subprocess
+import sys
 
 import pytest
 
 from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, Cluster
+from tests.conftest import run
 from tests.servers.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -131,6 +133,17 @@ def test_a_restore_that_was_not_heard_of_is_not_called_done(cluster, database, h
     (cluster.state / how).unlink()
     cluster.make("restore", FILE=str(file), CONFIRM="yes")
     assert database("SELECT count(*) FROM dag") == ["2"]
+
+
+def test_the_pod_cleans_up_alone(cluster, database):
+    """Where the laptop is gone, nobody asks for it."""
+    file = cluster.project / "secrets/backups/first.dump"
+    cluster.make("backup", FILE=str(file))
+    file.write_bytes(file.read_bytes()[:-1000])
+    load = "from tools.cluster import database as d; d.in_database(d.LOAD, source=d.Path(d.os.environ['FILE']))"
+    where = cluster.environment | {"FILE": str(file)}
+    assert "pg_restore" in run([sys.executable, "-c", load], cluster.project, expect=1, **where)
+    assert databases(database) == ["postgres"]
 
 
 def test_what_was_not_loaded_to_its_end_takes_no_place(cluster, database):

@@ -337,6 +337,17 @@ def test_a_value_is_found_in_every_encoding(folder, encoding):
     assert PASSWORD not in printed
 
 
+def test_a_value_on_two_lines_that_other_versions_have_apart_is_found(repository):
+    """What was read once is not read again; only both lines together are the value."""
+    (repository.path / "secrets/token").write_text(OWN)
+    repository.write("a.txt", f"{OWN[:12]}\n{OWN[12:]}\nz\n")
+    repository.commit("--no-verify")
+    repository.write("a.txt", f"{OWN[:12]}\nx\n")
+    repository.write("b.txt", f"y\n{OWN[12:]}\nz\n")
+    repository.commit("--no-verify")
+    assert "a.txt:2: the value of secrets/token" in repository.scan().stdout
+
+
 def test_a_file_of_windows_is_read(folder):
     (folder.path / "secrets/token").write_text(OWN)
     assert "the value of secrets/token" in found_in(folder, f"{OWN}\n".encode("utf-16"))
