@@ -41,9 +41,7 @@ MUTATIONS = [
     Mutation(SCAN, '"GIT_NO_REPLACE_OBJECTS": "1", ', "", "tests/ci/test_precommit.py", "replacement"),
     Mutation(SCAN, 'if kind != "tree":', 'if kind == "blob":', SCANNED, "messages"),
     Mutation(SCAN, "if listed.wait() or printed.wait():", "if False:", "tests/ci/test_precommit.py", "damaged"),
-    Mutation(
-        SCAN, 'header.endswith(b" missing\\n")', "False", f"{SCANNED} tests/ci/test_precommit.py", "clone or damaged"
-    ),
+    Mutation(SCAN, 'header.endswith(b" missing\\n")', "False", SCANNED, "not_there"),
     Mutation(SCAN, '"--max-count=1"):', '"--max-count=1") and False:', SCANNED, "without_a_commit"),
     Mutation(SCAN, "if scanner.problem:", "if False:", SCANNED, "detect_secrets or accepted"),
     Mutation(SCAN, "signal.setitimer(", "print or (", SCANNED, "time_is_bounded"),
@@ -51,9 +49,7 @@ MUTATIONS = [
     Mutation(SCAN, "*plain, base64.b64encode(raw),", "*plain,", SCANNED, "every_encoding"),
     Mutation(SCAN, 'value.encode("utf-16-le")}', "raw}", SCANNED, "every_encoding"),
     Mutation(SCAN, 'text.replace(b"\\0", b"")}', "text}", SCANNED, "windows or every_form"),
-    Mutation(
-        SCAN, "new[number] or (number > 0 and new[number - 1])", "new[number]", SCANNED, "every_encoding or every_form"
-    ),
+    Mutation(SCAN, "new[number] or (number > 0 and new[number - 1])", "new[number]", SCANNED, "two_lines"),
     Mutation(SCAN, "range(0, max(len(line), 1), 1500)", "range(0, max(len(line), 1), 2000)", SCANNED, "long_line"),
     Mutation(SCAN, "os.path.relpath(file.parent.resolve() / file.name, ROOT)", "path", SCANNED, "however"),
     # Keys and databases
@@ -101,9 +97,7 @@ MUTATIONS = [
         "change_places",
     ),
     Mutation(f"{CLUSTER}/database.py", "sql --single-transaction ", "sql ", DATABASE, "cut_after"),
-    Mutation(
-        f"{CLUSTER}/database.py", "trap 'test -n \"$loaded\" || drop' EXIT\n", "", DATABASE, "damaged or something_else"
-    ),
+    Mutation(f"{CLUSTER}/database.py", "trap 'test -n \"$loaded\" || drop' EXIT\n", "", DATABASE, "cleans_up_alone"),
     Mutation(
         f"{CLUSTER}/database.py",
         '\nsql -c "ALTER DATABASE postgres ALLOW_CONNECTIONS true"\ndrop\n',
@@ -116,7 +110,7 @@ MUTATIONS = [
         'in_database(LOAD, source=file).startswith("loaded ")',
         "[in_database(LOAD, source=file)]",
         DATABASE,
-        "heard_of",
+        "not_loaded",
     ),
     Mutation(f"{CLUSTER}/database.py", "    look_at(file)\n", "", DATABASE, "before_anybody"),
     Mutation(f"{CLUSTER}/kubectl.py", "    except EOFError:\n", "    except ZeroDivisionError:\n", KEYBOARD, "prompt"),

@@ -400,6 +400,8 @@ def test_scan_does_not_call_a_damaged_history_clean(unguarded, private_key):
         result = unguarded.scan()
         assert result.returncode != 0, result.stdout
         assert "git cannot read the history" in result.stdout
+        assert "git fsck says what is damaged" in result.stdout
+        assert "hint:" not in result.stdout
         assert "No commit has a secret" not in result.stdout
 
 

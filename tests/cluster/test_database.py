@@ -3,11 +3,13 @@
 import os
 import stat
 import subprocess
+import sys
 
 import pytest
 
 from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, Cluster
+from tests.conftest import run
 from tests.servers.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.servers
@@ -133,6 +135,29 @@ def test_a_restore_that_was_not_heard_of_is_not_called_done(cluster, database, h
     assert database("SELECT count(*) FROM dag") == ["2"]
 
 
+def test_the_pod_cleans_up_alone(cluster, database):
+    """Where the laptop is gone, nobody asks for it."""
+    file = cluster.project / "secrets/backups/first.dump"
+    cluster.make("backup", FILE=str(file))
+    file.write_bytes(file.read_bytes()[:-1000])
+    load = "from etl_tools.cluster import database as d; d.in_database(d.LOAD, source=d.Path(d.os.environ['FILE']))"
+    where = cluster.environment | {"FILE": str(file)}
+    assert "pg_restore" in run([sys.executable, "-c", load], cluster.project, expect=1, **where)
+    assert databases(database) == ["postgres"]
+
+
+def test_what_was_not_loaded_to_its_end_takes_no_place(cluster, database):
+    """An exec that ended with 0 too early: what it has loaded until then is not the dump."""
+    file = cluster.project / "secrets/backups/first.dump"
+    cluster.make("backup", FILE=str(file))
+    database("CREATE DATABASE restored", "template1")
+    cluster["exec-does-nothing"] = "pg_restore"
+    printed = cluster.make("restore", expect=2, FILE=str(file), CONFIRM="yes")
+    assert "the dump was not loaded: nothing was changed" in printed
+    assert databases(database) == ["postgres"]
+    assert database("SELECT count(*) FROM dag") == ["2"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -239,6 +264,12 @@ def test_what_an_older_restore_left_half_done_is_put_right(cluster, database, st
     if state != "closed":
         database("ALTER DATABASE postgres RENAME TO before_20260101_000000", "template1")
         database("CREATE DATABASE restored", "template1")
+    # One that fails leaves the database open, too.
+    cut = file.with_name("cut.dump")
+    cut.write_bytes(file.read_bytes()[:-1000])
+    assert "nothing was changed" in cluster.make("restore", expect=2, FILE=str(cut), CONFIRM="yes")
+    assert database("SELECT count(*) FROM dag") == ["3"]
+
     cluster.make("restore", FILE=str(file), CONFIRM="yes")
     assert database("SELECT count(*) FROM dag") == ["2"]
     postgres, kept = sorted(databases(database), reverse=True)

@@ -159,6 +159,18 @@ def test_a_clone_that_lacks_something_says_how_to_get_it(repository, tmp_path, o
     assert f"{commit[:7]} note.txt:1: a GitHub token" in clone.scan().stdout
 
 
+def test_an_object_that_is_listed_and_not_there_is_named(repository, tmp_path):
+    """Not every git ends its list there."""
+    real, listed = shutil.which("git"), tmp_path / "bin" / "git"
+    listed.parent.mkdir()
+    listed.write_text(f'#!/bin/sh\n{real} "$@" || exit\ncase "$*" in *--objects*) echo {"1" * 40} note.txt;; esac\n')
+    listed.chmod(0o755)
+    repository.environment = repository.environment | {"PATH": f"{listed.parent}:{os.environ['PATH']}"}
+    words = refused(repository.scan())
+    assert f"the object {'1' * 40} is not in this clone" in words
+    assert "git fetch --refetch --no-filter" in words
+
+
 def test_git_s_words_are_one_line(repository):
     shutil.rmtree(repository.path / ".git/objects")
     (repository.path / ".git/HEAD").write_text("nonsense\n")
@@ -323,6 +335,17 @@ def test_a_value_is_found_in_every_encoding(folder, encoding):
     printed = found_in(folder, ENCODINGS[encoding](PASSWORD))
     assert "the value of secrets/connections.env (AIRFLOW_CONN_DB)" in printed
     assert PASSWORD not in printed
+
+
+def test_a_value_on_two_lines_that_other_versions_have_apart_is_found(repository):
+    """What was read once is not read again; only both lines together are the value."""
+    (repository.path / "secrets/token").write_text(OWN)
+    repository.write("a.txt", f"{OWN[:12]}\n{OWN[12:]}\nz\n")
+    repository.commit("--no-verify")
+    repository.write("a.txt", f"{OWN[:12]}\nx\n")
+    repository.write("b.txt", f"y\n{OWN[12:]}\nz\n")
+    repository.commit("--no-verify")
+    assert "a.txt:2: the value of secrets/token" in repository.scan().stdout
 
 
 def test_a_file_of_windows_is_read(folder):

@@ -281,12 +281,18 @@ def check_files(paths: list[str], scanner: Scanner) -> Iterator[str]:
                 yield f"{path}:{line}: {what}. Take it out, and make a new one if it was ever pushed."
 
 
+def on_one_line(words: str) -> str:
+    """Return what git says on one line, without its advice."""
+    lines = [line for line in words.splitlines() if not line.startswith("hint: ")]
+    return " ".join(" ".join(lines).split())[:300]
+
+
 def git(*arguments: str) -> str:
     """Return what a git command prints. Raises ValueError with its words, on one line, when it fails."""
     command = ["git", "-C", str(ROOT), "-c", "core.quotePath=false", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
     if done.returncode:
-        raise ValueError(" ".join(done.stderr.split()) or f"git {arguments[0]} ended with {done.returncode}")
+        raise ValueError(on_one_line(done.stderr) or f"git {arguments[0]} ended with {done.returncode}")
     return done.stdout
 
 
@@ -315,8 +321,8 @@ def objects() -> Iterator[tuple[str, str, str, bytes]]:
         # Where git stopped early, what it had listed until then is not the history.
         if listed.wait() or printed.wait():
             words.seek(0)
-            said = " ".join(words.read().decode(errors="replace").split())
-            raise ValueError(f"git stopped before the end ({said[:300]}): {WHOLE}")
+            said = on_one_line(words.read().decode(errors="replace"))
+            raise ValueError(f"git stopped before the end ({said}): {WHOLE}")
 
 
 def check_history(scanner: Scanner) -> Iterator[str]:
@@ -328,7 +334,11 @@ def check_history(scanner: Scanner) -> Iterator[str]:
     everything = ("--all", "--full-history", "-m", "--no-renames", "--diff-filter=d")
     lines = ("--format=commit %h", "--name-only", "--relative")
     commit = ""
-    for line in git("log", *everything, *lines, "--", f":(icase){FOLDER}").splitlines():
+    try:
+        names = git("log", *everything, *lines, "--", f":(icase){FOLDER}")
+    except ValueError as problem:
+        raise ValueError(f"git stopped before the end ({problem}): {WHOLE}") from None
+    for line in names.splitlines():
         if line.startswith("commit "):
             commit = line.removeprefix("commit ")
         elif is_secret_path(line):

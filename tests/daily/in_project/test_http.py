@@ -195,9 +195,11 @@ def test_trouble_that_passes_is_tried_again(fetch, trouble):
         fetch(trouble)
 
 
-def test_a_body_that_trickles_for_ever_is_given_up(fetch, monkeypatch):
+def test_a_body_that_trickles_for_ever_is_given_up(fetch, monkeypatch, caplog):
     monkeypatch.setattr(http, "MAX_SECONDS", 0.3)
     assert fetch(trickle, GOOD) == DAY
+    # By the limit, not because the server was done with it.
+    assert "did not end within 0.3 s" in caplog.text
 
 
 def test_refused_connections_and_unknown_hosts(fetch, server):
