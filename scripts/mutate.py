@@ -14,7 +14,7 @@ from typing import NamedTuple
 TEMPLATE = Path(__file__).resolve().parents[1]
 PROJECT = "<<cookiecutter.project_slug>>"
 DAILY = f"{PROJECT}/<<cookiecutter.dags_subpath>>/<<cookiecutter.__package>>/daily"
-SCAN, SECRETS, CLUSTER = f"{PROJECT}/tools/secrets/scan.py", f"{PROJECT}/tools/secrets", f"{PROJECT}/tools/cluster"
+SCAN, SECRETS, CLUSTER = "src/etl_tools/secrets/scan.py", "src/etl_tools/secrets", "src/etl_tools/cluster"
 # Nothing in these needs the network; the daily tests run in a project's own environment.
 SCANNED, DATABASE = "tests/secrets/test_scan.py", "tests/cluster/test_database.py"
 ROTATED, KEYBOARD = "tests/secrets/test_secrets.py", "tests/cluster/test_keyboard.py"
@@ -155,6 +155,8 @@ def copied(folder: Path) -> None:
     for name in (".cache", ".tools"):
         if (TEMPLATE / name).exists():
             (folder / name).symlink_to(TEMPLATE / name)
+    # An environment of its own: what is in src/ is installed from where it is.
+    subprocess.run(["make", "--silent", ".venv/.installed"], cwd=folder, check=True)
     # A project that is baked from here tells its revision.
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--no-verify", "-m", "Copy"]):
         who = ["-c", "user.name=mutate", "-c", "user.email=mutate@localhost"]
@@ -163,7 +165,18 @@ def copied(folder: Path) -> None:
 
 def tests(folder: Path, files: str, chosen: str) -> subprocess.CompletedProcess[str]:
     """Run tests in the copy, up to the first failure."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *files.split()]
+    command = [
+        folder / ".venv/bin/python",
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        *files.split(),
+    ]
     return subprocess.run(
         [*command, "-k", chosen], cwd=folder, capture_output=True, text=True, check=False, timeout=1800
     )

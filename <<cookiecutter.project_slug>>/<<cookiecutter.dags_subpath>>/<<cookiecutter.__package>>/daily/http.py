@@ -7,8 +7,8 @@ after ATTEMPTS raises TryAgain. Any other refusal raises Refused, with the serve
 Whatever asks takes these, too: headers, auth (("user", "password") or ClientCredentials), and body, which is
 sent as JSON by POST.
 
-Keys are in no error and in no log, whether they are in the URL, its parameters, headers, auth or body. Headers of
-one's own stay behind when the server sends on to another host.
+Keys are in no error and in no log, whether they are in the URL, its parameters, headers, auth or body.
+Headers of one's own stay behind when the server sends on to another host.
 """
 
 import contextlib
@@ -117,7 +117,8 @@ def pages(
             if not isinstance(found, list):
                 raise Permanent(hidden(f"{url}: there are no rows at {rows!r}: {json.dumps(answer)[:200]}"))
             if request in asked or (found and found == before):
-                raise Permanent(hidden(f"{url}: the same page comes again, which would have no end: {request[:300]}"))
+                again = f"{url}: the same page comes again, which would have no end: {request[:300]}"
+                raise Permanent(hidden(again))
             asked.add(request)
             before = found
             yield from found
@@ -256,7 +257,7 @@ def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]):
 
 
 def _session() -> "requests.Session":
-    """One that, sent on to another host, leaves behind what may be a key, as requests does with Authorization."""
+    """One that leaves behind what may be a key when it is sent on to another host."""
     import requests
 
     session = requests.Session()
