@@ -43,21 +43,21 @@ TAKEN_MODULES = frozenset(
     a2wsgi adlfs aiobotocore aiohttp aiosmtplib aiosqlite airflow alembic annotated_doc annotated_types
     anyio argcomplete arrow asgiref attr attrs azure babel boto3 botocore cachetools cadwyn celery certifi
     cffi cfgv charset_normalizer click colorlog contourpy cron_descriptor croniter cryptography cycler
-    daemon dag_integrity dags dask dateutil deprecated dill distlib dns docker dotenv duckdb elasticsearch
-    email_validator etl_tools extract fastapi fastapi_cli fastjsonschema filelock flask fsspec gcsfs git
-    google greenback greenlet grpc gunicorn h11 httpcore httptools httpx hvac identify idna
+    daemon dag_integrity dags dask dateutil deprecated detect_secrets dill distlib dns docker dotenv duckdb
+    elasticsearch email_validator etl_tools extract fastapi fastapi_cli fastjsonschema filelock flask fsspec
+    gcsfs git google greenback greenlet grpc gunicorn h11 httpcore httptools httpx hvac identify idna
     importlib_metadata iniconfig isoduration itsdangerous jinja2 jsonschema jsonschema_specifications
     jupyter jupyter_core jwt kiwisolver kombu kubernetes lazy_importer lazy_object_proxy libcst linkify_it
     lockfile mako markdown_it markupsafe matplotlib mdurl methodtools more_itertools mpl_toolkits msgspec
     multipart natsort nbformat nbstripout nodeenv notebooks numpy opentelemetry outcome packaging pandas
-    pathlib_abc pathspec pendulum pip platformdirs pluggy plugins polars pre_commit psutil psycopg2 py
-    pyarrow pycparser pydantic pydantic_core pydantic_extra_types pydantic_settings pygments pygtrie pylab
-    pymysql pyparsing pytest python_discovery python_multipart redis referencing requests rich rich_argparse
-    rich_toolkit rpds ruff s3fs scipy scripts setproctitle setuptools shellingham six sklearn slack slugify
-    sniffio snowflake sqlalchemy sqlparse starlette statsd structlog svcs tabulate tenacity termcolor test
-    tests text_unidecode torch traitlets transform typer typing_extensions typing_inspection tzdata upath
-    urllib3 uuid6 uv uvicorn uvloop virtualenv watchfiles websockets werkzeug wheel wirerope wrapt yaml
-    yamllint zipp
+    pathlib_abc pathspec pendulum pip platformdirs pluggy plugins polars pre_commit pre_commit_hooks psutil
+    psycopg2 py pyarrow pycparser pydantic pydantic_core pydantic_extra_types pydantic_settings pygments
+    pygtrie pylab pymysql pyparsing pytest python_discovery python_multipart redis referencing requests rich
+    rich_argparse rich_toolkit rpds ruff s3fs scipy scripts setproctitle setuptools shellingham six sklearn
+    slack slugify sniffio snowflake sqlalchemy sqlparse starlette statsd structlog svcs tabulate tenacity
+    termcolor test tests text_unidecode torch traitlets transform typer typing_extensions typing_inspection
+    tzdata upath urllib3 uuid6 uv uvicorn uvloop virtualenv watchfiles websockets werkzeug wheel wirerope
+    wrapt yaml yamllint zipp
     """.split()  # noqa: SIM905 (two hundred quoted names would be no easier to read)
 )
 # What the project keeps at its root, besides the DAGs.

@@ -461,9 +461,11 @@ def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
     good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
     (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2"))
-    (project / "tools" / "dag_integrity" / "stock_image.txt").write_text(
-        "# a list\napache-airflow\npendulum\nnumpy ?\n"
-    )
+    # The checks with another list of what the image has, before the installed ones.
+    checks = tmp_path / "checks"
+    shutil.copytree(TEMPLATE / "src" / "dag_integrity", checks / "dag_integrity")
+    (checks / "dag_integrity" / "stock_image.txt").write_text("# a list\napache-airflow\npendulum\nnumpy ?\n")
+    libraries = f"{libraries}:{checks}"
     report, _ = check(project, PYTHONPATH=libraries)
     assert [f["rule"] for f in report["findings"]] == ["image-import"]
     assert "psycopg2-binary" in report["findings"][0]["text"]
