@@ -51,7 +51,7 @@ MUTATIONS = [
     Mutation(SCAN, 'text.replace(b"\\0", b"")}', "text}", SCANNED, "windows or every_form"),
     Mutation(SCAN, "new[number] or (number > 0 and new[number - 1])", "new[number]", SCANNED, "two_lines"),
     Mutation(SCAN, "range(0, max(len(line), 1), 1500)", "range(0, max(len(line), 1), 2000)", SCANNED, "long_line"),
-    Mutation(SCAN, "os.path.relpath(file.parent.resolve() / file.name, ROOT)", "path", SCANNED, "however"),
+    Mutation(SCAN, "whole = file.parent.resolve() / file.name", "whole = file", SCANNED, "however"),
     # Keys and databases
     Mutation(f"{SECRETS}/manifests.py", '["require"]', '["prefer"]', ROTATED, "one_s_own"),
     Mutation(
@@ -96,7 +96,7 @@ MUTATIONS = [
         DATABASE,
         "change_places",
     ),
-    Mutation(f"{CLUSTER}/database.py", "sql --single-transaction ", "sql ", DATABASE, "cut_after"),
+    Mutation(f"{CLUSTER}/database.py", "sql --single-transaction ", "sql ", DATABASE, "both_names"),
     Mutation(f"{CLUSTER}/database.py", "trap 'test -n \"$loaded\" || drop' EXIT\n", "", DATABASE, "cleans_up_alone"),
     Mutation(
         f"{CLUSTER}/database.py",

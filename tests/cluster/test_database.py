@@ -135,6 +135,14 @@ def test_a_restore_that_was_not_heard_of_is_not_called_done(cluster, database, h
     assert database("SELECT count(*) FROM dag") == ["2"]
 
 
+def test_both_names_change_or_none(cluster, database):
+    """Where the second one cannot, the database that Airflow knows is still there."""
+    swap = "from etl_tools.cluster import database as d; d.in_database(d.SWAP, 'before_x')"
+    assert "restored" in run([sys.executable, "-c", swap], cluster.project, expect=1, **cluster.environment)
+    assert databases(database) == ["postgres"]
+    assert database("SELECT count(*) FROM dag") == ["2"]
+
+
 def test_the_pod_cleans_up_alone(cluster, database):
     """Where the laptop is gone, nobody asks for it."""
     file = cluster.project / "secrets/backups/first.dump"

@@ -271,7 +271,8 @@ def check_files(paths: list[str], scanner: Scanner) -> Iterator[str]:
     for path in paths:
         file = Path(path)
         # However it is written: ./secrets/x, dags/../secrets/x, the whole path.
-        if is_secret_path(os.path.relpath(file.parent.resolve() / file.name, ROOT)):
+        whole = file.parent.resolve() / file.name
+        if any(is_secret_path(os.path.relpath(whole, start)) for start in (ROOT, Path.cwd())):
             yield f"{path}: {FOLDER}/ never enters git. Undo with: git rm --cached -- {path}"
         elif file.is_dir() and not (file / ".git").exists():
             raise ValueError(f"{path} is a folder: name its files")
