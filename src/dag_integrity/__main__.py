@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(one)
         if on_github:
             print(_github(one))
-    if not options.static:
+    if not options.static and (report.files or report.findings):
         for name in report.not_parsed:
             print(f"not parsed: {name}")
         print(_summary(report, time.perf_counter() - started))

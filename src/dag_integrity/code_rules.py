@@ -10,7 +10,18 @@ from .file_rules import REMOVED_VARIABLES
 from .source import Source, dotted
 
 CALLBACK = re.compile(r"^on_\w+_callback$")
-WORKS_ON = {"float", "int", "json.loads", "len", "yaml.safe_load", "datetime.datetime.fromisoformat"}
+WORKS_ON = {"float", "int", "json.loads", "yaml.safe_load", "datetime.datetime.fromisoformat"}
+OF_TEXTS = {
+    "endswith",
+    "isdigit",
+    "lower",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "rpartition",
+    "rsplit",
+}
+OF_TEXTS |= {"split", "splitlines", "startswith", "upper", "zfill"}
 CONTEXT = ("context", "ctx", "kwargs")
 FLOWS = (ast.If, ast.IfExp, ast.While)
 
@@ -46,11 +57,11 @@ def _init_logic(source: Source):
     for init, fields in _constructors(source):
         for node in ast.walk(init):
             given = None
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in OF_TEXTS:
                 given = node.func.value
             elif isinstance(node, ast.Call) and source.full_name(node.func) in WORKS_ON and node.args:
                 given = node.args[0]
-            elif isinstance(node, ast.Subscript):
+            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
                 given = node.value
             name = dotted(given).removeprefix("self.") if isinstance(given, (ast.Name, ast.Attribute)) else ""
             if name in fields:
@@ -90,7 +101,8 @@ def _operator_in_task(source: Source):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute":
             made = node.func.value
             name = source.full_name(made.func) if isinstance(made, ast.Call) else ""
-            if re.match(r"airflow\..*(Operator|Sensor)$", name) and node not in at_parse:
+            inside = any(isinstance(outer, ast.ClassDef) for outer in source.around(node))  # an operator's own
+            if re.match(r"airflow\..*(Operator|Sensor)$", name) and not inside and node not in at_parse:
                 yield problem(f"A task executes {name.split('.')[-1]} inside itself", node.lineno)
 
 

@@ -358,7 +358,7 @@ def _template(c: Dag):
                 break
 
 
-def _adds_names(task) -> bool:
+def adds_names(task) -> bool:
     """Whether the operator renders its fields itself, perhaps with names of its own."""
     kinds = getattr(task, "operator_class", type(task)).__mro__
     renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
@@ -415,7 +415,7 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
     unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
     for name in sorted(unknown & set(REMOVED_VARIABLES)):
         yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
-    if unknown and not _adds_names(task):
+    if unknown and not adds_names(task):
         yield f"{some(sorted(unknown))}, which Airflow does not provide,", ""
     params = {*c.dag.params, *(getattr(task, "params", None) or {})}
     for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):

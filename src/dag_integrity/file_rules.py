@@ -279,7 +279,7 @@ class Ruff:
             if entry["code"] == "B023":
                 variable = message.rpartition(" ")[2]
                 wrong = f"{variable} is looked up when the task runs: every task gets the loop's last one"
-                if any(line in lines for lines in source.made_in_loops):
+                if (line, entry["location"]["column"]) in source.used_after_loops:
                     yield finding("late-binding", name, line, wrong)
                 continue
             what = message.split(" ")[0]

@@ -7,9 +7,10 @@ import datetime
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from . import problem, rule, some
-from .dag_rules import Dag, argument_of, cron_of
+from .dag_rules import Dag, adds_names, argument_of, cron_of
 from .policy import helm_values
 from .source import FUNCTIONS, dotted
 
@@ -89,8 +90,8 @@ def _untemplated(c: Dag):
     for task in c.dag.tasks:
         fields = set(task.template_fields or ())
         rendered = [argument_of(task, field) for field in fields]
-        if None in rendered and not all(hasattr(task, field) for field in fields):
-            continue  # which template-fields says
+        if adds_names(task) or (None in rendered and not all(hasattr(task, field) for field in fields)):
+            continue  # it renders by itself, or template-fields says it
         for name, value in arguments_of(task).items():
             if not isinstance(value, str) or name in fields or name in TEXTS or value in rendered:
                 continue
@@ -293,25 +294,27 @@ def _sensor_schedule(folder):
 @rule("daylight-saving", "dag", "Write an hour that every day has once, or a timetable in UTC")
 def _daylight_saving(c: Dag):
     """The schedule is at no hour that daylight saving skips."""
-    import pendulum
     from croniter import croniter
 
     zone, expression = cron_of(c) or (None, "")
-    zone = pendulum.timezone(zone) if isinstance(zone, str) else zone
     hours = expression.split()[1:2]
-    if not hours or "*" in hours[0]:
-        return
-    utc = datetime.UTC
-    day = datetime.datetime.now(utc).replace(hour=0, minute=0, second=0, microsecond=0)
-    for one in (day + datetime.timedelta(days=number) for number in range(366)):
-        before, after = (at.astimezone(zone).utcoffset() for at in (one, one + datetime.timedelta(days=1)))
-        if after > before:
-            for hour in range(24):
-                start, end = (one + datetime.timedelta(hours=hour + more) for more in (0, 1))
-                if end.astimezone(zone).utcoffset() > (offset := start.astimezone(zone).utcoffset()):
-                    lost = (end + offset).replace(tzinfo=None)  # the first time of day that is skipped
-                    minutes = int((after - before).total_seconds()) // 60
-                    times = [lost + datetime.timedelta(minutes=number) for number in range(minutes)]
-                    if at := next((time for time in times if croniter.match(expression, time)), None):
-                        yield f"{at:%H:%M} is skipped on {at:%Y-%m-%d} in {getattr(zone, 'name', zone)}"
-                        return
+    for at in skipped_times(zone) if hours and "*" not in hours[0] else ():
+        if croniter.match(expression, at):
+            yield f"{at:%H:%M} is skipped on {at:%Y-%m-%d} in {getattr(zone, 'name', zone)}"
+            return
+
+
+@cache
+def skipped_times(zone) -> list[datetime.datetime]:
+    """The minutes that daylight saving leaves out in the year to come."""
+    import pendulum
+
+    zone = pendulum.timezone(zone) if isinstance(zone, str) else zone
+    now = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [now + datetime.timedelta(hours=number) for number in range(366 * 24)]
+    offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+    skipped = []
+    for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False):
+        first, minute = (hour + before).replace(tzinfo=None), datetime.timedelta(minutes=1)
+        skipped += [first + number * minute for number in range((after - before) // minute)]
+    return skipped

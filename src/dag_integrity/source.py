@@ -60,7 +60,7 @@ class Source:
 
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, for which nobody asks there."""
-        asked = "imports needs own_modules dag_calls task_lines exemptions either made_in_loops"
+        asked = "imports needs own_modules dag_calls task_lines exemptions either used_after_loops"
         kept = "path name root dags error findings steady"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
@@ -204,12 +204,13 @@ class Source:
         return {first_line(node): node for node in reversed(self.nodes) if isinstance(node, kinds)}
 
     @cached_property
-    def made_in_loops(self) -> list[range]:
-        """The lines of the functions that loops make when the file is parsed."""
+    def used_after_loops(self) -> set[tuple[int, int]]:
+        """Line and column of names in functions that loops make and that run when the loop is over."""
         at_parse, loops = set(self.at_parse), (ast.For, ast.ListComp, ast.DictComp, ast.GeneratorExp)
         functions = [node for node in self.functions.values() if node in at_parse]
         made = [node for node in functions if any(isinstance(outer, loops) for outer in self.around(node))]
-        return [range(node.lineno, node.end_lineno + 1) for node in made]
+        names = [n for node in made for n in ast.walk(node) if isinstance(n, ast.Name) and n not in at_parse]
+        return {(name.lineno, name.col_offset + 1) for name in names}
 
     @cached_property
     def dag_calls(self) -> list[DagCall]:

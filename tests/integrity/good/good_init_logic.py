@@ -6,12 +6,14 @@ import pendulum
 from airflow.sdk import DAG, BaseOperator
 
 class LoadOperator(BaseOperator):
-    template_fields = ("path", "target")
+    template_fields = ("path", "target", "options")
 
     def __init__(self, path, target=None, **kwargs):
         super().__init__(**kwargs)
-        self.path = path
+        self.path = path.strip()
         self.target = target or f"{path}/out"
+        self.options = {}
+        self.options["size"] = 1
         if path is None:
             raise ValueError("Give it a path")
 
