@@ -227,8 +227,8 @@ class Dataset:
 def frame(dataset: Dataset, rows: list[dict]):
     """The rows as the DataFrame that clean() and rules get, for tests: frame(ORDERS, [{"price": 2.5}, {}]).
 
-    Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one is none of
-    its column.
+    Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one does not
+    fit its column.
     """
     from .cleaning import rows_to_frame
 

@@ -96,7 +96,7 @@ class _Json:
             if isinstance(row, dict):
                 names |= row.keys()
                 cells = self._cells(row, text)
-                if "\\u" in str(text) and any(map(_HALF.search, filter(None, cells))):
+                if b"\\u" in text and any(map(_HALF.search, filter(None, cells))):
                     broken.append((number, "half of a surrogate pair is no character", text))
                     continue
                 rows.append(cells)
