@@ -194,22 +194,22 @@ def read_clean(installation, dags, day):
 
 
 FILES = """
-import hashlib, json, sys
+import hashlib, json, re, sys
 from quakes.daily.settings import load
 from quakes.daily.steps import folder
 from quakes.daily.store import Store
 store, found = Store(load().data_root), {}
 for kind in ("raw", "clean", "set_apart", "rejected"):
     place = folder(kind, "earthquakes", sys.argv[1])
-    for name in store.files(place):
+    for name in set(store.files(place)) - {"manifest.json"}:
         with store.open(f"{place}/{name}") as file:
-            found[f"{kind}/{name}"] = hashlib.sha256(file.read()).hexdigest()
+            found[re.sub(r"[.][0-9T]{18}-[0-9a-f]{8}", "", f"{kind}/{name}")] = hashlib.sha256(file.read()).hexdigest()
 print(json.dumps(found))
 """
 
 
 def files_of(installation, dags, day):
-    """Return the files of a day with their hashes."""
+    """Return the files of a day with their hashes, raw ones by their slice."""
     return in_project(installation, dags, FILES, day)
 
 
@@ -218,19 +218,21 @@ import json, re
 from quakes.daily.settings import load
 from quakes.daily.store import Store
 store = Store(load().data_root)
-one = r"(clean|set_apart|rejected)/earthquakes/[^/]+/earthquakes.(parquet|jsonl)"
-raw = r"raw/earthquakes/([^/]+)/[0-9]{4}-of-([0-9]{4}).csv"
-sets, others = {}, []
-for path in (path.removeprefix(store.full("")) for path in store._fs.find(store.full(""))):
-    if match := re.fullmatch(raw, path):
-        sets.setdefault(match[1], []).append(int(match[2]))
-    elif not re.fullmatch(one, path) and not path.startswith("logs/"):
-        others.append(path)
-assert sets
-print(json.dumps(others + [day for day, of in sets.items() if set(of) != {len(of)}]))
+one = r"(clean|set_apart|rejected)/earthquakes/([^/]+/earthquakes.(parquet|jsonl)|columns.parquet)"
+raw = r"raw/earthquakes/[^/]+/[0-9]{4}-of-[0-9]{4}[.][0-9T]{18}-[0-9a-f]{8}.csv"
+paths = [path.removeprefix(store.full("")) for path in store._fs.find(store.full(""))]
+manifests = [path for path in paths if path.endswith("/manifest.json")]
+wrong = [path for path in paths if not re.fullmatch(f"{one}|{raw}|raw/.*/manifest.json|logs/.*", path)]
+assert manifests
+for path in manifests:
+    slices = list(json.loads(store.read(path))["files"])
+    there = all(path.replace("manifest.json", name) in paths for name in slices)
+    if not there or {int(name[8:12]) for name in slices} != {len(slices)}:
+        wrong.append(path)
+print(json.dumps(wrong))
 """
 
 
 def leftovers(installation, dags):
-    """Return files under data_root that are no part of a day, and days that are not one whole set of slices."""
+    """Return files under data_root that are none of the library's, and raw days that are not whole."""
     return in_project(installation, dags, LEFTOVERS)

@@ -139,7 +139,7 @@ def test_an_earlier_day_that_is_not_there_is_left_out(monkeypatch, root):
     assert list(daily.publish(EARTHQUAKES, files, told)) == told.keys == [DAY]
     assert list(daily.extract(EARTHQUAKES)) == [DAY]
     assert list(daily.transform(EARTHQUAKES)) == [DAY]
-    assert {path.parent.name for path in root.rglob("*") if path.is_file()} == {f"partition_date={DAY}"}
+    assert {path.parent.name for path in root.rglob("partition_date=*/*")} == {f"partition_date={DAY}"}
     scheduled_run = context("scheduled", "2018-02-08")
     with pytest.raises(AirflowSkipException, match="no 2018-02-08"):
         daily.extract(EARTHQUAKES)
@@ -271,10 +271,33 @@ def test_a_person_accepts_a_day_with_few_rows(dags, monkeypatch):
     rows = len(read("earthquakes", DAY))
     (raw,) = (path for path in Path(load().data_root.removeprefix("file://")).rglob("raw/*/*/*.csv"))
     raw.write_bytes(raw.read_bytes().splitlines(keepends=True)[0])
+    raw.with_name("manifest.json").write_text(json.dumps({"files": {raw.name: raw.stat().st_size}}))
     assert run(dags["transform"], **days).state == "failed"
     assert len(read("earthquakes", DAY)) == rows > 0
     assert run(dags["transform"], **days, accept=True).state == "success"
     assert len(read("earthquakes", DAY)) == 0
+
+
+def test_what_a_person_accepts_is_what_was_fetched(monkeypatch, root):
+    """A price list that has become short: its source cannot be asked for that day again."""
+    rows = "id\n1\n2\n3\n"
+    prices = Dataset("prices", (Column("id", "text"),), lambda: [rows.encode()], kind="snapshot")
+    params = {"partition": None, "accept": False}
+    run = {**context(key=DAY), "dag": SimpleNamespace(params=params), "params": params}
+    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 1, 23, tzinfo=timezone.utc))
+    daily.extract(prices)
+    assert daily.transform(prices)[DAY]["clean"] == 3
+    rows = "id\n1\n"
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, tzinfo=timezone.utc))
+    daily.extract(prices)
+    with pytest.raises(AirflowFailException, match=r"1 rows, less than 2 .*param accept"):
+        daily.transform(prices)
+    with pytest.raises(AirflowFailException, match="prices of 2018-02-01 is refused"):
+        daily.extract(prices)
+    run["params"] = {**params, "accept": True}
+    assert daily.extract(prices) == {}
+    assert daily.transform(prices)[DAY]["clean"] == 1
 
 
 @pytest.mark.parametrize(("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")])

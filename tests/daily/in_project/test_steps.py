@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from dirty import without_ids
+from dirty import ID, without_ids
 from my_etl.daily import Column, Csv, Dataset, read, steps, store
 from my_etl.daily import frame as frame_of
 from my_etl.daily.settings import NoSuchDay, Permanent, load
@@ -111,7 +111,7 @@ def test_the_file_says_what_it_was_made_from(settings):
     metadata = pq.read_schema(f"{root(settings)}/{CLEAN}/earthquakes.parquet").metadata
     assert json.loads(metadata[b"counts"]) == counts
     assert json.loads(metadata[b"raw_sha256"]) == {
-        path.rpartition("/")[2]: hashlib.sha256(content).hexdigest()
+        ID.sub("", path.rpartition("/")[2]).replace("..", "."): hashlib.sha256(content).hexdigest()
         for path, content in files(settings).items()
         if path.startswith("raw") and path.endswith(".csv")
     }
@@ -658,6 +658,47 @@ def test_a_packed_file_is_kept_as_it_was_sent(settings, cut):
     assert read("prices", DAY)["price"].to_list() == [1.5]
     digests = json.loads(pq.read_schema(next(Path(root(settings)).glob("clean/*/*/*.parquet"))).metadata[b"raw_sha256"])
     assert list(digests.values()) == [hashlib.sha256(content).hexdigest()]
+
+
+ODD = pd.DataFrame(
+    {
+        "id": ["007", None, "c", ""],
+        "n": [1.0, None, 9007199254740991, 1.5],
+        "x": [0.1, None, 1e300, -0.0],
+        "ok": [True, None, False, True],
+        "on": pd.to_datetime([DAY, None, DAY, DAY]).date,
+        "at": pd.to_datetime([f"{DAY}T12:00:00.123+01:00", None, *[f"{DAY}T00:00:00.000+01:00"] * 2]),
+        "more": [{}, 1, "x", None],
+    }
+)
+
+
+def test_any_other_format_is_a_function(settings):
+    """The file as it was sent, and of it what the function makes; the same contract as for text."""
+    settings = dataclasses.replace(settings, max_rejected_share=1)
+    sent = ODD.drop(columns="more").to_parquet()
+
+    def tables(file):
+        frame = pd.read_parquet(file)
+        yield frame[:2]
+        yield frame[2:].assign(id=[3, "x"])  # numbers beside texts, as Excel has them
+
+    dataset = Dataset("odd", KINDS_OF_COLUMNS, lambda start, end: [sent], kind="events", format=tables)
+    extract(settings, 1, DAY, dataset)
+    (path,) = Path(root(settings)).glob("raw/odd/*/*.bin")
+    assert path.read_bytes() == sent
+    assert transform(settings, dataset) == {"read": 4, "clean": 3, "duplicates": 0, "set_apart": 0, "rejected": 1}
+    frame = read("odd", DAY)
+    assert frame["id"].fillna("").to_list() == ["007", "", "3"]
+    assert frame["n"].to_list() == [1, pd.NA, 9007199254740991]
+    assert frame["x"].fillna(0).to_list() == [0.1, 0, 1e300]
+    assert frame["at"][0].isoformat() == "2018-02-01T11:00:00.123000+00:00"
+    (kept,) = Path(root(settings)).glob("rejected/odd/*/odd.jsonl")
+    row = json.loads(kept.read_text())
+    assert (row["line"], row["reason"], json.loads(row["row"])["n"]) == (4, "n '1.5' is not a whole number", 1.5)
+    lacking = dataclasses.replace(dataset, format=lambda file: [pd.read_parquet(file).drop(columns="x")])
+    with pytest.raises(Permanent, match=r"What format.. yields lacks the columns x"):
+        transform(settings, lacking)
 
 
 def test_fetch_yields_rows_or_bytes(settings):

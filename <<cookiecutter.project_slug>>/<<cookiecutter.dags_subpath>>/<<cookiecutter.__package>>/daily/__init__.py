@@ -133,7 +133,8 @@ class Dataset:
     key, newest: of rows with the same `key` (a column, or several) only the newest is kept.
     time: the timestamp column that says to which day a row belongs; rows of other days are rejected.
     format: of the raw files: csv, with a header, jsonl, a JSON object a line, or a Csv(...) that says more.
-        Each may be packed by gzip or zip.
+        Each may be packed by gzip or zip. Anything else, like Excel, XML or Parquet: a function that gets the
+        binary file and yields DataFrames with these columns.
     zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
     min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
         ones, is not published: the old day stays, unless a person runs it with the param `accept`.
@@ -151,7 +152,7 @@ class Dataset:
     key: str | tuple[str, ...] = ()
     newest: str | None = None
     time: str | None = None
-    format: str | Csv = "csv"
+    format: str | Csv | Callable = "csv"
     kind: str = ""
     zone: str = "UTC"
     refetch: tuple[int, ...] = ()
@@ -171,7 +172,8 @@ class Dataset:
         if not self.kind:
             raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
         checks = [("type", types, TYPES), ("column", given, names)]
-        checks += [("format", [self.suffix], FORMATS), ("kind", [self.kind], KINDS)]
+        formats = [] if callable(self.format) else [self.suffix]
+        checks += [("format", formats, FORMATS), ("kind", [self.kind], KINDS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
@@ -194,11 +196,11 @@ class Dataset:
 
     @property
     def csv(self) -> Csv:
-        return self.format if isinstance(self.format, Csv) else FORMATS[self.format]
+        return self.format if isinstance(self.format, Csv) else FORMATS.get(self.format, Csv())
 
     @property
     def suffix(self) -> str:
-        return "csv" if isinstance(self.format, Csv) else self.format
+        return "csv" if isinstance(self.format, Csv) else "bin" if callable(self.format) else self.format
 
     def header(self, line: bytes, encoding: str | None = None) -> list[str]:
         """The names in the first line of a CSV; Permanent says what is wrong with it."""
@@ -227,8 +229,8 @@ class Dataset:
 def frame(dataset: Dataset, rows: list[dict]):
     """The rows as the DataFrame that clean() and rules get, for tests: frame(ORDERS, [{"price": 2.5}, {}]).
 
-    Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one is none of
-    its column.
+    Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one does not
+    fit its column.
     """
     from .cleaning import rows_to_frame
 

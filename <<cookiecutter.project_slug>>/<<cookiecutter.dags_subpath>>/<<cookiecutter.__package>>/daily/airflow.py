@@ -145,7 +145,14 @@ def publish(dataset, files, event=None) -> dict[str, dict]:
 
 
 def extract(dataset, event=None) -> dict[str, dict]:
-    """plan, fetch and publish in one task, for a dataset that needs no mapped tasks."""
+    """plan, fetch and publish in one task, for a dataset that needs no mapped tasks.
+
+    With the param `accept`, what was fetched is not fetched again: it is what a person has looked at.
+    """
+    accept = get_current_context()["params"].get("accept")
+    with errors():
+        if accept and steps.is_fetched(dataset, day_of(zone=dataset.zone), load()):
+            return {}
     return publish(dataset, [fetch(dataset, part) for part in plan(dataset)], event)
 
 

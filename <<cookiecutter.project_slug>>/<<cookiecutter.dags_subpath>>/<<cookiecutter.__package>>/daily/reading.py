@@ -14,6 +14,7 @@ from json.decoder import scanstring
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from . import Dataset
@@ -47,6 +48,9 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
 
     digest: of hashlib; it is updated with all that is read.
     """
+    if callable(dataset.format):
+        yield from _frames(dataset, file, digest)
+        return
     file = opened(file, dataset.csv.encoding, digest)
     for _ in range(dataset.csv.skip):
         file.readline(2**20)
@@ -76,6 +80,39 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
             yield piece
 
 
+def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
+    """What the dataset's own function reads, as text; the line is the number of the row."""
+    while block := file.read(PIECE):
+        digest.update(block)
+    file.seek(0)
+    line = 1
+    for frame in dataset.format(file):
+        dataset.check_names(frame.columns, "What format() yields")
+        arrays = {}
+        for name in (column.name for column in dataset.columns):
+            there = frame[name] if name in frame else [None] * len(frame)
+            try:
+                cells = _texts(pa.array(there, from_pandas=True))
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
+                plain = [None if each is None or each != each else str(each) for each in there]
+                cells = pa.array(plain, pa.string())
+            arrays[name] = pc.if_else(pc.equal(cells, ""), None, cells)
+
+        def text(row: int, frame=frame) -> bytes:
+            return json.dumps(frame.iloc[row].to_dict(), default=str).encode()
+
+        yield Piece(pa.table(arrays), np.arange(line, line + len(frame)), text, [])
+        line += len(frame)
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    texts = values.cast(pa.string())
+    if pa.types.is_floating(values.type):  # pandas has whole numbers beside a missing one as 3.0 or 1e+16
+        whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
+        texts = pc.coalesce(pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string()), texts)
+    return texts
+
+
 def _line_ends(content: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))  # faster than bytes.count
 
@@ -85,41 +122,57 @@ class _Json:
 
     def __init__(self, dataset: Dataset):
         self._names = [column.name for column in dataset.columns]
+        self._parse = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
-        rows, lines, texts, broken, names = [], [], [], [], set()
+        rows, lines, texts, broken = [], [], [], []
         for number, text in enumerate(content.split(b"\n"), line):
             try:
-                row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+                row = self._parse(text.decode("utf-8-sig" if number == 1 else "utf-8"))
             except (ValueError, RecursionError):
                 row = None
             if isinstance(row, dict):
-                names |= row.keys()
-                cells = self._cells(row, text)
-                if "\\u" in str(text) and any(map(_HALF.search, filter(None, cells))):
-                    broken.append((number, "half of a surrogate pair is no character", text))
-                    continue
-                rows.append(cells)
+                rows.append(row)
                 lines.append(number)
                 texts.append(text)
             elif text.strip():
                 broken.append((number, "not an object in JSON", text))
-        columns = zip(*rows, strict=True) if rows else [[]] * len(self._names)
-        arrays = [pa.array(column, pa.string()) for column in columns]
+        columns = [[row.get(name) for row in rows] for name in self._names]
+        arrays = [_strings(name, values, texts) for name, values in zip(self._names, columns, strict=True)]
         table = pa.Table.from_arrays(arrays, names=self._names)
+        names = set().union(*rows)
+        if halves := self._halves(columns, texts):
+            broken += [(lines[row], "half of a surrogate pair is no character", texts[row]) for row in halves]
+            kept = [row for row in range(len(rows)) if row not in halves]
+            table = table.take(pa.array(kept, pa.int64()))
+            lines, texts = [lines[row] for row in kept], [texts[row] for row in kept]
         return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken, names), len(content)
 
-    def _cells(self, row: dict, text: bytes) -> list[str | None]:
-        """The values of the columns as text: objects and arrays as they are in the file."""
-        cells = [row.get(name) for name in self._names]
-        for number, value in enumerate(cells):
-            if isinstance(value, dict | list):
-                cells[number] = _members(text.decode("utf-8-sig"))[self._names[number]]
-            elif value == "":
-                cells[number] = None
-            elif isinstance(value, bool):
-                cells[number] = "true" if value else "false"
-        return cells
+    def _halves(self, columns: list[list], texts: list[bytes]) -> set[int]:
+        """The rows with half of a surrogate pair in one of the columns; it can only be there as an escape."""
+        escaped = [row for row, text in enumerate(texts) if b"\\u" in text]
+        return {
+            row
+            for row in escaped
+            if any(isinstance(values[row], str) and _HALF.search(values[row]) for values in columns)
+        }
+
+
+def _strings(name: str, values: list, texts: list[bytes]) -> pa.Array:
+    """The values of a column as text: objects and arrays as they are in the file."""
+    try:
+        strings = pa.array(values, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeError):  # not all of them are text already
+        strings = pa.array([_string(name, *pair) for pair in zip(values, texts, strict=True)], pa.string())
+    return pc.if_else(pc.equal(strings, ""), None, strings)
+
+
+def _string(name: str, value, text: bytes) -> str | None:
+    if isinstance(value, dict | list):
+        return _members(text.decode("utf-8-sig"))[name]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value and _HALF.sub("", value)  # such a row is rejected
 
 
 _HALF = re.compile("[\ud800-\udfff]")
