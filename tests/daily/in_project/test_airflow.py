@@ -285,11 +285,11 @@ def test_what_a_person_accepts_is_what_was_fetched(monkeypatch, root):
     params = {"partition": None, "accept": False}
     run = {**context(key=DAY), "dag": SimpleNamespace(params=params), "params": params}
     monkeypatch.setattr(daily, "get_current_context", lambda: run)
-    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 1, 23, tzinfo=timezone.utc))
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 1, 23, tzinfo=UTC))
     daily.extract(prices)
     assert daily.transform(prices)[DAY]["clean"] == 3
     rows = "id\n1\n"
-    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, tzinfo=timezone.utc))
+    monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, tzinfo=UTC))
     daily.extract(prices)
     with pytest.raises(AirflowFailException, match=r"1 rows, less than 2 .*param accept"):
         daily.transform(prices)
