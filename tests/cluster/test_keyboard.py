@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import helm_chart
 from tests.cluster.cluster import ANSWERS, Cluster
 from tests.cluster.test_database import database, databases  # noqa: F401 (a fixture)
-from tests.conftest import clean_environment
+from tests.conftest import TEMPLATE, clean_environment
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 HTTPS = {"git_access": "https-token", "git_repo": "https://github.com/acme/quakes.git"}
@@ -184,11 +184,11 @@ def test_stopped_after_the_swap_it_says_that_the_database_is_the_new_one(cluster
     assert database("SELECT count(*) FROM dag") == ["2"]
 
 
-def test_every_prompt_is_one_of_these(bake):
+def test_every_prompt_is_one_of_these():
     """What asks goes through asked(), which knows Ctrl-C, and so do these tests."""
     found = [
         f"{path.name}: {line.strip()}"
-        for path in sorted((bake() / "tools").rglob("*.py"))
+        for path in sorted((TEMPLATE / "src" / "etl_tools").rglob("*.py"))
         for line in path.read_text().splitlines()
         if re.search(r"\binput\(|getpass\(|stdin\.readline", line) and "sys.exit(f" not in line
     ]

@@ -36,7 +36,9 @@ def findings(check) -> list[Finding]:
     except yaml.YAMLError:
         pass  # that a values file is no YAML is a finding of its own
     except Exception as error:
-        found.append(unknown(f"the check '{check.__name__}' failed itself: {type(error).__name__}: {error}"))
+        words = f"the check '{check.__name__}' failed itself: {type(error).__name__}: {error}"
+        # What was not looked at is not known to be well: a deploy stops there, too.
+        found.append(unknown(words, blocks=True))
     return found
 
 

@@ -72,11 +72,13 @@ def values() -> Iterator[Finding]:
 
 def every_file() -> Iterator[Finding]:
     """Find old keys, secrets, and in the files that a deploy takes what is left to fill in."""
-    own = scan.own_secrets()
     for path in sorted((answers.ROOT / "helm").glob("*.yaml")):
         name, content = f"helm/{path.name}", path.read_bytes()
-        for line, what in scan.problems(content, own):
+        scanner = scan.Scanner()
+        for line, what in scanner.problems(content, name):
             yield broken(f"{name}:{line}: holds {what}", TAKE_OUT)
+        if scanner.problem:
+            yield unknown(f"{name} was not looked through for secrets: {scanner.problem}", blocks=True)
         inside = dict(paths(yaml.safe_load(content) or {})) if path.name.startswith("values") else {}
         for old in inside.keys() & OLD_VALUES.keys():
             yield broken(f"{name}: {old} is of an older chart and ignored", f"write {OLD_VALUES[old]}")
