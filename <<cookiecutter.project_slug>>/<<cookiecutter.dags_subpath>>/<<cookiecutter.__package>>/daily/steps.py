@@ -298,7 +298,7 @@ def _say_columns(store: Store, path: str, schema) -> None:
 
     try:
         old = pq.read_schema(pa.BufferReader(store.read(path)))
-    except FileNotFoundError:
+    except (FileNotFoundError, pa.ArrowInvalid):
         old = schema.empty_table().schema.remove_metadata()
     if old.equals(schema, check_metadata=True):
         return
