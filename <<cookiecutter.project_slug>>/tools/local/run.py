@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--dag", help="one DAG, after those before it that have not run")
     parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
     parser.add_argument(
+        "--rebuild", metavar="LAST", help="all days from --date to this one, of what was fetched"
+    )
+    parser.add_argument(
         "--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()"
     )
     arguments = parser.parse_args()
@@ -43,13 +46,21 @@ def main() -> int:
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
     gc.disable()
     try:
-        day = a_day(arguments.date) if arguments.date else None
+        days = [a_day(arguments.date)] if arguments.date else []
+        if arguments.rebuild is not None:
+            days = all_days(arguments.date or "", arguments.rebuild)
         environment.set_up()
         with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
             prepare_database(say)
             spare_old_versions()
             began = time.time()
-            runs = run_all(arguments.dag, day, say, accept=arguments.accept)
+            runs = run_all(
+                arguments.dag,
+                days,
+                say,
+                accept=arguments.accept,
+                rebuild=arguments.rebuild is not None,
+            )
             file = newest_file(began)
             chart = chart_of(file) if file else None
     except ValueError as problem:
@@ -72,6 +83,13 @@ def a_day(text: str) -> str:
         if date.fromisoformat(text).isoformat() == text:
             return text
     raise ValueError(f"{text!r} is not a day: write it like 2018-02-01.")
+
+
+def all_days(first: str, last: str) -> list[str]:
+    start, end = (date.fromisoformat(a_day(day)) for day in (first, last))
+    if end < start:
+        raise ValueError(f"{last} is before {first}.")
+    return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
 
 
 def prepare_database(say) -> None:
@@ -97,8 +115,8 @@ def spare_old_versions() -> None:
         bundle.versions = bundle.versions[:2]
 
 
-def run_all(name: str | None, day: str | None, say, accept: bool = False) -> int:
-    """Run the DAGs in the order of their assets; the number of runs."""
+def run_all(name: str | None, given: list[str], say, accept: bool = False, rebuild: bool = False) -> int:
+    """Run the DAGs in the order of their assets; the number of runs. rebuild: one DAG, and none before it."""
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(environment.DAGS))
@@ -114,17 +132,19 @@ def run_all(name: str | None, day: str | None, say, accept: bool = False) -> int
     wanted = {name} if name else set(daily)
     runs = 0
     for dag_id in TopologicalSorter(before).static_order():
-        needed = name and name != dag_id and dag_id in ancestors(name, before)
+        needed = name and name != dag_id and dag_id in ancestors(name, before) and not rebuild
         if dag_id not in wanted and not needed:
             continue
         # A DAG that offers no days takes those of the DAGs before it.
         chain = [dag_id, *ancestors(dag_id, before)]
-        days = days_for(bag.dags[dag_id], day, [bag.dags[one] for one in chain])
+        days = given or days_for(bag.dags[dag_id], [bag.dags[one] for one in chain])
+        # A DAG that fetches, too, takes what it has fetched.
+        taken = accept or (rebuild and "extract" in bag.dags[dag_id].task_ids)
         columns: list[str] = []
         for one in days:
             if needed and has_run(dag_id, one):
                 continue
-            facts = run(bag.dags[dag_id], one, say, accept)
+            facts = run(bag.dags[dag_id], one, say, taken)
             runs += 1
             if columns != (columns := list(facts)):
                 print_row(say, dag_id, [column.replace("_", " ") for column in columns])
@@ -157,10 +177,8 @@ def ancestors(dag_id: str, before: dict[str, set[str]]) -> list[str]:
     return found
 
 
-def days_for(dag, day: str | None, chain: list) -> list[str | None]:
-    """The days to run the DAG for: [None] for one that has no partitions, unless a date was given."""
-    if day:
-        return [day]
+def days_for(dag, chain: list) -> list[str | None]:
+    """The days to run the DAG for, when none was given: [None] for one that has no partitions."""
     if DAY not in dag.params:
         return [None]
     for one in chain:
