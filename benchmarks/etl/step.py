@@ -64,7 +64,7 @@ def stamps(day, milliseconds, later):
 
 
 def transform(*days):
-    return [module("daily.steps").transform(DATASET, day, SETTINGS) for day in days or [DAY]]
+    return [module("daily.steps").transform(DATASET, day, SETTINGS, accept=True) for day in days or [DAY]]
 
 
 def fetch(url):

@@ -12,6 +12,7 @@ from tests.local.terminal import Command
 pytestmark = pytest.mark.airflow
 
 DAY = "2018-02-01"
+SAMPLE_DAYS = ["2018-02-01", "2018-02-02", "2018-02-03"]
 DAGS = '''"""DAGs of Airflow without days."""
 import logging
 import pprint
@@ -269,6 +270,18 @@ def test_a_bug_is_said_with_its_kind_and_place(project):
         assert f"failed: dags/my_etl/earthquakes/dataset.py:{line}: KeyError: 'typo'" in printed
     finally:
         file.write_text(good)
+
+
+def test_days_are_made_again_of_what_was_fetched(project):
+    """The source is not asked, and no DAG before it runs."""
+    make_run(project)
+    raw = {path: path.stat().st_mtime_ns for path in project.glob(".airflow/data/raw/*/*/*")}
+    rebuild = ["make", "--silent", "rebuild", "FROM=2018-02-01"]
+    made = run([*rebuild, "TO=2018-02-03"], project)
+    assert re.findall(r"^(2018\S+|extract|transform)\b", made, re.MULTILINE) == ["transform", *SAMPLE_DAYS]
+    assert {path: path.stat().st_mtime_ns for path in project.glob(".airflow/data/raw/*/*/*")} == raw
+    assert "FROM=2018-02-01 is after TO=2018-01-31" in run([*rebuild, "TO=2018-01-31"], project, expect=2)
+    assert "say the last day" in run(rebuild, project, expect=2)
 
 
 def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_path):

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 
 from etl_tools.cluster.doctor.cluster import API_SERVER, DAGS, airflow_table, is_true
-from etl_tools.cluster.kubectl import ClusterError, done, kubectl, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, asked, done, kubectl, show_cluster
 
 
 def airflow(*words: str) -> None:
@@ -31,7 +31,7 @@ def trigger() -> None:
         question = f"The DAG {name} is paused. Turn it on? Then it runs by its schedule, too (yes): "
         if not answer and sys.stdin.isatty():
             with suppress(EOFError):
-                answer = input(question).strip()
+                answer = asked(lambda: input(question))
         if answer != "yes":
             words = f"nothing was started: the DAG {name} is paused, and a run would wait until it is on. "
             words += f"To turn it on first: make trigger DAG={name} UNPAUSE=yes (all: every DAG), CONF as before"

@@ -22,7 +22,6 @@ from importlib import resources
 from pathlib import Path
 
 from dag_integrity import folder_rules
-from dag_integrity.policy import read_policy
 from etl_tools.answers import DAG_DELIVERY, GIT_REPO, GITHUB_APP, ROOT
 
 STOCK_LIST = "stock_image.txt of airflow-etl-tools"
@@ -68,9 +67,10 @@ def stock_versions():
         return found.groups()
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     airflow = re.search(r'"apache-airflow==([\d.]+)"', text)
-    if not airflow:
-        raise ValueError('pyproject.toml: no dependency "apache-airflow==<version>"')
-    return airflow[1], read_policy(ROOT).python
+    python = tomllib.loads(text)["tool"].get("dag-integrity", {}).get("python")
+    if not (airflow and python):
+        raise ValueError("pyproject.toml must have apache-airflow==<version>, and python in [tool.dag-integrity]")
+    return airflow[1], python
 
 
 def dockerfile():

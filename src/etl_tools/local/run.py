@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
     parser.add_argument("--from", dest="first", help="the first of several days")
     parser.add_argument("--to", dest="last", help="the last of them")
+    parser.add_argument("--rebuild", action="store_true", help="of what was fetched: run no DAG before it")
     parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
     parser.add_argument("--dag", help="one DAG, after those before it that have not run")
     parser.add_argument("--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()")
@@ -52,7 +53,9 @@ def main() -> int:
             prepare_database(say)
             spare_old_versions()
             began = time.time()
-            runs, failed = run_all(arguments.dag, days, Progress(say, quiet=arguments.debug), arguments.accept)
+            runs, failed = run_all(
+                arguments.dag, days, Progress(say, quiet=arguments.debug), arguments.accept, arguments.rebuild
+            )
             file = newest_file(began)
             chart = chart_of(file) if file else None
     except ValueError as problem:
@@ -118,8 +121,13 @@ def spare_old_versions() -> None:
         bundle.versions = bundle.versions[:2]
 
 
-def run_all(name: str | None, days: list[str], progress: Progress, accept: bool = False) -> tuple[int, list[str]]:
-    """Run the DAGs in the order of their assets; how many runs succeeded, and a line for each that failed."""
+def run_all(
+    name: str | None, days: list[str], progress: Progress, accept: bool = False, rebuild: bool = False
+) -> tuple[int, list[str]]:
+    """Run the DAGs in the order of their assets; how many runs succeeded, and a line for each that failed.
+
+    rebuild: one DAG, and none before it.
+    """
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(environment.DAGS))
@@ -138,7 +146,7 @@ def run_all(name: str | None, days: list[str], progress: Progress, accept: bool 
     failed = [] if name else broken
     runs, not_there, planned, without_days = 0, set(), [], set()
     for dag_id in TopologicalSorter(before).static_order():
-        needed = name and name != dag_id and dag_id in ancestors(name, before)
+        needed = name and name != dag_id and dag_id in ancestors(name, before) and not rebuild
         if dag_id != name and (name or dag_id not in daily) and not needed:
             continue
         if not without_days.isdisjoint(ancestors(dag_id, before)):
@@ -160,8 +168,10 @@ def run_all(name: str | None, days: list[str], progress: Progress, accept: bool 
                 continue
             if needed and has_run(dag_id, day):
                 continue
+            # A DAG that fetches, too, takes what it has fetched.
+            taken = accept or (rebuild and "extract" in bag.dags[dag_id].task_ids)
             try:
-                facts = run(bag.dags[dag_id], day, label, progress, accept)
+                facts = run(bag.dags[dag_id], day, label, progress, taken)
             except ValueError as problem:
                 progress.write(f"{label} failed")
                 failed.append(str(problem))

@@ -119,7 +119,8 @@ def must(status, what):
 
 def main():
     undisturbed, old = FOLDER / "undisturbed", FOLDER / "old"
-    must(in_process(day, old, 5), "the old day")
+    for _ in range(2):  # so that all that it imports is compiled, also for a day that is there: calls are counted
+        must(in_process(alone, old, 5), "the old day")
     shutil.copytree(old, undisturbed)
     must(in_process(killed, undisturbed, 3, 0), "the undisturbed day")
     calls, touching = json.loads((FOLDER / "calls.json").read_text())

@@ -350,6 +350,9 @@ def test_rules_and_limits_see_derived_columns(settings):
         (5, "the price is 7", rows[4]),
         (6, "the total is odd", rows[5]),
     ]
+    turned = dataclasses.replace(TWO, clean=lambda frame: TWO.clean(frame).sort_values("price", ascending=False))
+    assert publish_rows(settings, turned, DAY, *rows) == counts
+    assert [json.loads(line)["line"] for line in Path(path).read_text().splitlines()] == [2, 3, 4, 5, 6]
     longer = dataclasses.replace(TWO, clean=lambda frame: TWO.clean(frame).assign(note="n" * 6))
     assert publish_rows(settings, dataclasses.replace(longer, min_share=0), DAY, *rows)["rejected"] == 6
 

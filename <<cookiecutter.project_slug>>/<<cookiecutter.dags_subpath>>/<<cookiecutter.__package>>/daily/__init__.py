@@ -124,8 +124,8 @@ class Dataset:
         ignored, and their order does not matter.
     fetch: fetch(start, end) yields what the source has from `start` to `end` (excluded): rows as dicts, for
         jsonl, or bytes, as they are. fetch(start, end, sink) writes it to `sink`, a binary file, by itself.
-    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns; read() says which
-        types the frame has.
+    clean: clean(frame) gets the day's rows and returns as many, with the `derived` columns, each with its
+        index; read() says which types the frame has.
     rules: {reason: function}: rows for which function(frame) is true are rejected for that reason. It must
         judge row by row, for the frame may be a part of the day; it may use derived columns. Then, and where
         derived columns have limits that a row breaks, the day is cleaned once more without such rows.

@@ -84,11 +84,10 @@ class _Hashed(io.RawIOBase):
         return True
 
     def readinto(self, buffer) -> int:
-        block = self._file.read(len(buffer))
-        buffer[: len(block)] = block
+        size = self._file.readinto(buffer)
         if self._digest:
-            self._digest.update(block)
-        return len(block)
+            self._digest.update(buffer[:size])
+        return size
 
 
 class _Recoded(io.RawIOBase):

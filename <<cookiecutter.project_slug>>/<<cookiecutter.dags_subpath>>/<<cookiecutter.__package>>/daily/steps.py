@@ -217,14 +217,7 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
 
 
 def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from . import cleaning
-
-    # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
-    pool = pa.system_memory_pool()
-    pa.set_memory_pool(pool)
 
     def writing(kind: str, suffix: str):
         return store.writing(f"{folder(kind, dataset.name, day)}/{dataset.name}.{suffix}")
@@ -235,30 +228,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         writing("set_apart", "parquet") as apart_file,
         writing("rejected", "jsonl") as rejected_file,
     ):
-        early, known = cleaning.early_rules(dataset), {}
-        while True:
-            rejected_file.seek(0)
-            rejected_file.truncate()
-            rejects = Rejects(rejected_file)
-            tables, read, hashes = _read(store, dataset, day, files, rejects, early, known)
-            pool.release_unused()
-            table, duplicates = cleaning.newest(dataset, tables)
-            pool.release_unused()
-            places, table = table[cleaning.PLACE].to_numpy(), table.drop_columns([cleaning.PLACE])
-            frame = cleaning.to_frame(table)
-            del table
-            frame = dataset.clean(frame) if dataset.clean else frame
-            if frame is None:
-                raise Permanent(f"{day}: clean() returned nothing: end it with `return frame`.")
-            if len(frame) != len(places):
-                counted = f"{len(frame)} of {len(places)} rows"
-                raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")
-            # A row that is rejected now must not have hidden an older one with its key: all over, without it.
-            if not (problems := cleaning.late_problems(dataset, frame, early)):
-                break
-            for row, broken in problems.items():
-                file, line = divmod(int(places[row]), cleaning.LINES)
-                known.setdefault(file, {})[line] = broken
+        frame, rejects, read, duplicates, hashes = _cleaned(store, dataset, day, files, rejected_file)
         apart = cleaning.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
@@ -274,31 +244,80 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
                 shutil.copyfileobj(rejected_file, kept)
             where = f"{store.url}/{folder('failed', dataset.name, day)}/{dataset.name}.jsonl"
             raise Permanent(f"{problem} All rejected rows: {where}") from None
-        columns = dataset.columns + dataset.derived
-        schema = cleaning.schema(columns)
         facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
-        described = schema.with_metadata({**schema.metadata, **facts})
-        # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
-        repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
-        others = [c.name for c in columns if c.name not in repeating]
-        options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
-            with pq.ParquetWriter(file, described, **options) as writer:
-                for table in ahead(cleaning.row_groups(frame, mask, described)):
-                    writer.write_table(table)
+            _write(file, dataset, frame, mask, facts)
         for kind in ("clean", "set_apart"):
-            _say_columns(store, f"{kind}/{dataset.name}/columns.parquet", schema)
+            _say_columns(store, dataset, f"{kind}/{dataset.name}/columns.parquet")
         return counts
 
 
-def _say_columns(store: Store, path: str, schema) -> None:
+def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejected_file) -> tuple:
+    """The day's rows as clean() returns them, the Rejects, and how many were read and how many duplicates."""
+    import pyarrow as pa
+
+    from . import cleaning
+
+    # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
+    pool = pa.system_memory_pool()
+    pa.set_memory_pool(pool)
+    early, known = cleaning.early_rules(dataset), {}
+    while True:
+        rejected_file.seek(0)
+        rejected_file.truncate()
+        rejects = Rejects(rejected_file)
+        tables, read, hashes = _read(store, dataset, day, files, rejects, early, known)
+        pool.release_unused()
+        table, duplicates = cleaning.newest(dataset, tables)
+        pool.release_unused()
+        places, table = table[cleaning.PLACE].to_numpy(), table.drop_columns([cleaning.PLACE])
+        frame = cleaning.to_frame(table)
+        del table
+        frame = dataset.clean(frame) if dataset.clean else frame
+        if frame is None:
+            raise Permanent(f"{day}: clean() returned nothing: end it with `return frame`.")
+        if len(frame) != len(places):
+            counted = f"{len(frame)} of {len(places)} rows"
+            raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")
+        # A row that is rejected now must not have hidden an older one with its key: all over, without it.
+        if not (problems := cleaning.late_problems(dataset, frame, early)):
+            return frame, rejects, read, duplicates, hashes
+        if set(frame.index) == set(range(len(places))):  # it may have been sorted
+            places = places[frame.index]
+        for row, broken in problems.items():
+            file, line = divmod(int(places[row]), cleaning.LINES)
+            known.setdefault(file, {})[line] = broken
+
+
+def _write(file, dataset: Dataset, frame, mask, facts: dict[str, str]) -> None:
+    """Write the rows where `mask` is true as Parquet."""
+    import pyarrow.parquet as pq
+
+    from . import cleaning
+
+    columns = dataset.columns + dataset.derived
+    schema = cleaning.schema(columns)
+    schema = schema.with_metadata({**schema.metadata, **facts})
+    # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
+    repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
+    others = [c.name for c in columns if c.name not in repeating]
+    options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
+    with pq.ParquetWriter(file, schema, **options) as writer:
+        for table in ahead(cleaning.row_groups(frame, mask, schema)):
+            writer.write_table(table)
+
+
+def _say_columns(store: Store, dataset: Dataset, path: str) -> None:
     """Write the columns of today where pandas looks first, so that none of a later day is dropped."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from . import cleaning
+
+    schema = cleaning.schema(dataset.columns + dataset.derived)
     try:
         old = pq.read_schema(pa.BufferReader(store.read(path)))
-    except FileNotFoundError:
+    except (FileNotFoundError, pa.ArrowInvalid):
         old = schema.empty_table().schema.remove_metadata()
     if old.equals(schema, check_metadata=True):
         return
