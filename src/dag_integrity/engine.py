@@ -16,19 +16,13 @@ import importlib.machinery
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
-import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import cache
-from multiprocessing import Pipe, get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import (
     RULES,
@@ -44,10 +38,11 @@ from . import (
 )
 from .file_rules import EVERYWHERE, Ruff, heavy_module
 from .folder_rules import NO_AIRFLOW, list_folder
+from .outcome import BY_WARNING, Outcome, read
 from .policy import Policy, apply_exemptions, helm_values
+from .pool import Pool
 from .second import CANARIES, CANARY
 from .source import Source
-from .steady import is_steady
 
 engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
@@ -87,30 +82,10 @@ SAID_BY = {
     "serialization": {"unstable"},
     "time-limit": {"unstable", "import-budget"},
 }
-BY_WARNING = "Write what the message says"
 UNFINISHED = {"import-error", "time-limit", "process-death", "not-checked"}
 # What a pod has, too, of the environment of the person who calls; the rest would make the findings differ.
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
-GRACE = 5  # seconds that a file has beyond the time limit to end by itself
 TRIES = 3
-
-
-@dataclass
-class Outcome:
-    """What parsing a file once gave; it travels from a worker to the main process."""
-
-    source: Source | None = None
-    findings: list[Finding] = field(default_factory=list)
-    # The facts of each DAG and the DAG itself, serialized or as a digest of that
-    dags: list[dict] = field(default_factory=list)
-    serialized: dict[str, Any] = field(default_factory=dict)
-    heavy: list[tuple[str, int]] = field(default_factory=list)
-    seconds: float = 0
-    late: bool = False
-    # Whether Airflow would show an import error
-    refused: bool = False
-    # The process holds modules now that other files must not profit from
-    spoilt: bool = False
 
 
 class Report(NamedTuple):
@@ -120,103 +95,6 @@ class Report(NamedTuple):
     dags: list[dict]
     files: list[str]
     not_parsed: tuple[str, ...] = ()
-
-
-class Worker:
-    """A forked process that answers jobs, one at a time, with the function that `make` gives it."""
-
-    def __init__(self, make: Callable[[], Callable]) -> None:
-        self.job, pipes = None, Pipe()
-        self.pipe = pipes[0]
-        self.process = get_context("fork").Process(target=_answer, args=(*pipes, make))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # no thread here holds a lock
-            self.process.start()
-        pipes[1].close()
-
-    def give(self, job: Any) -> None:
-        self.job, self.since, self.warned = job, clock(self.process.pid), False
-        with contextlib.suppress(BrokenPipeError):  # it has just ended, as its answer tells
-            self.pipe.send(job)
-
-    def end(self) -> str:
-        """Kill the process, which has nothing left to say, and return how it ended."""
-        self.pipe.close()
-        self.process.kill()
-        self.process.join()
-        code = self.process.exitcode
-        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-
-
-def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable]) -> None:
-    theirs.close()
-    try:
-        answer = make()
-    except Exception as error:
-        pipe.send(PolicyError(f"The checks cannot start: {type(error).__name__}: {error}."))
-        raise
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        while True:
-            job = pipe.recv()
-            try:
-                pipe.send(answer(job))
-            except PolicyError as error:
-                pipe.send(PolicyError(f"{error} ({job.name})"))
-
-
-class Pool:
-    """Does jobs in `size` forked processes; `once`: in a fresh one each."""
-
-    def __init__(self, make: Callable[[], Callable], size: int, limit: float, once: bool = False) -> None:
-        self.make, self.size, self.limit, self.once = make, size, limit, once
-        self.workers: list[Worker] = []
-
-    def run(self, jobs: list) -> Iterator[tuple[Any, Any]]:
-        """Yields each job with its answer, or with how its process ended, '' if its time was up."""
-        waiting = deque(jobs)
-        try:
-            while self._give_out(waiting):
-                ready = wait([worker.pipe for worker in self.workers], timeout=1)
-                for worker in list(self.workers):
-                    if worker.pipe in ready:
-                        yield worker.job, self._answer(worker)
-                    elif (spent := clock(worker.process.pid) - worker.since) > self.limit + GRACE:
-                        self._end(worker)
-                        yield worker.job, ""
-                    elif spent > self.limit and not worker.warned:
-                        worker.warned = True
-                        os.kill(worker.process.pid, signal.SIGALRM)  # the parser raises an exception
-        finally:
-            for worker in self.workers:
-                worker.end()
-
-    def _give_out(self, waiting: deque) -> bool:
-        """Give jobs to processes, start or end some of these; whether there is anything to wait for."""
-        idle = [worker for worker in self.workers if worker.job is None]
-        while waiting and (idle or len(self.workers) < self.size):
-            if not idle:
-                idle.append(Worker(self.make))
-                self.workers += idle
-            idle.pop().give(waiting.popleft())
-        for worker in idle:
-            self._end(worker)
-        return bool(self.workers)
-
-    def _end(self, worker: Worker) -> str:
-        self.workers.remove(worker)
-        return worker.end()
-
-    def _answer(self, worker: Worker) -> Any:
-        try:
-            answer = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
-            return self._end(worker)
-        if isinstance(answer, PolicyError):
-            raise answer
-        if self.once or answer.spoilt:
-            self._end(worker)
-        worker.job = None
-        return answer
 
 
 class Check:
@@ -385,24 +263,6 @@ class Check:
         return found
 
 
-def read(path: Path, root: Path, policy: Policy) -> Source:
-    """Read one file and apply the rules that import nothing to it."""
-    source = Source(path, root, policy)
-    if source.error:
-        wrong = f"SyntaxError: {source.error.msg}"
-        cure = "Correct the syntax"
-        if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
-            here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-            wrong += f" (to Python {here}; the image runs {policy.python})"
-            cure = f"Correct the syntax, or run the checks with Python {policy.python}"
-        source.findings.append(finding("import-error", source.name, source.error.lineno or 1, wrong, cure))
-        return source
-    for rule, said in apply("file", source, policy):
-        source.findings.append(finding(rule.name, source.name, said.at or 1, said.wrong, said.cure))
-    source.steady = is_steady(source)
-    return source
-
-
 def try_own_rules(policy: Policy) -> None:
     """Try the examples of the repository's own rules: each speaks of the broken one, not of the fixed one."""
     own = [rule for rule in RULES.values() if rule.broken]
@@ -533,15 +393,6 @@ def _is_installed(module: str) -> bool:
     """Whether there is a module of this name outside the DAG folder."""
     known = module in sys.modules or module in sys.stdlib_module_names
     return known or importlib.machinery.PathFinder.find_spec(module) is not None
-
-
-def clock(pid: int) -> float:
-    """Seconds, without those in which the process waited for a processor (Linux tells)."""
-    try:
-        waited = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):
-        waited = 0
-    return time.monotonic() - waited
 
 
 def _cores() -> int:

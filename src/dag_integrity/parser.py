@@ -25,11 +25,12 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from . import Finding, apply, dag_rules, finding, some
-from .engine import BY_WARNING, Outcome, clock, read
 from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
+from .outcome import BY_WARNING, Outcome, read
 from .policy import Policy
+from .pool import clock
 from .second import differ, set_numbers
 from .source import IMPORTS, LARGE, Source, imported
 

@@ -1,6 +1,7 @@
 """The wheel that projects install: what src/ makes, byte for byte; no other is installed; an index can have it."""
 
 import ast
+import graphlib
 import http.server
 import re
 import shutil
@@ -163,3 +164,25 @@ def test_a_command_below_the_root_works_on_the_project(bake_fresh):
     (project / "secrets" / "fernet_key").unlink()
     run([sys.executable, "-m", "etl_tools.cli", "keys"], cwd=project / "dags")
     assert (project / "secrets" / "fernet_key").exists()
+
+
+def modules():
+    """Return name → file of every module in src/."""
+    files = {path.relative_to(SOURCE).with_suffix(""): path for path in SOURCE.rglob("*.py")}
+    return {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
+
+
+def test_no_imports_go_in_a_circle():
+    """Those inside functions, too: what a module needs is below it."""
+    known, graph = modules(), {}
+    for name, path in known.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        needed = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                above = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+                base = ".".join(filter(None, (above, node.module)))
+                submodules = {f"{base}.{alias.name}" for alias in node.names} & known.keys()
+                needed |= submodules or ({base} & known.keys())
+        graph[name] = needed - {name}
+    graphlib.TopologicalSorter(graph).prepare()
