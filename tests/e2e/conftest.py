@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TEMPLATE, bake_into, run
+from tests.conftest import TEMPLATE, bake_into, make_command, run
 from tests.e2e.event_service import EventService
 from tests.e2e.git_server import GitServer
 from tests.e2e.git_sync import GitSync
@@ -75,8 +75,8 @@ class PushedProject:
     def __init__(self, workspace, servers, **answers):
         self.git_server = GitServer(workspace / "srv", servers).start()
         self.folder = bake_into(workspace, project_slug="quakes", git_repo=self.git_server.url, **answers)
-        run_with_input(["make", "known-hosts"], self.folder, "y\n")
-        run(["make", "keys"], cwd=self.folder)
+        run_with_input([*make_command(), "known-hosts"], self.folder, "y\n")
+        run([*make_command(), "keys"], cwd=self.folder)
         self.git_server.register((self.folder / "secrets" / "deploy_key.pub").read_text())
         own_key = self.git_server.new_key("own_key")
         self.git_server.register(Path(f"{own_key}.pub").read_text(), may_write=True)

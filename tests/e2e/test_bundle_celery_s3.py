@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tests.conftest import run
+from tests.conftest import TEMPLATE, run
 from tests.e2e.conftest import expected_counts, leftovers, read_clean
 from tests.e2e.installation import IMAGE
 from tests.e2e.object_store import ObjectStore
@@ -222,7 +222,9 @@ def test_wrong_credentials_are_one_clear_line(project, store):
     """`make run` on the bucket, with another secret key."""
     environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
     command = [IMAGE / "bin" / "python", "-m", "etl_tools.local.run", "--date", DAY]
-    said = run(command, cwd=project.folder, expect=1, ETL_SOURCE="sample", **environment)
+    said = run(
+        command, cwd=project.folder, expect=1, PYTHONPATH=str(TEMPLATE / "src"), ETL_SOURCE="sample", **environment
+    )
     line, other = [line for line in said.splitlines() if line.startswith("make run:")]
     assert "did not run: extract failed before it" in other
     assert "s3://quakes/etl refuses access" in line
