@@ -233,7 +233,7 @@ def test_only_a_file_root_has_a_volume(bake):
 
 
 class Secrets:
-    """What tools/secrets/keys.py made for a project: each Secret's keys, and the values that may show up nowhere."""
+    """What make keys made for a project: each Secret's keys, and the values that may show up nowhere."""
 
     def __init__(self, project):
         known_hosts = project / "helm" / "known_hosts"

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.conftest import run
+from tests.conftest import TEMPLATE, run
 from tests.integrity.test_integrity import EXAMPLES, check, expected, project_with
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("integrity-looked-at")]
@@ -219,7 +219,7 @@ def test_no_file_and_no_airflow_are_no_success(project, tmp_path):
     (dags / "fine.py").write_text(dag("fine"))
     assert "--static only" in run([*COMMAND, "dags/fine.py"], cwd=folder, expect=2)
     # pre-commit names every Python file of a commit: that none is in the folder is no fault, and it is said
-    assert "Nothing was checked" in run([*COMMAND, "--static", "tools/answers.py"], cwd=folder, expect=0)
+    assert "Nothing was checked" in run([*COMMAND, "--static", "tests/conftest.py"], cwd=folder, expect=0)
     path = without("airflow", tmp_path / "without")
     printed = run(COMMAND, cwd=folder, expect=2, PYTHONPATH=path)
     assert len(printed.splitlines()) == 1, printed
@@ -275,7 +275,7 @@ def test_checks_that_have_gone_blind_do_not_run(project, what):
     folder, dags = project
     (dags / "fine.py").write_text(dag("fine"))
     code = f"import sys\nfrom dag_integrity import guard, second\n{BLIND[what]}\n"
-    code += "from tools.dag_integrity.__main__ import main\nsys.exit(main([]))\n"
+    code += "from dag_integrity.__main__ import main\nsys.exit(main([]))\n"
     printed = run([".venv/bin/python", "-c", code], cwd=folder, expect=2)
     assert len(printed.splitlines()) == 1, printed
     assert what in printed
@@ -285,7 +285,7 @@ def test_checks_that_have_gone_blind_do_not_run(project, what):
 def next_airflow(tmp_path_factory):
     """Python with the newest Airflow 3.4 that the index has, betas too."""
     folder = tmp_path_factory.mktemp("next")
-    run(["uv", "venv", "--quiet", "--python", "3.11", ".venv"], cwd=folder)
+    run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], cwd=folder)
     install = ["uv", "pip", "install", "--quiet", "--python", ".venv/bin/python", "--prerelease=allow"]
     command = [*install, "apache-airflow>=3.4.0b1,<3.5", "ruff"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -304,7 +304,8 @@ def test_all_that_is_unstable_is_found_on_the_next_airflow(project, next_airflow
     for path in [*files, *(EXAMPLES / "broken_helpers").glob("*.py"), *(EXAMPLES / "good_helpers").glob("*.py")]:
         shutil.copy(path, dags / path.relative_to(EXAMPLES))
     (dags / ".airflowignore").write_text("broken_helpers/\ngood_helpers/\n")
-    run([next_airflow, "-m", "dag_integrity", "--json", "report.json"], cwd=folder, expect=1)
+    command = [next_airflow, "-m", "dag_integrity", "--json", "report.json"]
+    run(command, cwd=folder, expect=1, PYTHONPATH=str(TEMPLATE / "src"))
     report = json.loads((folder / "report.json").read_text())
     assert len(files) > 15
     for path in files:

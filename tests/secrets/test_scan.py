@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.ci.test_precommit import AUTHOR, BIN, Repository, new_repository
-from tests.conftest import clean_environment
+from tests.conftest import TEMPLATE, clean_environment, with_tools
 
 CLEAN = "No commit has a secret"
 # Put together here, so that no scanner takes this file for a leak.
@@ -29,17 +29,15 @@ def environment():
 
 @pytest.fixture
 def repository(bake_fresh, environment):
-    return new_repository(bake_fresh(), environment)
+    return new_repository(with_tools(bake_fresh()), environment)
 
 
 class Folder:
-    """The script and a checkout's secrets, and nothing else."""
+    """A checkout's secrets, and nothing else."""
 
     def __init__(self, project, path):
         self.path, self.environment = path, clean_environment()
         shutil.copytree(project / "secrets", path / "secrets")
-        (path / "tools/secrets").mkdir(parents=True)
-        shutil.copy(project / "tools/secrets/scan.py", path / "tools/secrets")
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def leak(repository, name="note.txt", text=f"token: {TOKEN}\n"):
 
 
 def scan_files(repository, *words, **environment):
-    command = [sys.executable, "tools/secrets/scan.py", *words]
+    command = [sys.executable, "-m", "etl_tools.secrets.scan", *words]
     return subprocess.run(
         command, cwd=repository.path, env=repository.environment | environment, capture_output=True, text=True
     )
@@ -133,7 +131,7 @@ def test_a_secret_in_a_message_has_any_encoding(repository):
 
 
 def test_a_repository_without_a_commit_is_not_clean(bake_fresh, environment):
-    project = bake_fresh()
+    project = with_tools(bake_fresh())
     shutil.rmtree(project / ".git", ignore_errors=True)
     repository = Repository(project, environment)
     repository.run("git", "init", "--quiet")
@@ -192,6 +190,7 @@ def test_without_detect_secrets_it_is_not_clean(folder, tmp_path):
 
 
 def test_a_folder_is_no_file(folder):
+    (folder.path / "tools").mkdir()
     result = scan_files(folder, "tools")
     assert result.returncode == 2
     assert "tools is a folder" in result.stderr
@@ -240,7 +239,7 @@ def test_ctrl_c_is_one_line_and_no_success(repository, tmp_path):
     slow.parent.mkdir()
     slow.write_text(f"#!/bin/sh\necho > {tmp_path}/started\nexec sleep 60\n")
     slow.chmod(0o755)
-    command = [sys.executable, "tools/secrets/scan.py", "--history"]
+    command = [sys.executable, "-m", "etl_tools.secrets.scan", "--history"]
     environment = repository.environment | {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
     with subprocess.Popen(
         command, cwd=repository.path, env=environment, stdout=-1, stderr=-1, text=True, start_new_session=True
@@ -462,8 +461,8 @@ def test_what_somebody_looked_at_is_accepted(repository):
     assert CLEAN not in result.stdout
 
 
-def test_no_rule_asks_a_server(bake):
+def test_no_rule_asks_a_server():
     """detect-secrets verifies what it finds only where its filters are asked, which are not."""
-    source = (bake() / "tools/secrets/scan.py").read_text()
+    source = (TEMPLATE / "src/etl_tools/secrets/scan.py").read_text()
     assert "verif" not in source.replace("--no-verify", "")
     assert "default_settings" not in source
