@@ -15,7 +15,7 @@ OLD = ".SHELLFLAGS=-c"
 def test_a_command_that_fails_ends_its_recipe(bake, target, words, make):
     """Not in "nothing to do", which is what an empty answer would mean."""
     no_cluster = {"KUBECONFIG": "/dev/null", "KUBECTL": "false", "HELM": "false"}
-    command = [*make_command(), *make, target, "PYTHON=false"]
+    command = [*make_command(), *make, target, "ETL=false"]
     assert words not in run(command, cwd=bake(), expect=2, PYTHONDONTWRITEBYTECODE="1", **no_cluster)
 
 
