@@ -335,7 +335,7 @@ def test_a_wrong_line_is_named(new, line, words):
     assert words in cluster.make("secrets", expect=2)
 
 
-@pytest.mark.parametrize(("ending", "mode"), [("", "require"), ("?sslmode=verify-ca", "verify-ca")])
+@pytest.mark.parametrize(("ending", "mode"), [("", "require"), ("?sslmode=prefer", "prefer")])
 def test_a_database_of_one_s_own_is_reached_encrypted_unless_its_address_says_otherwise(bake_fresh, ending, mode):
     project = bake_fresh(**ANSWERS)
     (project / "secrets/database_url").write_text(f"postgresql://me:word@db.example.com:5432/airflow{ending}\n")
@@ -673,7 +673,7 @@ def test_an_expired_git_token_is_replaced_by_one_command(deployed, tmp_path):
     other = TOKEN.replace("x", "y")
     with GitHttpsServer(tmp_path, other) as server:
         cluster = deployed(git_access="https-token", git_repo=server.url)
-        where = {"GIT_SSL_CAINFO": str(server.certificate)}
+        where = {"GIT_SSL_CAINFO": str(server.certificate), "GIT_ALLOW_PROTOCOL": "https"}
         # One that does not open the repository changes nothing.
         output = cluster.make("rotate", "NAME=git_token", expect=2, GIT_TOKEN=TOKEN, **where)
         assert "does not open" in output
@@ -710,6 +710,7 @@ def test_an_unknown_name_lists_those_there_are(new, name):
 def test_a_deploy_key_takes_over_once_it_opens_the_repository(deployed, tmp_path, kind):
     with GitSshServer(tmp_path) as server:
         cluster = deployed(git_repo=server.url)
+        cluster.environment["GIT_ALLOW_PROTOCOL"] = "ssh"
         set_answer(cluster.project, "deploy_key_type", kind)
         project = cluster.project
         subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
@@ -757,6 +758,7 @@ def test_a_deploy_key_rotation_cut_between_its_two_moves_is_finished(deployed):
 def test_a_new_deploy_key_that_does_not_reach_the_cluster_is_not_lost(deployed, tmp_path):
     with GitSshServer(tmp_path) as server:
         cluster = deployed(git_repo=server.url)
+        cluster.environment["GIT_ALLOW_PROTOCOL"] = "ssh"
         project = cluster.project
         subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
         old_public = (project / "secrets/deploy_key.pub").read_text()
