@@ -60,10 +60,14 @@ class Terminal:
 
     def press(self, key):
         """Press a key, read to the end, and return the status and what was printed from then on."""
-        seen = len(self.screen)
-        os.write(self.master, key)
-        while self.read():
-            pass
+        seen, pressed = len(self.screen), 0.0
+        while True:
+            # Again after a while: a Ctrl-C between the prompt and the reading behind it waits for the next key.
+            if time.monotonic() - pressed > 10:
+                os.write(self.master, key)
+                pressed = time.monotonic()
+            if not self.read():
+                break
         os.close(self.master)
         return self.process.wait(), self.screen[seen:].decode().replace("\r", "")
 

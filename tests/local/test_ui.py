@@ -51,6 +51,9 @@ def project(bake_fresh, installed):
         (folder / ".venv" / name).symlink_to(real / name)
     (folder / ".venv" / "bin" / "airflow").write_text(AIRFLOW.format(python=sys.executable))
     (folder / ".venv" / "bin" / "airflow").chmod(0o755)
+    start = f'#!/bin/sh\nexec "{folder}/.venv/bin/python" -m etl_tools.cli "$@"\n'
+    (folder / ".venv" / "bin" / "airflow-etl").write_text(start)
+    (folder / ".venv" / "bin" / "airflow-etl").chmod(0o755)
     (folder / ".venv" / ".installed").touch()
     yield folder
     for pid in (*pids(folder), state(folder).get("pid", 0)):
