@@ -94,8 +94,8 @@ def main() -> int:
         print(f"  {line.split()[1]:20} SHA256:{fingerprint(line)}{'  (as published)' if known else ''}")
     if not known:
         print("Compare them with what the server's owner publishes, not with what another connection shows.")
-    print("Write them to helm/known_hosts and helm/values.yaml? [y/N] ", end="", flush=True)
     try:
+        print("Write them to helm/known_hosts and helm/values.yaml? [y/N] ", end="", flush=True)
         answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:
         print("\nNothing was written.")
