@@ -51,7 +51,7 @@ def started(folder, data):
     finally:
         server.terminate()
         try:
-            server.wait(30)
+            server.wait(5)
         except subprocess.TimeoutExpired:
             # It waits for connections that a client has left open.
             server.kill()
