@@ -33,6 +33,8 @@ class Terminal:
     def __init__(self, command, cwd, **environment):
         self.master, other_end = pty.openpty()
         self.screen = b""
+        # A prompt that never comes, or a key that nobody reads, must not hold up all other tests.
+        self.deadline = time.monotonic() + 300
         self.process = subprocess.Popen(
             [str(word) for word in command],
             cwd=cwd,
@@ -47,6 +49,9 @@ class Terminal:
 
     def read(self):
         """Add what is printed to the screen; False when the other end is closed."""
+        if time.monotonic() > self.deadline:
+            self.process.kill()
+            raise AssertionError(f"it has not ended: {self.screen}")
         try:
             more = os.read(self.master, 1000) if select.select([self.master], [], [], 0.1)[0] else b"-"
         except OSError:  # Linux says EIO
@@ -60,7 +65,7 @@ class Terminal:
 
     def press(self, key):
         """Press a key, read to the end, and return the status and what was printed from then on."""
-        seen, pressed = len(self.screen), 0.0
+        seen, pressed = len(self.screen), float("-inf")
         while True:
             # Again after a while: a Ctrl-C between the prompt and the reading behind it waits for the next key.
             if time.monotonic() - pressed > 10:
