@@ -41,7 +41,7 @@ test: .venv/.installed ## Run every test, the baked projects' own included (Airf
 .PHONY: test-fast
 test-fast: .venv/.installed ## Under a minute: the files that come out, their style, values, keys, pages and packages
 	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart and not e2e" \
-	  tests/bake tests/docs tests/packages tests/secrets/test_keys.py tests/secrets/test_known_hosts.py tests/ci/test_own_ci.py
+	  tests/template/bake tests/template/docs tests/etl_tools/packages tests/etl_tools/secrets/test_keys.py tests/etl_tools/secrets/test_known_hosts.py tests/template/ci/test_own_ci.py
 
 # Stands for the image in the end-to-end tests.
 build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv,$(UV))
@@ -66,7 +66,7 @@ size: .venv/.installed ## Count the files and lines of a generated project, besi
 .PHONY: test-cluster
 test-cluster: .venv/.installed ## Try deploy, doctor, rotate and the like on the API server of KUBECONFIG, in a namespace of their own
 	@test -n "$${KUBECONFIG:-}" || { echo "KUBECONFIG=... make test-cluster: name the kubeconfig of a cluster that may be tried on." >&2; exit 2; }
-	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 tests/cluster/real
+	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 tests/etl_tools/cluster/real
 
 # Not in CI: half an hour, for whoever changes what these tests hold.
 .PHONY: mutate

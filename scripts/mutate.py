@@ -16,9 +16,10 @@ PROJECT = "<<cookiecutter.project_slug>>"
 DAILY = f"{PROJECT}/<<cookiecutter.dags_subpath>>/<<cookiecutter.__package>>/daily"
 SCAN, SECRETS, CLUSTER = "src/etl_tools/secrets/scan.py", "src/etl_tools/secrets", "src/etl_tools/cluster"
 # Nothing in these needs the network; the daily tests run in a project's own environment.
-SCANNED, DATABASE = "tests/secrets/test_scan.py", "tests/cluster/test_database.py"
-ROTATED, KEYBOARD = "tests/secrets/test_secrets.py", "tests/cluster/test_keyboard.py"
-LIBRARY = "tests/daily/test_library.py"
+PRECOMMIT = "tests/template/ci/test_precommit.py"
+SCANNED, DATABASE = "tests/etl_tools/secrets/test_scan.py", "tests/etl_tools/cluster/test_database.py"
+ROTATED, KEYBOARD = "tests/etl_tools/secrets/test_secrets.py", "tests/etl_tools/cluster/test_keyboard.py"
+LIBRARY = "tests/library/test_library.py"
 
 
 class Mutation(NamedTuple):
@@ -36,11 +37,11 @@ MUTATIONS = [
     Mutation(
         SCAN, '"rev-list", "--objects", "--all"', '"rev-list", "--objects", "HEAD"', SCANNED, "another_branch or tag"
     ),
-    Mutation(SCAN, 'everything = ("--all",', "everything = (", "tests/ci/test_precommit.py", "another_branch"),
+    Mutation(SCAN, 'everything = ("--all",', "everything = (", PRECOMMIT, "another_branch"),
     Mutation(SCAN, '"GIT_GRAFT_FILE": os.devnull, ', "", SCANNED, "graft"),
-    Mutation(SCAN, '"GIT_NO_REPLACE_OBJECTS": "1", ', "", "tests/ci/test_precommit.py", "replacement"),
+    Mutation(SCAN, '"GIT_NO_REPLACE_OBJECTS": "1", ', "", PRECOMMIT, "replacement"),
     Mutation(SCAN, 'if kind != "tree":', 'if kind == "blob":', SCANNED, "messages"),
-    Mutation(SCAN, "if listed.wait() or printed.wait():", "if False:", "tests/ci/test_precommit.py", "damaged"),
+    Mutation(SCAN, "if listed.wait() or printed.wait():", "if False:", PRECOMMIT, "damaged"),
     Mutation(SCAN, 'header.endswith(b" missing\\n")', "False", SCANNED, "not_there"),
     Mutation(SCAN, '"--max-count=1"):', '"--max-count=1") and False:', SCANNED, "without_a_commit"),
     Mutation(SCAN, "if scanner.problem:", "if False:", SCANNED, "detect_secrets or accepted"),
@@ -118,14 +119,14 @@ MUTATIONS = [
         f"{CLUSTER}/environments.py",
         'f"--force-with-lease={branch}:{now}"',
         '"--force"',
-        "tests/cluster/test_environments.py",
+        "tests/etl_tools/cluster/test_environments.py",
         "meanwhile",
     ),
     Mutation(
         "hooks/pre_gen_project.py",
         'if not url or ".." in url["path"].split("/"):',
         "if not url:",
-        "tests/bake/test_answers.py",
+        "tests/template/bake/test_answers.py",
         "git_repo",
     ),
     # Data

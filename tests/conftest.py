@@ -61,7 +61,7 @@ def _environment_maker(environment_class):
 
 def pytest_terminal_summary(terminalreporter):
     """Say in one line how many tests were skipped for want of the chart, and how to get it."""
-    from tests.cluster.helm_chart import HOW_TO_GET_IT, WITHOUT_CHART
+    from tests.etl_tools.cluster.helm_chart import HOW_TO_GET_IT, WITHOUT_CHART
 
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT_CHART in str(report.longrepr)]
     if skipped:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import helm_chart
 from tests.conftest import secret_manifests
+from tests.etl_tools.cluster import helm_chart
 
 # Where the chart mounts what; each becomes a folder of the test's own.
 MOUNTS = ("/opt/airflow", "/etc/git-secret", "/etc/airflow-git")

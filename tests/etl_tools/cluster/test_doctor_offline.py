@@ -1,0 +1,131 @@
+"""`make doctor OFFLINE=1`, which CI runs: nothing wrong with a project as baked, red on each mistake in helm/."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import run
+from tests.etl_tools.cluster.test_doctor import broken
+from tests.etl_tools.secrets.test_known_hosts import REVOKED
+from tests.template.bake.combinations import all_pairs, readable
+
+
+def offline(project, expect):
+    command = [sys.executable, "-B", "-m", "etl_tools.cluster.doctor", "--offline"]
+    report = run(command, cwd=project, expect=expect)
+    assert "failed itself" not in report
+    return report
+
+
+def address(access):
+    return "git@github.com:acme/my-etl.git" if access == "ssh-deploy-key" else "https://github.com/acme/my-etl.git"
+
+
+def commit(project):
+    for words in (["add", "--all"], ["commit", "--quiet", "-m", "Start"]):
+        subprocess.run(["git", *words], cwd=project, check=True)
+    return project
+
+
+@pytest.mark.parametrize("answers", all_pairs(), ids=readable)
+def test_a_project_as_baked_is_well(bake_fresh, answers):
+    project = commit(bake_fresh(**answers, git_repo=address(answers["git_access"])))
+    lacks = ["s3:// needs s3fs, which the image lacks"] if answers["data_root"].startswith("s3:") else []
+    if (answers["git_access"], answers["dag_delivery"]) == ("github-app", "git-dag-bundle"):
+        lacks.append("a GitHub App's bundle needs PyGithub, which the image lacks")
+    if answers["git_access"] == "github-app":
+        lacks.append("secrets/ lacks github_app.pem, github_app_id, github_installation_id")
+    report = offline(project, expect=1 if lacks else 0)
+    assert list(broken(report)) == lacks
+    assert "\N{CHECK MARK} helm/values.yaml: repository, branch and subPath as in pyproject.toml" in report
+    slow = answers["dag_delivery"] == "git-dag-bundle" and answers["executor"] == "KubernetesExecutor"
+    assert ("each task's pod clones the repository's whole history" in report) == slow
+
+
+def test_the_placeholder_repository_is_named(bake_fresh):
+    found = broken(offline(commit(bake_fresh()), expect=1))
+    (what,) = found
+    assert what.startswith("git_repo: still the placeholder git@github.com:your-org/my-etl.git")
+
+
+VALUES, HOSTS = "helm/values.yaml", "helm/known_hosts"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        (VALUES, '    rev: ""\n', '    rev: "HEAD"\n', "dags.gitSync.rev is HEAD, which wins over ref"),
+        (VALUES, "\napiServer:\n", "\nwebserver:\n", "webserver is of an older chart and ignored"),
+        (VALUES, "-git-ssh\n", "-git-key\n", "names the Secret my-etl-git-key, key gitSshKey"),
+        (VALUES, "-admin, key: password}", "-admin, key: admin-password}", "my-etl-admin, key admin-password"),
+        (VALUES, "fernetKeySecretName:", "fernetKey:", "fernetKey holds a secret in the clear"),
+        (VALUES, 'airflowVersion: "', 'airflowVersion: "1', "airflowVersion is 1"),
+        (VALUES, 'defaultAirflowTag: "', 'defaultAirflowTag: "1', "defaultAirflowTag is 1"),
+        (VALUES, "executor:", "FILL: FILL-IN\nexecutor:", "still says 'FILL: FILL-IN'"),
+        (VALUES, "executor:", "executor: {", "a values file is no YAML"),
+        (
+            "helm/values.production.yaml",
+            "\nscheduler:\n",
+            "\nfernetKey: abc\nscheduler:\n",
+            "holds a secret in the clear",
+        ),
+        (
+            HOSTS,
+            "github.com ssh-ed25519",
+            "gitlab.com ssh-ed25519",
+            "has keys of other servers, too (it names gitlab.com)",
+        ),
+        (HOSTS, "github.com ssh-ed25519", f"github.com {REVOKED}\ngithub.com ssh-ed25519", "is revoked"),
+        (
+            HOSTS,
+            "github.com ssh-ed25519",
+            "# one more line\ngithub.com ssh-ed25519",
+            "knownHosts differs from helm/known_hosts",
+        ),
+    ],
+    ids=lambda value: value.strip() if len(value) < 60 else "…",
+)
+def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, new, words):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    path = project / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    commit(project)
+    found = broken(offline(project, expect=1))
+    assert [what for what in found if words in what], found
+    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(*[x.what for x in blocking()], sep='\\n')"
+    assert words in run([sys.executable, "-B", "-c", script], cwd=project, GIT_ALLOW_PROTOCOL="file")
+
+
+def test_a_folder_without_dag_files_is_named(bake_fresh):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    shutil.rmtree(project / "dags")
+    assert "there is no Python file in dags/ here" in broken(offline(project, expect=1))
+
+
+def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):
+    project = bake_fresh(git_repo=address("ssh-deploy-key"))
+    (project / "secrets/jwt_secret").chmod(0o644)
+    (project / "dags/new.py").write_text("")
+    assert len(broken(offline(project, expect=1))) == 2
+    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(blocking())"
+    # GitHub would refuse this key, and is not asked.
+    assert run([sys.executable, "-B", "-c", script], cwd=project, GIT_ALLOW_PROTOCOL="file").strip() == "[]"
+
+
+@pytest.mark.airflow
+def test_code_that_no_pod_can_import_is_named(installed, tmp_path):
+    """By the integrity checks, which import the files as a pod does."""
+    whole = installed(git_repo=address("ssh-deploy-key"))
+    project = shutil.copytree(whole, tmp_path / "project", ignore=shutil.ignore_patterns(".venv", ".airflow"))
+    (project / "shared_code.py").touch()
+    (project / "dags/one.py").write_text("from airflow.sdk import dag\nimport shared_code\n")
+    (project / "dags/two.py").write_text("from airflow.sdk import dag\ndef broken(:\n")
+    command = [whole / ".venv/bin/python", "-B", "-m", "etl_tools.cluster.doctor"]
+    nowhere = {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent", "KUBECTL": "/nonexistent"}
+    found = broken(run(command, cwd=project, expect=1, **nowhere))
+    assert [what for what in found if what.startswith("dags/one.py:2: ") and "shared_code" in what], found
+    assert [what for what in found if what.startswith("dags/two.py:2: ")], found
