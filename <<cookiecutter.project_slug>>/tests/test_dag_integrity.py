@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dag_integrity.folder_rules import list_folder
-from dag_integrity.policy import read_policy
+from dag_integrity.config import read_policy
+from dag_integrity.discovery import list_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG = os.environ.get("DAG", "")

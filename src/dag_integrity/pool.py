@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from . import PolicyError
+from .model import PolicyError
 
 GRACE = 5  # seconds that a job has beyond the time limit to end by itself
 
@@ -62,10 +62,10 @@ def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable]) 
 
 
 class Pool:
-    """Does jobs in `size` forked processes; `once`: in a fresh one each."""
+    """Does jobs in `size` forked processes; `fresh`: in a new one each."""
 
-    def __init__(self, make: Callable[[], Callable], size: int, limit: float, once: bool = False) -> None:
-        self.make, self.size, self.limit, self.once = make, size, limit, once
+    def __init__(self, make: Callable[[], Callable], size: int, limit: float, fresh: bool = False) -> None:
+        self.make, self.size, self.limit, self.fresh = make, size, limit, fresh
         self.workers: list[Worker] = []
 
     def run(self, jobs: list) -> Iterator[tuple[Any, Any]]:
@@ -110,7 +110,7 @@ class Pool:
             return self._end(worker)
         if isinstance(answer, PolicyError):
             raise answer
-        if self.once or answer.spoilt:
+        if self.fresh or answer.tainted:
             self._end(worker)
         worker.job = None
         return answer

@@ -7,26 +7,34 @@ import io
 import re
 import tokenize
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from . import Finding
-from .policy import Exemption, Policy
+from .config import Policy
+from .exempt import Exemption
+from .model import Finding
+from .syntax import (
+    FUNCTIONS,
+    IMPORTS,
+    compact,
+    decorator_of,
+    dotted,
+    first_line,
+    imported,
+    never_at_parse,
+    nodes_at_parse,
+)
 
 # Functions under these decorators run in a task, not when the file is parsed.
 TASK_DECORATORS = {"task", "asset", "setup", "teardown"}
 # Tasks of these kinds run in an environment of their own, with packages of their own.
 ELSEWHERE = re.compile(r"virtualenv|external_python|docker|kubernetes|ExternalPython|Virtualenv|pyspark")
 EXEMPTION = re.compile(r"#\s*dag-integrity:\s*ignore\b\s*(?:\[([\w\s,-]*)\])?\s*(.*)")
-LARGE = 500_000  # characters
-NOT_LITERAL = object()
 NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 TESTS = re.compile(r"(^|/)(tests?|fixtures)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
-IMPORTS = (ast.Import, ast.ImportFrom)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Import(NamedTuple):
@@ -55,13 +63,13 @@ class Source:
         except OSError as error:
             self.text, self.error = "", SyntaxError(f"the file cannot be read ({error.strerror})")
         self.findings: list[Finding] = []
-        self.steady = False
+        self.deterministic = False
         _ = self.tree
 
     def __getstate__(self) -> dict:
         """What goes to another process: no syntax tree, for which nobody asks there."""
         asked = "imports needs own_modules dag_calls task_lines exemptions either used_after_loops"
-        kept = "path name root dags error findings steady"
+        kept = "path name root dags error findings deterministic"
         return {name: getattr(self, name) for name in f"{kept} {asked}".split()}
 
     @cached_property
@@ -102,7 +110,7 @@ class Source:
     @cached_property
     def at_parse(self) -> list[ast.AST]:
         """The nodes that run when the file is parsed: no task bodies, no functions that nobody calls."""
-        return list(_nodes_at_parse(self.tree, self.children, self.runs_in_task))
+        return list(nodes_at_parse(self.tree, self.children, self.runs_in_task))
 
     def runs_in_task(self, function: ast.AST) -> bool:
         """Whether a decorator makes it a task: @task, @airflow.sdk.task.branch, @dag.task, also renamed."""
@@ -144,7 +152,7 @@ class Source:
             for outer in self.around(node):
                 if isinstance(outer, ast.Try) and outer.handlers:
                     break
-                if isinstance(outer, ast.If) and _never_at_parse(outer.test):
+                if isinstance(outer, ast.If) and never_at_parse(outer.test):
                     break
                 if isinstance(outer, FUNCTIONS) and (
                     outer.name in elsewhere
@@ -281,60 +289,7 @@ class Source:
             elif token.type not in NO_CODE:
                 found += [replace(one, line=at) for one in alone]
                 alone = []
-        return [*found, *(replace(one, line=one.said_at) for one in alone)]
-
-
-def compact(tree: ast.Module, size: int) -> ast.Module:
-    """In a large file, put one constant in the place of a table's literals, whose nodes take much memory."""
-    pending: list[ast.AST] = [tree] if size > LARGE else []
-    while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) > 1000:
-            elements, values = [], []
-            for element in [*node.elts, None]:
-                value = _literal(element)
-                if value is not NOT_LITERAL:
-                    values.append(value)
-                    continue
-                if values:
-                    inside = ast.copy_location(ast.Constant(tuple(values)), node)
-                    elements.append(ast.copy_location(ast.Starred(inside, ast.Load()), node))
-                    values = []
-                elements += [element] if element else []
-            node.elts = elements
-        pending += ast.iter_child_nodes(node)
-    return tree
-
-
-def _literal(node: ast.AST | None):
-    """The value of a constant or of a tuple of them."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Tuple):
-        values = tuple(map(_literal, node.elts))
-        return values if NOT_LITERAL not in values else NOT_LITERAL
-    return NOT_LITERAL
-
-
-def dotted(node: ast.AST) -> str:
-    """`a.b.c` as it is written, through calls; '' for anything else."""
-    parts = []
-    while isinstance(node, (ast.Attribute, ast.Call)):
-        if isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        else:
-            node = node.func
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
-
-
-def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
-    """The names that an import statement binds, and what they stand for; a relative one starts with a dot."""
-    if isinstance(node, ast.ImportFrom):
-        start = f"{'.' * node.level}{node.module or ''}."
-        return {alias.asname or alias.name: start + alias.name for alias in node.names}
-    tops = {alias.name.split(".")[0] for alias in node.names if not alias.asname}
-    return {alias.asname: alias.name for alias in node.names if alias.asname} | {top: top for top in tops}
+        return [*found, *(replace(one, line=one.stated_at) for one in alone)]
 
 
 @cache
@@ -348,16 +303,6 @@ def _own_module(dags: Path, module: str) -> list[Path]:
     return found
 
 
-def decorator_of(node: ast.AST) -> ast.AST:
-    """A decorator without its arguments."""
-    return node.func if isinstance(node, ast.Call) else node
-
-
-def first_line(node: ast.AST) -> int:
-    """The line where a definition starts, decorators included."""
-    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-
-
 def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]:
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -365,42 +310,3 @@ def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield Import(node.module, node.lineno), node
             yield from ((Import(f"{node.module}.{alias.name}", node.lineno), node) for alias in node.names)
-
-
-def _nodes_at_parse(
-    tree: ast.Module, children: dict[ast.AST, list[ast.AST]], runs_in_task: Callable[[ast.AST], bool]
-) -> Iterator[ast.AST]:
-    """Walk the module's body, and the bodies of those of its functions that this calls."""
-    functions: dict[str, ast.AST] = {}
-    called: list[str] = []
-    pending: list[ast.AST] = [tree]
-    entered = set()
-    while pending:
-        stack = [pending.pop()]
-        while stack:
-            node = stack.pop()
-            yield node
-            if isinstance(node, FUNCTIONS):
-                functions[node.name] = node
-                stack += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
-            elif isinstance(node, ast.Lambda):
-                stack += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-            elif isinstance(node, ast.If) and _never_at_parse(node.test):
-                stack += node.orelse
-            else:
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                    called.append(node.func.id)
-                stack += children[node]
-        for name in called:
-            function = functions.get(name)
-            if function is not None and function not in entered:
-                entered.add(function)
-                if not runs_in_task(function):
-                    pending += function.body
-
-
-def _never_at_parse(test: ast.AST) -> bool:
-    """Whether this is the test of `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
-    if isinstance(test, ast.Compare):
-        return isinstance(test.left, ast.Name) and test.left.id == "__name__"
-    return dotted(test).endswith("TYPE_CHECKING")

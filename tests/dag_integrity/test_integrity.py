@@ -535,7 +535,7 @@ import sys
 from pathlib import Path
 from airflow.dag_processing.importers import get_importer_registry
 sys.path.insert(0, ".")
-from dag_integrity.folder_rules import list_folder
+from dag_integrity.discovery import list_folder
 dags = Path("dags").resolve()
 airflow = sorted(file for file in get_importer_registry().list_dag_files(dags) if file.endswith(".py"))
 assert airflow == [str(path) for path in list_folder(dags).dag_files], airflow
@@ -546,13 +546,13 @@ assert len(airflow) > 100
 
 OTHER_WAY_ROUND = """
 import itertools
-from dag_integrity.second import other_way_round
+from dag_integrity.sandbox.perturb import perturbed
 for numbers in itertools.permutations((2, 7, 15, 23, 31)):  # most of them in one place of the table
     for gone in numbers:
         left = dict.fromkeys(numbers).keys() - {gone}
         for value in (left, frozenset(left)):
-            assert list(other_way_round(value)) == list(value)[::-1], value
-changed = other_way_round({1, 2, 3})
+            assert list(perturbed(value)) == list(value)[::-1], value
+changed = perturbed({1, 2, 3})
 changed.add(4)
 assert set(changed) == {1, 2, 3, 4} and len(list(changed)) == 4
 """
@@ -566,7 +566,7 @@ def test_every_set_iterates_the_other_way_round(bake):
 OTHER_NUMBERS = """
 import random, secrets
 from pathlib import Path
-from dag_integrity.second import differ, set_numbers
+from dag_integrity.sandbox.perturb import perturb, set_numbers
 
 def numbers(*seed):
     set_numbers()
@@ -581,7 +581,7 @@ def numbers(*seed):
     return [draw(n) for draw in choose for n in range(2, 40)]
 
 usual, own = numbers(), numbers(7)
-differ(Path("dags").resolve())
+perturb(Path("dags").resolve())
 assert numbers() == numbers()
 assert [one for one, other in zip(usual, numbers()) if one == other] == []
 assert own == numbers(7)
@@ -678,15 +678,15 @@ UNSTEADY = [
 IS_STEADY = """
 import json, sys
 from pathlib import Path
-from dag_integrity.policy import Policy
+from dag_integrity.config import Policy
 from dag_integrity.source import Source
-from dag_integrity.steady import is_steady
-path = Path("dags/steady.py").resolve()
+from dag_integrity.determinism import is_deterministic
+path = Path("dags/deterministic.py").resolve()
 for text in json.loads(sys.argv[1]):
     path.write_text(text)
     source = Source(path, Path().resolve(), Policy())
     assert not source.error, text
-    print(is_steady(source))
+    print(is_deterministic(source))
 """
 
 

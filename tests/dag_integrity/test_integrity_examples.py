@@ -118,13 +118,14 @@ import sys
 from pathlib import Path
 sys.path.insert(0, ".")
 from dag_integrity.engine import Check
-from dag_integrity.policy import read_policy
-steady, is_steady = set(), Check._steady
-Check._steady = lambda check, path: is_steady(check, path) and steady.add(path)  # nothing: parse it twice
+from dag_integrity.config import read_policy
+deterministic, is_deterministic = set(), Check._is_deterministic
+# It gives nothing: parse it twice
+Check._is_deterministic = lambda check, path: is_deterministic(check, path) and deterministic.add(path)
 check = Check(Path.cwd(), read_policy(Path.cwd()))
 check.run()
-assert len(steady) > 10, steady
-assert [path for path in steady if check.firsts[path].serialized != check.seconds[path].serialized] == []
+assert len(deterministic) > 10, deterministic
+assert [path for path in deterministic if check.plain[path].serialized != check.perturbed[path].serialized] == []
 """
 
 

@@ -228,7 +228,7 @@ def test_no_file_and_no_airflow_are_no_success(project, tmp_path):
 
 COMPACT = """
 import ast
-from dag_integrity.source import LARGE, compact
+from dag_integrity.syntax import LARGE, compact
 rows = ["1", "(2, 'x', None, (b'y', 1.5))", "f()", "-3", "[4]", "(1, [2])", "{'a': 1}"]
 text = f"A = [{', '.join(rows * 300 + ['5'] * 3000)}]\\nB = ({', '.join(rows[:2] * 900)})"
 whole, small, made = {"f": lambda: 7}, {"f": lambda: 7}, ast.parse(text)
@@ -247,7 +247,7 @@ def test_a_table_of_literals_is_one_constant(bake):
 
 PYTHON = """
 from pathlib import Path
-from dag_integrity.policy import read_policy
+from dag_integrity.config import read_policy
 print(read_policy(Path()).python)
 """
 
@@ -262,9 +262,9 @@ def test_the_python_that_is_not_stated_is_that_of_the_project(bake_fresh):
 
 
 BLIND = {
-    "sets": "second.other_way_round = lambda value, name='': value",
-    "listings": "second._reverse_listings = lambda: None",
-    "random": "second.Numbers.shift = property(lambda self: False, lambda self, value: None)",
+    "sets": "perturb.perturbed = lambda value, name='': value",
+    "listings": "perturb._reverse_listings = lambda: None",
+    "random": "perturb.Numbers.shift = property(lambda self: False, lambda self, value: None)",
     "Variables": "guard.Guard.watch = lambda self: None",
 }
 
@@ -274,8 +274,8 @@ def test_checks_that_have_gone_blind_do_not_run(project, what):
     """The canary: with one of the instruments out of order there is no report, but one line and exit code 2."""
     folder, dags = project
     (dags / "fine.py").write_text(dag("fine"))
-    code = f"import sys\nfrom dag_integrity import guard, second\n{BLIND[what]}\n"
-    code += "from dag_integrity.__main__ import main\nsys.exit(main([]))\n"
+    code = f"import sys\nfrom dag_integrity.sandbox import guard, perturb\n{BLIND[what]}\n"
+    code += "from dag_integrity.cli import main\nsys.exit(main([]))\n"
     printed = run([".venv/bin/python", "-c", code], cwd=folder, expect=2)
     assert len(printed.splitlines()) == 1, printed
     assert what in printed

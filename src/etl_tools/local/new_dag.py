@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from string import Template
 
-from dag_integrity.policy import read_policy
+from dag_integrity.config import read_policy
 from etl_tools.answers import DAGS_SUBPATH, ROOT, SLUG
 
 TEMPLATES = Path(__file__).resolve().with_name("new_dag")

@@ -21,7 +21,7 @@ import urllib.request
 from importlib import resources
 from pathlib import Path
 
-from dag_integrity import folder_rules
+from dag_integrity.image import STOCK_IMAGE
 from etl_tools.answers import DAG_DELIVERY, GIT_REPO, GITHUB_APP, ROOT
 
 STOCK_LIST = "stock_image.txt of airflow-etl-tools"
@@ -92,7 +92,7 @@ def write_new(path, text):
 
 def listed():
     """Return name → version of what the stock image brings, by the list that comes with the tools."""
-    return pins(folder_rules.STOCK_IMAGE)
+    return pins(STOCK_IMAGE)
 
 
 @functools.cache

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from dag_integrity.file_rules import named_values
-from dag_integrity.source import dotted
+from dag_integrity.rules.files import named_values
+from dag_integrity.syntax import dotted
 from etl_tools import answers
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.helm_values import merged, paths

@@ -1,4 +1,4 @@
-"""What differs in the second of the two parses: all that may differ between two parses and often does not.
+"""Perturbs the second of the two parses: all that may differ between two parses differs there.
 
 Two parses a second apart on one machine agree on much by luck: the date, the order in which a directory is
 listed, a set's order. So the second process gets the opposite: sets made in the DAG folder iterate the other
@@ -21,11 +21,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .source import compact
+from ..syntax import compact
 
 LATER = datetime.timedelta(days=400, hours=7, minutes=11, seconds=13)
 CLOCKS = {"now", "today", "utcnow", "tomorrow", "yesterday"}
-SWITCH = "__other_way_round__"
+SWITCH = "__perturbed__"
 SEED = "of every parse"
 DEEP = 30_000
 # What must be found in every run: or the checks would call everything stable and say so.
@@ -72,11 +72,11 @@ class BackwardFrozenSet(Backward, frozenset):
 class Numbers(random.Random):
     """The same in each run of the checks; others in the second process, but with a seed of the file's own."""
 
-    differ = False
+    perturbed = False
 
     def seed(self, a=None, version: int = 2) -> None:
         super().seed(SEED if a is None else a, version)
-        self.shift = self.differ and a in (None, SEED)
+        self.shift = self.perturbed and a in (None, SEED)
 
     def random(self) -> float:
         return (super().random() + self.shift / 2) % 1
@@ -100,7 +100,7 @@ def set_numbers() -> None:
     secrets.choice, secrets.randbelow = numbers.choice, numbers._randbelow
 
 
-def other_way_round(value, name: str = ""):
+def perturbed(value, name: str = ""):
     """The value that an expression of the DAG folder's code has in the second process."""
     if type(value) in (set, frozenset):
         backward = BackwardSet(value) if type(value) is set else BackwardFrozenSet(value)
@@ -140,9 +140,9 @@ class Switch(ast.NodeTransformer):
     visit_Set = visit_SetComp = visit_BinOp = visit_Call = _wrap
 
 
-def differ(dags: Path) -> None:
-    """Make this process differ; for good, so do it in a worker."""
-    setattr(builtins, SWITCH, other_way_round)
+def perturb(dags: Path) -> None:
+    """Perturb this process; for good, so do it in a worker."""
+    setattr(builtins, SWITCH, perturbed)
     # Where Python compiles: Airflow 3.4 loads DAG files by a loader of its own, which comes by here, too.
     base, loader = importlib._bootstrap_external.SourceLoader, importlib.machinery.SourceFileLoader
     to_code, path_stats = base.source_to_code, loader.path_stats
@@ -164,7 +164,7 @@ def differ(dags: Path) -> None:
     clock, clock_ns = time.time, time.time_ns
     time.time = lambda: clock() + LATER.total_seconds()
     time.time_ns = lambda: clock_ns() + int(LATER.total_seconds()) * 10**9
-    Numbers.differ = True
+    Numbers.perturbed = True
 
 
 def _reverse_listings() -> None:

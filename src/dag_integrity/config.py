@@ -1,18 +1,16 @@
-"""The policy, `[tool.dag-integrity]` of pyproject.toml, and the exemptions from the rules."""
+"""The policy, `[tool.dag-integrity]` of pyproject.toml, and the values of helm/values.yaml."""
 
 from __future__ import annotations
 
-import fnmatch
 import re
-import runpy
 import sys
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
-from . import RULES, Finding, PolicyError, Rule, finding
+from .exempt import Exemption, exemption_of
+from .model import PolicyError, Rule
 
 HEAVY = [
     "airflow.providers.cncf.kubernetes.hooks", "boto3", "botocore", "dask", "duckdb", "google.cloud",
@@ -20,28 +18,6 @@ HEAVY = [
     "polars", "pyarrow", "pyspark", "requests", "scipy", "sklearn", "snowflake", "tensorflow", "torch",
     "transformers",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Exemption:
-    """Rules that a file, line or DAG need not follow, and why; `line` None is the whole file."""
-
-    rules: tuple[str, ...]
-    reason: str
-    said_in: str
-    said_at: int
-    file: str = "*"
-    line: int | None = None
-    dag: str = "*"
-
-    def covers(self, one: Finding) -> bool:
-        return (
-            bool(self.reason)
-            and one.rule in self.rules
-            and self.line in (None, one.line)
-            and fnmatch.fnmatchcase(one.file, self.file)
-            and fnmatch.fnmatchcase(one.dag_id, self.dag)
-        )
 
 
 @dataclass(frozen=True)
@@ -101,17 +77,13 @@ def read_policy(root: Path) -> Policy:
     oldest = re.search(r">=\s*(3\.\d+)", str(content.get("project", {}).get("requires-python")))
     if oldest:
         keys.setdefault("python", oldest[1])
-    exempt = [_exemption(entry, text) for entry in table.get("exempt", [])]
+    exempt = [exemption_of(entry, text) for entry in table.get("exempt", [])]
     policy = Policy(stated=stated, exempt=exempt, **keys)
     if not (root / policy.dags_folder).is_dir():
         raise PolicyError(
             f"There is no folder {policy.dags_folder}: "
             'write dags-folder = "…" under [tool.dag-integrity] in pyproject.toml.'
         )
-    _load_own_rules(root, policy)
-    for name in policy.off:
-        if name not in RULES:
-            raise PolicyError(f"[tool.dag-integrity] off: there is no rule {name}; --rules lists them.")
     return policy
 
 
@@ -156,74 +128,3 @@ def _check_key(key: str, value, kinds: dict[str, str]) -> None:
             re.compile(value.replace("{file}", "x"))
         except re.error as error:
             raise PolicyError(f"[tool.dag-integrity] {key} is not a regular expression: {error}.") from None
-
-
-def _exemption(entry: dict, text: str) -> Exemption:
-    given = entry if isinstance(entry, dict) else {}
-    texts = all(isinstance(value, str) and value.strip() for value in given.values())
-    if not texts or not {"rule", "reason"} <= set(given) <= {"rule", "reason", "dag", "file"}:
-        raise PolicyError(
-            f"[tool.dag-integrity] exempt = {entry!r}: write "
-            '{ rule = "…", dag = "…", reason = "…" }, or file = "…" instead of dag, with * for anything.'
-        )
-    at = text[: text.find(entry["reason"])].count("\n") + 1
-    where = {key: entry[key] for key in ("dag", "file") if key in entry}
-    return Exemption((entry["rule"],), entry["reason"], "pyproject.toml", at, **where)
-
-
-def _load_own_rules(root: Path, policy: Policy) -> None:
-    if not policy.own_rules:
-        return
-    before = set(RULES)
-    try:
-        runpy.run_path(str(root / policy.own_rules))
-    except ModuleNotFoundError as error:
-        # Where the checks were until 2.0.
-        if (error.name or "").partition(".")[0] != "tools":
-            raise PolicyError(f"{policy.own_rules}: {type(error).__name__}: {error}") from None
-        raise PolicyError(
-            f"{policy.own_rules}: {error.name} is gone, the checks are installed now: "
-            "write from dag_integrity import rule, problem."
-        ) from None
-    except Exception as error:
-        raise PolicyError(f"{policy.own_rules}: {type(error).__name__}: {error}") from None
-    for name in set(RULES) - before:
-        if not (RULES[name].broken.strip() and RULES[name].fixed.strip()):
-            raise PolicyError(
-                f"{policy.own_rules}: rule {name} has no example: write broken='''…''' and fixed='''…'''."
-            )
-
-
-def apply_exemptions(
-    findings: Iterable[Finding], comments: list[Exemption], policy: Policy, unfinished: set[str]
-) -> list[Finding]:
-    """The findings that remain, with those about the exemptions themselves.
-
-    An exemption that exempts nothing is stale; that is not said of the files in `unfinished`, which could not
-    be checked by every rule.
-    """
-    left, used = [], set()
-    exemptions = [*comments, *policy.exempt]
-    for one in findings:
-        by = [exemption for exemption in exemptions if exemption.covers(one)]
-        used.update((exemption, one.rule) for exemption in by)
-        if not by and one.rule not in policy.off:
-            left.append(one)
-    how = "Write # dag-integrity: ignore[rule] and the reason"
-
-    def fault(exemption: Exemption, wrong: str, cure: str = "") -> None:
-        left.append(finding("exemption", exemption.said_in, exemption.said_at, wrong, cure))
-
-    for exemption in exemptions:
-        names = ", ".join(exemption.rules)
-        if not names:
-            fault(exemption, "The exemption names no rule", how)
-        elif not exemption.reason:
-            fault(exemption, f"The exemption from {names} has no reason, and so no effect", how)
-        else:
-            for name in exemption.rules:
-                if name not in RULES:
-                    fault(exemption, f"There is no rule {name}", "Use a name that --rules lists")
-                elif (exemption, name) not in used and exemption.said_in not in unfinished:
-                    fault(exemption, f"The exemption from {name} exempts nothing")
-    return left

@@ -5,81 +5,15 @@ from __future__ import annotations
 import ast
 import datetime
 import inspect
-import os
 import re
-from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-from . import problem, rule, some
-from .file_rules import REMOVED_VARIABLES
-from .policy import deployed_executors
-from .source import FUNCTIONS, Source, first_line
+from ..config import deployed_executors
+from ..facts import Dag, argument_of
+from ..model import problem, rule, some
+from ..syntax import FUNCTIONS, first_line
 
 CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
 CALLBACKS += ("on_skipped_callback",)
-
-
-class Dag:
-    """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
-
-    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1) -> None:
-        self.dag, self.stated, self.source, self.policy = dag, stated, source, source.policy
-        self.siblings = siblings
-        # Whether @asset made the DAG, which takes no owner, start date, retries or time limit
-        self.by_asset = stated.get("by_asset", False)
-
-    def line(self, at=None) -> int:
-        """The line of this task or, without one, of the DAG."""
-        if isinstance(at, int):
-            return at
-        dag_id = self.dag.dag_id
-        task_id = getattr(at, "task_id", "")
-        return self.source.task_line(task_id, dag_id) if at else self.source.dag_line(dag_id)
-
-    @cached_property
-    def templated(self) -> list[tuple]:
-        """Task, field and value of every templated field."""
-        fields = [(task, field) for task in self.dag.tasks for field in task.template_fields or ()]
-        return [(task, field, argument_of(task, field)) for task, field in fields]
-
-    @cached_property
-    def environment(self):
-        """What the DAG's templates are rendered in, but for those of operators that bring their own."""
-        return self.dag.get_template_env()
-
-    @cached_property
-    def working_tasks(self) -> list:
-        """The tasks that do something; those of an EmptyOperator need no worker, retry or time limit."""
-        return [task for task in self.dag.tasks if not getattr(task, "inherits_from_empty_operator", False)]
-
-    def first(self, tasks: list):
-        """The first of these tasks; nothing, which stands for the DAG, if they are all of its tasks."""
-        return None if len(tasks) in (len(self.working_tasks), len(self.dag.tasks)) else tasks[0]
-
-    @cached_property
-    def timetable(self):
-        """The timetable that says when; of an asset-or-time schedule the time's."""
-        return getattr(self.dag.timetable, "timetable", self.dag.timetable)
-
-    @cached_property
-    def runs_by_time(self) -> bool:
-        return self.timetable.can_be_scheduled and self.timetable.asset_condition is None
-
-    @cached_property
-    def partitioned(self) -> bool:
-        """Whether its runs carry a partition key."""
-        kinds = {kind.__name__ for kind in type(self.dag.timetable).__mro__}
-        named = kinds & {"CronPartitionTimetable", "PartitionedAssetTimetable"}
-        return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
-
-
-def cron_of(c: Dag) -> tuple | None:
-    """Time zone and cron expression of a DAG that runs by one."""
-    expression = getattr(c.timetable, "expression", None)
-    zone = getattr(c.timetable, "timezone", None) or getattr(c.timetable, "_timezone", None)
-    return (zone, expression) if isinstance(expression, str) and zone is not None else None
 
 
 @rule("dag-id", "dag", "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True)
@@ -277,12 +211,6 @@ def _list(value) -> list:
     return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
 
 
-def argument_of(task, name: str):
-    """An attribute of a task, also of one that is mapped."""
-    mapped = getattr(task, "partial_kwargs", None)
-    return getattr(task, name, None) if mapped is None else mapped.get(name)
-
-
 @rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
 def _pool_queue(c: Dag):
     """Pools and queues are declared in the policy."""
@@ -340,110 +268,3 @@ def _branch_targets(c: Dag, task) -> set[str]:
             texts = {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
             return texts if len(texts) == len(values) else set()
     return set()
-
-
-@rule("template", "dag", "Use a name of Airflow's template reference, params, or user_defined_macros")
-def _template(c: Dag):
-    """Templated fields are valid Jinja and use names that Airflow 3 provides."""
-    for task, field, value in c.templated:
-        for wrong, write in _missing_file(task, value) if not _writes_templates(c) else ():
-            yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
-        maker = getattr(type(task), "get_template_env", None)
-        own = maker and not maker.__module__.startswith("airflow.sdk.")
-        for text in _texts(value):
-            environment = task.get_template_env(c.dag) if own else c.environment
-            for wrong, write in _wrong_in_template(c, task, text, environment):
-                short = text if len(text) < 60 else f"{text[:57]}…"
-                yield problem(f"{task.task_id}, {field}: {wrong} in {short!r}", task, write)
-                break
-
-
-def adds_names(task) -> bool:
-    """Whether the operator renders its fields itself, perhaps with names of its own."""
-    kinds = getattr(task, "operator_class", type(task)).__mro__
-    renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
-    return not renders[0].__module__.startswith("airflow.sdk.")
-
-
-def _writes_templates(c: Dag) -> bool:
-    """Whether templates may be in a folder that is not of the repository, where a task may write them."""
-    folders = c.dag.template_searchpath or []
-    folders = [folders] if isinstance(folders, str) else folders
-    return not all(Path(folder).resolve().is_relative_to(c.source.root) for folder in folders)
-
-
-def _missing_file(task, value) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
-        write = "Correct its name; it is looked for beside the DAG file"
-        if value.startswith(("/", "~")) or " " in value:
-            folder, name = os.path.split(value)
-            write = f'Write template_searchpath=["{folder}"] on the DAG and "{name}" here'
-            if folder == os.path.dirname(task.dag.fileloc):
-                write = f'Write "{name}" alone: it is looked for beside the DAG file'
-            elif value.endswith((".sh", ".bash")):
-                write = f'Write "{value} " with a space at its end: a command, and no template file'
-        by = "by the absolute path" if value.startswith("/") else "of the name"
-        yield f"Airflow finds no template file {by} {value}", write
-
-
-def _texts(value, depth: int = 0) -> Iterator[str]:
-    """The texts in a templated field's value that may hold a template."""
-    if isinstance(value, str):
-        if "{" in value:
-            yield value
-    elif depth < 8 and isinstance(value, (dict, list, tuple, set)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item, depth + 1)
-
-
-def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[str, str]]:
-    """What is wrong with a template and what to write."""
-    import jinja2.meta
-    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
-    from airflow.sdk.execution_time import macros
-
-    own = set(c.dag.user_defined_macros or {})
-    if match := re.search(rf"(?<![{{$]){{ ({'|'.join(KNOWN_CONTEXT_KEYS)}) }}(?!}})", text):
-        write = f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}"
-        yield f"{match[0]} is no template", write
-    try:
-        tree = environment.parse(text)
-        undeclared = jinja2.meta.find_undeclared_variables(tree)
-    except jinja2.TemplateError as error:
-        yield f"{error.message}: no valid Jinja", "Correct the template"
-        return
-    unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
-    for name in sorted(unknown & set(REMOVED_VARIABLES)):
-        yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
-    if unknown and not adds_names(task):
-        yield f"{some(sorted(unknown))}, which Airflow does not provide,", ""
-    params = {*c.dag.params, *(getattr(task, "params", None) or {})}
-    for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
-        name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
-        of = getattr(node.node, "name", "") if name else ""
-        if of == "macros" and of not in own and not hasattr(macros, name):
-            write = "Use one of Airflow's macros, or user_defined_macros"
-            yield f"macros.{name}, which does not exist,", write
-        known = name in params or hasattr(dict, name) or not (params or c.runs_by_time)
-        if of == "params" and of not in own and not known:
-            write = f"Declare {name} in params, or use {some(sorted(params)) or 'another value'}"
-            yield f"params.{name}, which the DAG has not,", write
-
-
-@rule("xcom", "dag", "Use the task_id of a task of this DAG")
-def _xcom(c: Dag):
-    """What is pulled from a task is pulled from one that the DAG has."""
-    known = set(c.dag.task_dict)
-    for task, field, value in c.templated:
-        calls = [call for text in _texts(value) for call in re.findall(r"xcom_pull\(([^()]*)\)", text)]
-        for call in calls:
-            match = re.match(r"\s*(?:task_ids\s*=\s*)?\[?['\"]([\w.-]+)['\"]", call)
-            if match and "dag_id" not in call and match[1] not in known:
-                yield problem(f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task)
-    for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
-            given = {keyword.arg: keyword.value for keyword in node.keywords}
-            value = given.get("task_ids", node.args[0] if node.args else None)
-            for task_id in [getattr(one, "value", None) for one in getattr(value, "elts", [value])]:
-                if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
-                    yield problem(f"There is no task {task_id} to pull from", node.lineno)

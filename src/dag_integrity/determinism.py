@@ -11,7 +11,8 @@ import ast
 import builtins
 import sys
 
-from .source import FUNCTIONS, IMPORTS, Source, decorator_of, dotted, imported
+from .source import Source
+from .syntax import FUNCTIONS, IMPORTS, decorator_of, dotted, imported
 
 SDK = ("Asset", "DAG", "Label", "Param", "TaskGroup", "chain", "dag", "task_group")
 OPERATORS = ("bash.BashOperator", "empty.EmptyOperator", "python.PythonOperator")
@@ -32,7 +33,7 @@ NODES = (
 )  # fmt: skip
 
 
-def is_steady(source: Source) -> bool:
+def is_deterministic(source: Source) -> bool:
     """Whether this holds for the file if it does for the modules of the DAG folder that it imports."""
     names = _names(source)
     if source.error or names is None:
@@ -46,23 +47,23 @@ def is_steady(source: Source) -> bool:
             arguments = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
             annotations = filter(None, [node.returns, *(argument.annotation for argument in arguments)])
             inside = [part for annotation in annotations for part in ast.walk(annotation)]
-            steady = decorators <= KNOWN and not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in inside)
+            deterministic = decorators <= KNOWN and not any(isinstance(n, (ast.Call, ast.NamedExpr)) for n in inside)
             pending += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]
             pending += [] if decorators & TASKS else node.body
         elif isinstance(node, IMPORTS):
             # Names that may not be used can be imported, as tasks use them.
             modules = imported(node).values()
-            steady = node in source.tree.body and all(_may_import(source, module) for module in modules)
+            deterministic = node in source.tree.body and all(_may_import(source, module) for module in modules)
         else:
-            steady = _is_steady_node(source, node, names)
+            deterministic = _is_deterministic_node(source, node, names)
             pending += source.children[node]
-        if not steady:
+        if not deterministic:
             return False
     return True
 
 
 def _names(source: Source) -> set[str] | None:
-    """The names that a steady file may use; nothing where one of them stands for two things."""
+    """The names that a deterministic file may use; nothing where one of them stands for two things."""
     bound: set[str] = set()
     names: dict[str, str] = {}
     for node in source.nodes:
@@ -88,7 +89,7 @@ def _may_import(source: Source, name: str) -> bool:
     return harmless and "*" not in name
 
 
-def _is_steady_node(source: Source, node: ast.AST, names: set[str]) -> bool:
+def _is_deterministic_node(source: Source, node: ast.AST, names: set[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names
     if isinstance(node, ast.Attribute):

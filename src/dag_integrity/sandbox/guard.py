@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .file_rules import DATABASES
-from .policy import Policy
+from ..config import Policy
+from ..rules.files import DATABASES
 
 ACTIONS = {
     "uses the network": "socket.connect socket.getaddrinfo socket.gethostbyname socket.sendto urllib.Request",

@@ -6,13 +6,12 @@ import ast
 import datetime
 import inspect
 import re
-from collections.abc import Iterator
 from functools import cache
 
-from . import problem, rule, some
-from .dag_rules import Dag, adds_names, argument_of, cron_of
-from .policy import helm_values
-from .source import FUNCTIONS, dotted
+from ..config import helm_values
+from ..facts import Dag, adds_names, argument_of, arguments_of, callable_of, cron_of, function_of, templates_of
+from ..model import problem, rule, some
+from ..syntax import FUNCTIONS, dotted
 
 # What only a run with a logical date has: Airflow leaves them out of the context of one that an asset starts
 OF_DATE = {"data_interval_start", "data_interval_end", "ds", "ds_nodash", "logical_date", "ts", "ts_nodash"}
@@ -25,36 +24,6 @@ TEXTS = ("doc", "doc_md", "doc_json", "doc_yaml", "doc_rst", "task_display_name"
 FRAME = re.compile(r"(^|\.)(DataFrame|read_(csv|parquet|json|sql|sql_query|sql_table|excel))$")
 # What the FAB auth manager brings
 ROLES = {"Admin", "Op", "Public", "User", "Viewer"}
-
-
-def arguments_of(task) -> dict:
-    """The arguments that a task was made with, also one that is mapped."""
-    mapped = getattr(task, "partial_kwargs", None)
-    return mapped if mapped is not None else getattr(task, "_BaseOperator__init_kwargs", {})
-
-
-def function_of(c: Dag, task) -> ast.AST | None:
-    """The syntax tree of the function that a task runs, where it is in the DAG's file."""
-    code = getattr(_callable(task), "__code__", None)
-    if code is None or code.co_filename != str(c.source.path):
-        return None
-    return c.source.functions.get(code.co_firstlineno)
-
-
-def _callable(task):
-    return arguments_of(task).get("python_callable") or getattr(task, "python_callable", None)
-
-
-def templates_of(c: Dag) -> Iterator[tuple]:
-    """Task, field and text of each text with a template."""
-    for task, field, value in c.templated:
-        pending = [value]
-        while pending:
-            one = pending.pop()
-            if isinstance(one, str) and "{" in one:
-                yield task, field, one
-            elif isinstance(one, (list, tuple, dict)):
-                pending += one.values() if isinstance(one, dict) else one
 
 
 @rule("asset-run", "dag", "Write dag_run.run_after, or partition_key where the asset has partitions")
@@ -117,7 +86,7 @@ def _op_arguments(c: Dag):
     from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
 
     for task in c.dag.tasks:
-        function, given = _callable(task), arguments_of(task)
+        function, given = callable_of(task), arguments_of(task)
         args, kwargs = given.get("op_args") or (), given.get("op_kwargs") or {}
         plain = not any(re.search("Decorated|^_Asset", kind.__name__) for kind in type(task).__mro__)
         # What is mapped is known when it runs, and so is what a template or a task gives

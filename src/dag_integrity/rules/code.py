@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 
-from . import problem, rule
-from .file_rules import REMOVED_VARIABLES
-from .source import Source, dotted
+from ..model import problem, rule
+from ..source import Source
+from ..syntax import dotted
+from .files import REMOVED_VARIABLES
 
 CALLBACK = re.compile(r"^on_\w+_callback$")
 WORKS_ON = {"float", "int", "json.loads", "yaml.safe_load", "datetime.datetime.fromisoformat"}

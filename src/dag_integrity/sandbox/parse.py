@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import gc
 import hashlib
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import warnings
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from airflow.dag_processing import dagbag
@@ -24,15 +22,18 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from . import Finding, apply, dag_rules, finding, some
-from .file_rules import CURES, heavy_module
-from .folder_rules import NEW_STDLIB, facts, image_packages, provider
+from ..causes import BY_WARNING
+from ..config import Policy
+from ..facts import Dag, Facts, facts_of
+from ..model import Finding, apply, finding, some
+from ..pool import clock
+from ..rules.files import heavy_module
+from ..rules.import_errors import TOO_LATE, explain
+from ..source import Source
+from ..static import read
+from ..syntax import IMPORTS, LARGE, imported
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
-from .outcome import BY_WARNING, Outcome, read
-from .policy import Policy
-from .pool import clock
-from .second import differ, set_numbers
-from .source import IMPORTS, LARGE, Source, imported
+from .perturb import perturb, set_numbers
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -54,7 +55,6 @@ def usual():
     second.expand(number=first())
 usual()
 """
-HERE = Path(__file__).parent
 COLLECT_EVERY = 25  # files: Python's own collector of garbage would run all the time
 MOST_OUTPUT = 50_000_000  # bytes: a file that prints without end must not fill the disk before its time is up
 
@@ -66,8 +66,8 @@ class TooLate(BaseException):
 class Parser:
     """Parses DAG files in this process, which it takes over: its output, directory, path and garbage."""
 
-    def __init__(self, root: Path, policy: Policy, second: bool, whole: bool) -> None:
-        self.root, self.policy, self.second, self.whole = root, policy, second, whole
+    def __init__(self, root: Path, policy: Policy, perturbed: bool, whole: bool) -> None:
+        self.root, self.policy, self.perturbed, self.whole = root, policy, perturbed, whole
         self.dags = root / policy.dags_folder
         self.guard, self.parsed, self.stated = Guard(self.dags, policy, self._is_exempt), 0, {}
         dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
@@ -83,8 +83,8 @@ class Parser:
         self.world = (list(sys.path), dict(os.environ))
         self.output = _redirect_output()
         self._record_arguments()
-        if second:
-            differ(self.dags)
+        if perturbed:
+            perturb(self.dags)
             DagSerialization.validate_schema = classmethod(lambda *_: None)  # the first process does it
         signal.signal(signal.SIGALRM, self._too_late)
         # Airflow's handler of a segmentation fault goes back to it, until the time is up.
@@ -127,9 +127,9 @@ class Parser:
 
         DAG.__init__ = recording
 
-    def parse(self, path: Path) -> Outcome:
+    def parse(self, path: Path) -> Facts:
         """Parse the file, check it, and leave this process as if it had not been."""
-        outcome = Outcome(None if self.second else read(path, self.root, self.policy))
+        outcome = Facts(None if self.perturbed else read(path, self.root, self.policy))
         os.ftruncate(self.output, 0)
         started = clock(os.getpid())
         set_numbers()
@@ -139,15 +139,15 @@ class Parser:
         finally:
             self.guard.armed = ""
         outcome.seconds = clock(os.getpid()) - started
-        outcome.refused = bool(self.bag.import_errors)
-        outcome.late = any(TooLate.__name__ in text for text in self.bag.import_errors.values())
+        outcome.import_failed = bool(self.bag.import_errors)
+        outcome.timed_out = any(TOO_LATE in text for text in self.bag.import_errors.values())
         # One that got a task after its `with` block is there twice: its hash has changed meanwhile.
         dags = list({id(dag): dag for dag in dags}.values())
         loaded, known = list(sys.modules), self.known
         added = set(loaded[len(known) :] if loaded[: len(known)] == known else set(loaded) - set(known))
-        outcome.spoilt = any(not self._harmless(module) for module in added)
-        outcome.spoilt = outcome.spoilt or path.stat().st_size > LARGE  # nor keeps its memory
-        if self.second:
+        outcome.tainted = any(not self._harmless(module) for module in added)
+        outcome.tainted = outcome.tainted or path.stat().st_size > LARGE  # nor keeps its memory
+        if self.perturbed:
             for dag in dags:
                 self._serialize(dag, outcome, lambda *_: None)
         else:
@@ -169,8 +169,8 @@ class Parser:
         bound = [imported(n) for n in one.at_parse if isinstance(n, IMPORTS) and n.lineno == first.line]
         return any(name in used for names in bound for name in names)
 
-    def _check_one(self, source: Source, dag, siblings: int, outcome: Outcome) -> None:
-        subject = dag_rules.Dag(dag, self.stated.get(id(dag), {}), source, siblings)
+    def _check_one(self, source: Source, dag, siblings: int, outcome: Facts) -> None:
+        subject = Dag(dag, self.stated.get(id(dag), {}), source, siblings)
 
         def report(rule: str, wrong: str, at=None, cure: str = "") -> None:
             line, dag_id = subject.line(at), subject.dag.dag_id
@@ -179,10 +179,10 @@ class Parser:
         if dag.dag_id in outcome.serialized:
             wrong = f"{dag.dag_id} is the dag_id of two DAGs of this file, and Airflow keeps one of them"
             report("duplicate-dag-id", wrong)
-        for rule, said in apply("dag", subject, self.policy):
-            report(rule.name, said.wrong, said.at, said.cure)
+        for rule, problem in apply("dag", subject, self.policy):
+            report(rule.name, problem.wrong, problem.at, problem.cure)
         self._serialize(dag, outcome, report)
-        outcome.dags.append(facts(subject))
+        outcome.dags.append(facts_of(subject))
 
     def _forget(self, added: set[str]) -> None:
         self.bag.dags.clear(), self.bag.import_errors.clear(), self.bag.captured_warnings.clear()
@@ -214,7 +214,7 @@ class Parser:
             return True
         return self._own(module)
 
-    def _check(self, source: Source, dags: list, added: set[str], outcome: Outcome) -> None:
+    def _check(self, source: Source, dags: list, added: set[str], outcome: Facts) -> None:
         name = source.name
         for refused in self.guard.refusals:
             where = Path(refused.path).relative_to(self.root).as_posix()
@@ -247,7 +247,7 @@ class Parser:
                 wrong = f"DAG {dag.dag_id} cannot be looked at: {type(error).__name__}: {error}"
                 outcome.findings.append(finding("not-checked", name, source.dag_line(), wrong))
 
-    def _serialize(self, dag, outcome: Outcome, report) -> None:
+    def _serialize(self, dag, outcome: Facts, report) -> None:
         try:
             serialized = DagSerialization.to_dict(dag)
         except Exception as error:
@@ -256,7 +256,7 @@ class Parser:
             return
         text = json.dumps(serialized, sort_keys=True)
         outcome.serialized[dag.dag_id] = serialized if self.whole else hashlib.sha256(text.encode()).digest()
-        if self.second:
+        if self.perturbed:
             return
         if match := " at 0x" in text and re.search(r"[^\"]{0,80} at 0x[0-9a-f]{6,}", text):
             wrong = f"A value is serialized with its address in memory, another in each process: {match[0]}"
@@ -338,132 +338,3 @@ def _first_difference(one, other, where: str = "") -> str:
                 return _first_difference(a, b, inside)
     short = [text if len(text := repr(value)) <= 60 else f"{text[:57]}…" for value in (one, other)]
     return f"{where.lstrip('.')} is {short[0]}, then {short[1]}"
-
-
-# Part of the error's text, rule, what to write instead
-BESIDE = "Write Path(__file__).parent / …: a pod's working directory is another"
-IN_FULL = "Import by the full name from the DAG folder on, as from package.module import …"
-GIVE_VALUE = 'Write variables = { name = "…" } or connections = { name = "uri" } in [tool.dag-integrity]'
-LISTS = "Write chain([a, b], [c, d]), or cross_downstream([a, b], [c, d]) for an arrow from each to each"
-OUTPUTS = 'Write result = task(), and result["name"] with @task(multiple_outputs=True): it is no value yet'
-KNOWN = [
-    ("AirflowDagCycleException", "cycle", ""),
-    ("cannot unpack non-iterable", "import-error", OUTPUTS),
-    ("XComArg' object is not iterable", "import-error", OUTPUTS),
-    ("for >>: 'list' and 'list'", "import-error", LISTS),
-    ("for <<: 'list' and 'list'", "import-error", LISTS),
-    (
-        "python_callable` param must be callable",
-        "import-error",
-        "Leave the () out: Airflow calls it in the task",
-    ),
-    (
-        "has already been added to the DAG",
-        "import-error",
-        "Give each task and each task group an id of its own",
-    ),
-    ("has to be less than 250 characters", "import-error", "Write a shorter id, of at most 250 characters"),
-    ("scheme 'airflow' is reserved", "import-error", "Write another scheme, as x-team://…, or only a name"),
-    ("DuplicateTaskIdFound", "import-error", "Give each task of the DAG its own task_id"),
-    ("AirflowTimetableInvalid", "schedule", ""),
-    ("CroniterBad", "schedule", ""),
-    ("required params without default values", "params", ""),
-    ("ParamValidationError", "params", ""),
-    ("No such file or directory: '/", "import-error", "Put the file there, or correct its name"),
-    ("cannot open shared object file", "import-error", "Install that library of the system in the image"),
-    ("FileNotFoundError", "import-error", BESIDE),
-    ("SystemExit", "process-death", ""),
-    ("relative import", "import-error", IN_FULL),
-]
-# What ruff does not know of
-MOVED = {
-    "airflow.utils.weekday": "Write from airflow.providers.standard.utils.weekday import WeekDay",
-    "airflow.models.dataset": "Write from airflow.models.asset import AssetModel",
-    "airflow.datasets": "Write from airflow.sdk import Asset",
-    "airflow.utils.log.secrets_masker": "Write from airflow.sdk.log import mask_secret",
-    "airflow.utils.dates": 'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC")',
-}
-NEW_PYTHON = re.compile(r"from '(\w+)[\w.]*'|module '(\w+)[\w.]*' has no|No module named '(\w+)")
-
-
-def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
-    """The finding for Airflow's import error `text`, a traceback or one line."""
-    name, line = source.name, source.dag_line()
-    # The innermost line of the DAG folder; a module that fails by being imported is the one to correct.
-    for path, number, function in re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text):
-        if path == str(source.path) or (path.startswith(f"{source.dags}/") and function == "<module>"):
-            name, line = Path(path).relative_to(root).as_posix(), int(number)
-    message = " ".join(re.split(r"(?m)^  File .*\n(?: .*\n)*", text)[-1].split())
-    message = re.sub(r"^(?:[a-z_]\w*\.)+(?=[A-Z])| \(/[^()]+\.py\)$", "", message)
-    message = message.replace(tempfile.gettempdir(), "$AIRFLOW_HOME")
-    message = message if len(message) <= 300 else f"{message[:299]}…"
-    if NoValue.__name__ in text:
-        return finding("not-checked", name, line, message.partition("NoValue: ")[2], GIVE_VALUE)
-    if TooLate.__name__ in text:
-        wrong = f"Importing the file takes longer than {policy.time_limit:g} s"
-        return finding("time-limit", name, line, wrong)
-    if match := NEW_PYTHON.search(message):
-        top = next(filter(None, match.groups()))
-        if top in sys.stdlib_module_names or top in NEW_STDLIB:
-            here = ".".join(map(str, sys.version_info[:2]))
-            wrong = f"{message}: not in Python {here}, which runs the checks"
-            write = "Correct the name, or run the checks with the image's Python if that is newer"
-            if sys.version_info[:2] < tuple(map(int, policy.python.split("."))):
-                write = f"Run the checks with Python {policy.python}"
-            return finding("import-error", name, line, wrong, write)
-    match = re.search(r"No module named '([\w.]+)'", message)
-    own = match and source.own_module(match[1])  # also in a folder of the name airflow
-    if match and (own or not match[1].startswith("airflow.") or "airflow.providers." in match[1]):
-        there = [i.module for i in source.imports if i.line == line and i.module.startswith(match[1])]
-        write = _missing_module(min(there, default=match[1], key=len), root, source)
-        return finding("import-error", name, line, message, write)
-    missing = re.fullmatch(r"KeyError: '(\w+)'", message)
-    if missing and re.search(r'\bos(\.py|>)", line \d+, in __getitem__', text):
-        write = f'Write os.environ.get("{missing[1]}", …), or set it: env in helm/values.yaml'
-        wrong = f"{message}: the variable is not in a pod's environment"
-        return finding("import-error", name, line, wrong, f"{write}, or environment in [tool.dag-integrity]")
-    if "'provide_context'" in message:
-        wrong = "provide_context is gone in Airflow 3"
-        return finding("airflow-3", name, line, wrong, CURES["provide_context"])
-    gone = re.search(r"'(airflow\.(?!providers|sdk)[\w.]+)'", message)
-    places = [place for place in re.findall(r'File "([^"<]+)"', text) if Path(place).parent != HERE]
-    if gone and (old := re.search(r"/(airflow/providers/\w+/\w+)", (places or [""])[-1])):
-        write = f"Take a newer {provider(old[1].replace('/', '.'))}: this one is for an older Airflow"
-        return finding("import-error", name, line, message, write)
-    if gone:
-        write = next((cure for module, cure in MOVED.items() if gone[1].startswith(module)), "")
-        return finding("airflow-3", name, line, f"{gone[1]} is gone in Airflow 3: {message}", write)
-    for part, rule, write in KNOWN:
-        if part in text:
-            return finding(rule, name, line, message, write)
-    return finding("import-error", name, line, message)
-
-
-def _missing_module(module: str, root: Path, source: Source) -> str:
-    top, *rest = module.split(".")
-    if rest[:1] == ["providers"] and len(rest) > 1:
-        package = provider(module)
-        with contextlib.suppress(PackageNotFoundError):
-            return f"Correct the name: {package} {version(package)} has no such module"
-        return f"Add {package} {_where(package, root, source.policy)}"
-    folder, dags = source.policy.dags_folder, source.dags
-    own = (dags / top).exists() or (dags / f"{top}.py").exists()
-    place = getattr(sys.modules.get(top), "__file__", None) or ""
-    if own and place and not place.startswith(f"{dags}/"):
-        return f"Rename {folder}/{top}: the installed package {top} is found first"
-    if own:
-        return f"Correct the name: {folder}/{top} has no such module"
-    if folder.split("/")[-1] == top:
-        if rest and not source.own_module(".".join(rest)) and not (root / rest[0]).exists():
-            return f"Correct the name: {folder} has no {'/'.join(rest)}"
-        return f"Leave {top}. out: {folder} itself is on the path, as from package.module import …"
-    if (root / top).exists() or (root / f"{top}.py").exists():
-        return f"Move {top} into {folder}, or add its folder to path in pyproject.toml if a pod has it there"
-    package = top if not rest else f"the package of {module}"
-    return f"Correct the name, or add {package} {_where(top, root, source.policy)}"
-
-
-def _where(package: str, root: Path, policy: Policy) -> str:
-    if package in image_packages(root, policy):
-        return "to the lock, as the image has it (make add)"
-    return "to the image and to the lock (make add)" if policy.stock_image else "to the image"

@@ -1,0 +1,133 @@
+"""What a rule and a finding are. All rules are in `RULES`, by name; a rule is a function under `@rule(...)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+# What a rule looks at. "engine": no function; the engine itself sees it while a file is imported.
+SCOPES = ("dag", "file", "folder", "engine")
+
+
+class PolicyError(Exception):
+    """The checks cannot run as they are told; the message says what to change."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One broken rule at one place, in one line.
+
+    `file` is relative to the repository, `line` counts from 1, `wrong` and `write` (what to do instead) are
+    sentences, `dag_id` is empty where the finding is about the file as a whole.
+    """
+
+    file: str
+    line: int
+    rule: str
+    wrong: str
+    write: str
+    dag_id: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("wrong", "write"):
+            object.__setattr__(self, name, " ".join(str(getattr(self, name)).split()).rstrip("."))
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.wrong}. {self.write}."
+
+
+class Report(NamedTuple):
+    """What a run found, sorted; `dags` has a row of plain values for each DAG."""
+
+    findings: list[Finding]
+    dags: list[dict]
+    files: list[str]
+    not_parsed: tuple[str, ...] = ()
+
+
+class Problem(NamedTuple):
+    """What a rule's function yields: `at` is a line, a task or nothing; `cure` replaces the rule's own."""
+
+    wrong: str
+    at: Any = None
+    cure: str = ""
+    file: str = ""
+
+
+problem = Problem
+
+
+class Rule(NamedTuple):
+    """`house`: a matter of taste, applied only where pyproject.toml has [tool.dag-integrity]."""
+
+    name: str
+    scope: str
+    meaning: str
+    cure: str
+    check: Callable[..., Iterable[str | Problem]] | None = None
+    house: bool = False
+    broken: str = ""
+    fixed: str = ""
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(name: str, scope: str, cure: str, *, house: bool = False, broken: str = "", fixed: str = ""):
+    """Register the function below as the rule `name`; its docstring says what the rule demands.
+
+    `cure` says what to write instead. `broken` and `fixed` are DAG files as text, which every run tries: the
+    rule must speak of the first and not of the second. The built-in rules have their examples in the
+    template's tests instead.
+    """
+
+    def register(check):
+        engine_rule(name, (check.__doc__ or "").strip(), cure)
+        RULES[name] = Rule(name, scope, RULES[name].meaning, cure, check, house, broken, fixed)
+        return check
+
+    if scope not in SCOPES:
+        raise PolicyError(f"Rule {name}: its scope must be one of {', '.join(SCOPES)}, not {scope!r}.")
+    return register
+
+
+def engine_rule(name: str, meaning: str, cure: str) -> None:
+    """Declare a rule that the engine itself applies."""
+    if name in RULES:
+        raise PolicyError(f"There are two rules {name}: give one of them another name.")
+    for what, text in (("meaning", meaning), ("cure", cure)):
+        if not text.strip():
+            raise PolicyError(f"Rule {name} has no {what}.")
+    RULES[name] = Rule(name, "engine", meaning, cure)
+
+
+def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id: str = "") -> Finding:
+    """A finding of the rule `name`, with the rule's own cure unless `write` is given."""
+    return Finding(file, line, name, wrong, write or RULES[name].cure, dag_id)
+
+
+engine_rule(
+    "not-checked", "Every rule looks at every file: what could not be checked is said.",
+    "Report it with this line; until then exempt the file from this rule, with a reason",
+)  # fmt: skip
+
+
+def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
+    """What the rules of this scope find in the subject; of a rule that fails, that it does."""
+    for one in RULES.values():
+        if one.scope == scope and policy.applies(one):
+            try:
+                found = list(one.check(subject))
+            except Exception as error:
+                wrong = f"Rule {one.name} fails on it: {type(error).__name__}: {error}"
+                yield RULES["not-checked"], Problem(wrong, 1)
+                continue
+            yield from ((one, Problem(it) if isinstance(it, str) else it) for it in found)
+
+
+def some(names: Iterable, limit: int = 4) -> str:
+    """The first few of the names, and how many there are beyond them."""
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(str(name) for name in names[:limit]) + more

@@ -1,0 +1,1 @@
+"""Where DAG files are parsed: the only part that imports Airflow."""
