@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "daily": (2300, 10),
     "project": (2750, 50),
-    "etl_tools": (4500, 40),
+    "etl_tools": (4700, 42),
     "dag_integrity": (4200, 16),
 }
 
