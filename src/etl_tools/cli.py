@@ -47,6 +47,8 @@ COMMANDS = {
     "secrets": Command(f"{_CLUSTER}.apply_secrets", (), "put missing Secrets into the cluster"),
     "rotate": Command(f"{_CLUSTER}.rotate", (), "replace a key, here and in the cluster", "rotate jwt_secret"),
     "doctor": Command(f"{_CLUSTER}.doctor", (), "say why a DAG is not there", "doctor --offline"),
+    "follow": Command(f"{_CLUSTER}.follow", (), "follow a push, hop by hop, until Airflow lists it"),
+    "images": Command(f"{_CLUSTER}.images", (), "list every image of the release"),
     "deploy": Command(f"{_CLUSTER}.deploy", ("deploy",), "install Airflow on the cluster, or update it"),
     "rollback": Command(f"{_CLUSTER}.deploy", ("rollback",), "go back to the release before this one"),
     "undeploy": Command(f"{_CLUSTER}.deploy", ("undeploy",), "remove Airflow, but no data and no Secrets"),

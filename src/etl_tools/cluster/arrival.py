@@ -1,0 +1,206 @@
+"""Has a commit arrived: in the DAG processor's pod, in what it parsed, in what the API lists? For `make follow`."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from etl_tools import answers
+from etl_tools.cluster.doctor.cluster import API_SERVER, BY_GIT_SYNC
+from etl_tools.cluster.helm_values import merged
+from etl_tools.cluster.kubectl import ClusterError, kubectl
+from etl_tools.cluster.pods import CHECKOUT
+from etl_tools.secrets.git_server import git
+
+# Run in the pod: the commit there, and since when (its own clock): when git-sync made the link, when the
+# bundle's HEAD came to this commit.
+SINCE = (
+    'stat --format=%.6Y "${AIRFLOW_HOME:-/opt/airflow}/dags/repo"'
+    if BY_GIT_SYNC
+    else "git -C $checkout reflog --date=unix --format='%H %gd' | "
+    "awk -v at=$commit '$1 != at {exit} {since = $2} END {gsub(/[^0-9]/, \"\", since); print since}'"
+)
+FETCHED = f"""{CHECKOUT} && test -d "$checkout" || {{ echo "the repository is not fetched yet" >&2; exit 1; }}
+echo "$commit"
+{SINCE}
+"""
+# Run in the API server's pod, by Python alone: what the API answers to the first user, whose password comes on standard
+# input. Sources of the DAGs that are named there, as digests.
+ASK = """
+import hashlib, json, os, sys, urllib.error, urllib.request
+asked = json.load(sys.stdin)
+base = f"http://localhost:{os.environ.get('AIRFLOW__API__PORT', '8080')}{asked['path']}"
+def ask(path, body=None, token=None):
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    content = None if body is None else json.dumps(body).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(base + path, content, headers), timeout=60) as answer:
+        return json.load(answer)
+def all_of(path, key, token):
+    rows, total = [], 1
+    while len(rows) < total:
+        page = ask(f"{path}?limit=100&offset={len(rows)}&order_by=id" if key == "import_errors"
+                   else f"{path}?limit=100&offset={len(rows)}&order_by=dag_id", token=token)
+        rows, total = rows + page[key], page["total_entries"] if page[key] else 0
+    return rows
+try:
+    token = ask("/auth/token", {"username": asked["user"], "password": asked["password"]})["access_token"]
+    found = {"dags": all_of("/api/v2/dags", "dags", token),
+             "errors": all_of("/api/v2/importErrors", "import_errors", token), "sources": {}}
+    for dag_id in asked["sources"]:
+        text = ask(f"/api/v2/dagSources/{dag_id}", token=token)["content"]
+        found["sources"][dag_id] = hashlib.sha256("\\n".join(text.splitlines()).encode()).hexdigest()
+except urllib.error.HTTPError as problem:
+    sys.exit(f"the API answers {problem.code} to {problem.url}")
+except OSError as problem:
+    sys.exit(f"the API does not answer at {base}: {problem}")
+print(json.dumps(found))
+"""
+IGNORE = ".airflowignore"
+
+
+class StuckError(ClusterError):
+    """What no waiting changes."""
+
+
+@dataclass
+class Commit:
+    """A commit of this checkout, and what it has of DAG files."""
+
+    id: str
+    newest: str = ""
+
+    def is_in(self, other: str) -> bool:
+        """Is the commit that one, or among its ancestors?"""
+        if self.id == other:
+            return True
+        return bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode
+
+    def text(self, path: str) -> str:
+        return git("show", f"{self.newest or self.id}:{path}").stdout
+
+    def dag_files(self) -> dict[str, str]:
+        """Return path in the DAGs' folder → digest, of what Airflow takes for a DAG file."""
+        top = f"{answers.DAGS_SUBPATH}/"
+        listed = git("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).stdout.splitlines()
+        ignores = [self.ignore(path) for path in listed if path.endswith(f"/{IGNORE}")]
+        found = {}
+        for path in listed:
+            if not path.endswith(".py") or any(is_ignored(path) for is_ignored in ignores):
+                continue
+            text = self.text(path)
+            # Airflow's safe mode: a file without both words is none.
+            if all(word in text.lower() for word in ("dag", "airflow")):
+                found[path.removeprefix(top)] = digest(text)
+        return found
+
+    def ignore(self, path: str) -> Callable[[str], bool]:
+        """Return what says whether an .airflowignore (its path) leaves a file out."""
+        from pathspec import GitIgnoreSpec  # Airflow brings it, and reads these files by it
+
+        folder, spec = path.removesuffix(IGNORE), GitIgnoreSpec.from_lines(self.text(path).splitlines())
+        return lambda file: file.startswith(folder) and spec.match_file(file.removeprefix(folder))
+
+
+@dataclass
+class Pod:
+    """What the DAG processor's pod has: since when, by its own clock."""
+
+    commit: str = ""
+    since: float = 0
+
+
+@dataclass
+class Api:
+    """What the API said last, as far as it concerns this repository's bundle."""
+
+    dags: list[dict] = field(default_factory=list)
+    errors: list[dict] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, sources: tuple[str, ...] = ()) -> None:
+        """Ask the API again; StuckError if this checkout has no login for it."""
+        password = os.environ.get("AIRFLOW_PASSWORD", "")
+        file = answers.SECRETS / "admin_password"
+        if not password and not file.exists():
+            raise StuckError(
+                f"the API cannot be asked: {answers.in_secrets('admin_password')} is not here; make "
+                "keys-from-cluster, or AIRFLOW_USER=… AIRFLOW_PASSWORD=… make follow"
+            )
+        login = {"user": os.environ.get("AIRFLOW_USER", "admin"), "password": password or file.read_text().strip()}
+        base = str(merged().get("config", {}).get("api", {}).get("base_url", ""))
+        asked = login | {"path": urlsplit(base).path.rstrip("/"), "sources": list(sources)}
+        words = ("exec", "--stdin", API_SERVER, "--container=api-server", "--", "python", "-c", ASK)
+        found = json.loads(kubectl(*words, stdin=json.dumps(asked), timeout=120))
+        bundle = "dags-folder" if BY_GIT_SYNC else answers.SLUG
+        self.dags, self.errors = (
+            [row for row in found[key] if row["bundle_name"] == bundle] for key in ("dags", "errors")
+        )
+        self.sources = found["sources"]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
+
+
+def moment(text: str | None) -> float:
+    return datetime.fromisoformat(text).timestamp() if text else 0
+
+
+def fetched(commit: Commit, pod: Pod) -> tuple[bool, str]:
+    """Has the DAG processor's pod the commit, or a newer one?"""
+    in_pod = ("exec", f"deployment/{answers.RELEASE}-dag-processor", "--container=dag-processor", "--")
+    pod.commit, since = kubectl(*in_pod, "bash", "-c", FETCHED, timeout=60).split()[:2]
+    pod.since = float(since)
+    if there := commit.is_in(pod.commit):
+        commit.newest = pod.commit
+    return there, f"the DAG processor's pod is at {pod.commit[:7]}"
+
+
+def file_of(row: dict) -> str:
+    """Return the path in the DAGs' folder of what the API says of a DAG or an import error."""
+    path = row.get("relative_fileloc") or row.get("filename") or ""
+    return path.removeprefix(f"{answers.DAGS_SUBPATH}/")
+
+
+def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
+    """Has every DAG file been parsed since the pod has the commit? StuckError at an import error of it."""
+    api.ask()
+    files = commit.dag_files()
+
+    def is_new(dag: dict) -> bool:
+        if not BY_GIT_SYNC:
+            return commit.is_in(dag["bundle_version"] or "")
+        # Read when the parsing began, noted when it ended.
+        return moment(dag["last_parsed_time"]) - (dag["last_parse_duration"] or 0) >= pod.since
+
+    new = {file_of(dag) for dag in api.dags if is_new(dag)}
+    old = {file_of(dag) for dag in api.dags if not is_new(dag)}
+    failed = [error for error in api.errors if moment(error["timestamp"]) >= pod.since]
+    if failed:
+        first = failed[0]
+        last = (first["stack_trace"].strip().splitlines() or ["?"])[-1]
+        raise StuckError(f"Airflow cannot import {file_of(first)}: {last}")
+    waiting = sorted((files.keys() - new) | (old & files.keys()))
+    words = f"{len(files) - len(waiting)} of {len(files)} files"
+    if waiting:
+        words += f", not yet {', '.join(waiting[:5])} (one without a DAG never is: dags/{IGNORE} leaves it out)"
+    return not waiting, words.replace("dags/", f"{answers.DAGS_SUBPATH}/")
+
+
+def listed(commit: Commit, api: Api) -> tuple[bool, str]:
+    """Does the API list the DAGs of these files with the commit's source, and none whose file has gone?"""
+    files = commit.dag_files()
+    api.ask(tuple(dag["dag_id"] for dag in api.dags))
+    gone = [dag["dag_id"] for dag in api.dags if file_of(dag) not in files]
+    other = [dag["dag_id"] for dag in api.dags if api.sources.get(dag["dag_id"]) != files.get(file_of(dag))]
+    if gone:
+        return False, f"it still has {', '.join(gone)}, whose file has gone"
+    if other:
+        return False, f"it has another source of {', '.join(other)}"
+    names = sorted(dag["dag_id"] for dag in api.dags)
+    return bool(names) or not files, ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
