@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PROJECT = "<<cookiecutter.project_slug>>"
-DAILY = f"{PROJECT}/<<cookiecutter.dags_subpath>>/<<cookiecutter.__package>>/daily"
+DATASETS = f"{PROJECT}/<<cookiecutter.dags_subpath>>/<<cookiecutter.__package>>/datasets"
 SCAN, SECRETS, CLUSTER = "src/etl_tools/secrets/scan.py", "src/etl_tools/secrets", "src/etl_tools/cluster"
-# Nothing in these needs the network; the daily tests run in a project's own environment.
+# Nothing in these needs the network; tests of the library run in a project's own environment.
 PRECOMMIT = "tests/template/ci/test_precommit.py"
 SCANNED, DATABASE = "tests/etl_tools/secrets/test_scan.py", "tests/etl_tools/cluster/test_database.py"
 ROTATED, KEYBOARD = "tests/etl_tools/secrets/test_secrets.py", "tests/etl_tools/cluster/test_keyboard.py"
@@ -131,16 +131,20 @@ MUTATIONS = [
     ),
     # Data
     Mutation(
-        f"{DAILY}/http.py", "if time.monotonic() > self._end:", "if False:", LIBRARY, "projects_versions and http"
+        f"{DATASETS}/client.py",
+        "if time.monotonic() > self._end:",
+        "if False:",
+        LIBRARY,
+        "projects_versions and client",
     ),
-    Mutation(f"{DAILY}/http.py", "            rewind(sink, mark)\n", "", LIBRARY, "projects_versions and http"),
-    Mutation(f"{DAILY}/http.py", 'if last != b"\\n":', "if False:", LIBRARY, "projects_versions and http"),
+    Mutation(f"{DATASETS}/client.py", "            rewind(sink, mark)\n", "", LIBRARY, "projects_versions and client"),
+    Mutation(f"{DATASETS}/client.py", 'if last != b"\\n":', "if False:", LIBRARY, "projects_versions and client"),
     Mutation(
-        f"{DAILY}/http.py",
+        f"{DATASETS}/client.py",
         "if not ends and lines != (expected := count()):",
         "if False:",
         LIBRARY,
-        "projects_versions and http",
+        "projects_versions and client",
     ),
 ]
 

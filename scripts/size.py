@@ -12,7 +12,7 @@ TEMPLATE = Path(__file__).resolve().parents[1]
 # Room → (its name in the table, most lines, most files): where each should get to.
 GOALS = {
     "example": ("DAG files and the example", 250, None),
-    "daily": ("library: daily/", 1400, 8),
+    "datasets": ("library: datasets/", 1400, 8),
     "project": ("all that a project owns", 2000, 50),
     "etl_tools": ("installed: etl_tools", None, None),
     "dag_integrity": ("installed: dag_integrity", None, None),
@@ -23,7 +23,7 @@ def rooms(name):
     """Return which rooms a file of the project (a path from its root) counts for."""
     if name.parts[0] != "dags":
         return ("project",)
-    return ("project", "daily" if "daily" in name.parts else "example")
+    return ("project", "datasets" if "datasets" in name.parts else "example")
 
 
 def files_of(folder):

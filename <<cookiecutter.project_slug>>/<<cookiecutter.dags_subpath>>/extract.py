@@ -8,22 +8,22 @@ mapped task each. When all are there, the raw day is published, which starts **t
 import pendulum
 from airflow.sdk import Asset, dag, task
 
-from << cookiecutter.__package >>.daily import airflow as daily
+from << cookiecutter.__package >>.datasets import tasks
 from << cookiecutter.__package >>.earthquakes import source
 
 RAW = Asset("earthquakes_raw")
 
 
 @dag(
-    schedule=daily.every_day(),
+    schedule=tasks.every_day(),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=pendulum.duration(hours=4),
     description="One UTC day of earthquakes, as the service sends them",
-    default_args=daily.defaults("<< cookiecutter.owner >>"),
-    deadline=daily.deadline("extract"),
-    params=daily.params(days=source.days(), slices=4, accept=False),
+    default_args=tasks.defaults("<< cookiecutter.owner >>"),
+    deadline=tasks.deadline("extract"),
+    params=tasks.params(days=source.days(), slices=4, accept=False),
     doc_md=__doc__,
     tags=["earthquakes"],
 )
@@ -32,19 +32,19 @@ def extract():
     def plan() -> list[dict]:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
-        return daily.plan(EARTHQUAKES)
+        return tasks.plan(EARTHQUAKES)
 
     @task(max_active_tis_per_dagrun=8, map_index_template="{{ slice }}", multiple_outputs=False)
     def fetch(part: dict) -> dict:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
-        return daily.fetch(EARTHQUAKES, part)
+        return tasks.fetch(EARTHQUAKES, part)
 
     @task(outlets=[RAW], multiple_outputs=False)
     def publish(files: list[dict], *, outlet_events=None) -> dict:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
-        return daily.publish(EARTHQUAKES, files, outlet_events[RAW])
+        return tasks.publish(EARTHQUAKES, files, outlet_events[RAW])
 
     publish(fetch.expand(part=plan()))
 

@@ -10,7 +10,7 @@ What was published while this DAG was paused is not made up for: run it by hand,
 import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 
-from << cookiecutter.__package >>.daily import airflow as daily
+from << cookiecutter.__package >>.datasets import tasks
 from << cookiecutter.__package >>.earthquakes import source
 
 RAW = Asset("earthquakes_raw")
@@ -25,9 +25,9 @@ CLEAN = Asset("earthquakes_clean")
     max_active_runs=4,
     dagrun_timeout=pendulum.duration(hours=4),
     description="From a raw day to clean earthquakes in Parquet",
-    default_args=daily.defaults("<< cookiecutter.owner >>"),
-    deadline=daily.deadline("transform"),
-    params=daily.params(days=source.days()),
+    default_args=tasks.defaults("<< cookiecutter.owner >>"),
+    deadline=tasks.deadline("transform"),
+    params=tasks.params(days=source.days()),
     doc_md=__doc__,
     tags=["earthquakes"],
 )
@@ -36,7 +36,7 @@ def transform():
     def clean(*, outlet_events=None) -> dict:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
-        return daily.transform(EARTHQUAKES, outlet_events[CLEAN])
+        return tasks.transform(EARTHQUAKES, outlet_events[CLEAN])
 
     clean()
 

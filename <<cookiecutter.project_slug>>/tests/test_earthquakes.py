@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from << cookiecutter.__package >>.daily import read
+from << cookiecutter.__package >>.datasets import read
 from << cookiecutter.__package >>.earthquakes import dataset
 from << cookiecutter.__package >>.earthquakes.source import SAMPLE
 

@@ -22,7 +22,7 @@ def module(name):
 
 
 DATASET = module("earthquakes.dataset").EARTHQUAKES
-SETTINGS = module("daily.settings").load({"ETL_DATA_ROOT": ROOT})
+SETTINGS = module("datasets.settings").load({"ETL_DATA_ROOT": ROOT})
 
 
 def generate(rows, slices, day=DAY):
@@ -35,7 +35,7 @@ def generate(rows, slices, day=DAY):
     options = csv.ConvertOptions(column_types={column.name: pa.string() for column in DATASET.columns})
     sample = module("earthquakes.source").SAMPLE
     events = pa.concat_tables([csv.read_csv(path, convert_options=options) for path in sorted(sample.glob("*.csv"))])
-    store = module("daily.store").Store(ROOT)
+    store = module("datasets.store").Store(ROOT)
     choose = np.random.default_rng(1)
     edges = np.linspace(0, rows, slices + 1).astype(int)
     for number, (first, last) in enumerate(itertools.pairwise(edges)):
@@ -64,13 +64,13 @@ def stamps(day, milliseconds, later):
 
 
 def transform(*days):
-    return [module("daily.steps").transform(DATASET, day, SETTINGS, accept=True) for day in days or [DAY]]
+    return [module("datasets.steps").transform(DATASET, day, SETTINGS, accept=True) for day in days or [DAY]]
 
 
 def fetch(url):
-    store, http = module("daily.store").Store(ROOT), module("daily.http")
+    store, client = module("datasets.store").Store(ROOT), module("datasets.client")
     with store.writing("fetched.csv") as sink:
-        http.download_csv(url, sink, check=DATASET.header)
+        client.download_csv(url, sink, check=DATASET.header)
 
 
 def peak_mb():
@@ -84,9 +84,9 @@ def main():
     if STEP == "fetch":
         importlib.import_module("requests")
     else:
-        module("daily.cleaning")
+        module("datasets.contract")
         importlib.import_module("pyarrow.parquet")
-    module("daily.store").Store(ROOT).files("raw")  # connects to where the data is
+    module("datasets.store").Store(ROOT).files("raw")  # connects to where the data is
     if STEP == "again":
         transform(*ARGUMENTS)
     steps = {"generate": generate, "transform": transform, "again": transform, "fetch": fetch}

@@ -168,7 +168,7 @@ def expected_counts(project, day):
 
 READ = """
 import json, sys
-from quakes.daily import read
+from quakes.datasets import read
 events = read("earthquakes", sys.argv[1])
 print(json.dumps({"rows": len(events), "ids": sorted(events["id"]), "columns": list(events.columns),
                   "days": sorted({str(time.date()) for time in events["time"]})}))
@@ -195,9 +195,9 @@ def read_clean(installation, dags, day):
 
 FILES = """
 import hashlib, json, re, sys
-from quakes.daily.settings import load
-from quakes.daily.steps import folder
-from quakes.daily.store import Store
+from quakes.datasets.settings import load
+from quakes.datasets.steps import folder
+from quakes.datasets.store import Store
 store, found = Store(load().data_root), {}
 for kind in ("raw", "clean", "set_apart", "rejected"):
     place = folder(kind, "earthquakes", sys.argv[1])
@@ -215,8 +215,8 @@ def files_of(installation, dags, day):
 
 LEFTOVERS = """
 import json, re
-from quakes.daily.settings import load
-from quakes.daily.store import Store
+from quakes.datasets.settings import load
+from quakes.datasets.store import Store
 store = Store(load().data_root)
 one = r"(clean|set_apart|rejected)/earthquakes/([^/]+/earthquakes.(parquet|jsonl)|columns.parquet)"
 raw = r"raw/earthquakes/[^/]+/[0-9]{4}-of-[0-9]{4}[.][0-9T]{18}-[0-9a-f]{8}.csv"

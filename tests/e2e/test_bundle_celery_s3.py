@@ -19,7 +19,7 @@ DAY, OTHER_DAY = "2018-02-02", "2018-02-03"
 # Reads a day until standard input ends, and prints the numbers of rows that it saw.
 READER = """
 import json, select, sys
-from quakes.daily import read
+from quakes.datasets import read
 seen, reads = set(), 0
 print("reading", flush=True)
 while not select.select([sys.stdin], [], [], 0)[0]:

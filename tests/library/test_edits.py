@@ -14,9 +14,9 @@ DATASET = "dags/my_etl/earthquakes/dataset.py"
 # Transforms a sample day, the lines of its file changed by a function of header and rows; prints what came of it.
 TRANSFORM = """
 import json, sys
-from my_etl.daily import read, steps
-from my_etl.daily.settings import load
-from my_etl.daily.store import Store
+from my_etl.datasets import read, steps
+from my_etl.datasets.settings import load
+from my_etl.datasets.store import Store
 from my_etl.earthquakes import source
 from my_etl.earthquakes.dataset import EARTHQUAKES
 settings = load()

@@ -22,8 +22,8 @@ TEMPLATES = Path(__file__).resolve().with_name("new_dag")
 DAGS = Path(DAGS_SUBPATH)
 PACKAGE = SLUG.replace("-", "_")
 LONGEST = 30
-DAILY = ("source", "files", "sql")
-KINDS = (*DAILY, "asset", "plain", "heavy")
+DATASETS = ("source", "files", "sql")
+KINDS = (*DATASETS, "asset", "plain", "heavy")
 
 
 def check(name: str, kind: str, asset: str) -> None:
@@ -73,13 +73,13 @@ def write(name: str, kind: str, asset: str) -> list[Path]:
     }
 
     def filled(part: str) -> str:
-        # What a kind does not have of its own is that of a daily dataset, or of the plain kind.
-        places = [TEMPLATES / place / part for place in (kind, "daily" if kind in DAILY else "plain")]
+        # What a kind does not have of its own is that of a dataset, or of the plain kind.
+        places = [TEMPLATES / place / part for place in (kind, "dataset" if kind in DATASETS else "plain")]
         text = next(path for path in places if path.exists()).read_text(encoding="utf-8")
         return Template(text).substitute(values)
 
     dag, module, test, sample = targets(name)
-    if kind in DAILY:
+    if kind in DATASETS:
         values["fetch"] = filled("fetch.py.txt")
     parts = {dag: "dag", module: "module", test: "test"}
     texts = {path: filled(f"{part}.py.txt") for path, part in parts.items()}
@@ -110,7 +110,7 @@ def main() -> int:
         subprocess.run([sys.executable, "-m", "ruff", *command, *python], cwd=ROOT, check=True)
     print("Made " + ", ".join(map(str, paths)))
     print(f"Next: make run DAG={name}, make test DAG={name}; then write what you need in {paths[1]}.")
-    if kind in DAILY:
+    if kind in DATASETS:
         print(f"In the cluster, {name.upper()}_SOURCE (env in helm/values.yaml) says where the rows are.")
     return 0
 

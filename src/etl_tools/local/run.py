@@ -291,7 +291,7 @@ def in_words(problem: BaseException) -> str:
 def place(text: str) -> str:
     """The last line of the user's that a traceback names, like "dags/orders.py:12: "."""
     for file, line in reversed(re.findall(r'File "(.+)", line (\d+)', text)):
-        if Path(file).is_relative_to(environment.DAGS) and Path(file).parent.name != "daily":
+        if Path(file).is_relative_to(environment.DAGS) and Path(file).parent.name != "datasets":
             return f"{os.path.relpath(file)}:{line}: "
     return ""
 

@@ -93,7 +93,7 @@ REFUSED = {
     "standard library": (["json"], "name of a Python module"),
     "installed module": (["yaml"], "name of a Python module"),
     "a DAG": (["extract"], "dags/extract.py exists"),
-    "a folder of the package": (["daily"], "dags/my_etl/daily exists"),
+    "a folder of the package": (["datasets"], "dags/my_etl/datasets exists"),
     "a kind that is not there": (["orders", "--kind", "Source"], "only source, files, sql, asset, plain, heavy"),
     "no asset": (["orders", "--kind", "asset"], "one of earthquakes_clean"),
     "an asset of no DAG": (["orders", "--kind", "asset", "--asset", "x_clean"], "one of earthquakes_clean"),
@@ -154,7 +154,7 @@ def test_without_the_example_all_else_works(emptied):
     left = run(
         ["git", "grep", "-liE", "earthquake|usgs", "--", ":!docs", ":!*.md", ":!vendor"], cwd=emptied, expect=None
     )
-    assert set(left.split()) <= {"dags/my_etl/daily/__init__.py", "Makefile"}, left
+    assert set(left.split()) <= {"dags/my_etl/datasets/__init__.py", "Makefile"}, left
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "failed" not in run(["make", "--silent", "test"], cwd=emptied)
     assert "there is no daily DAG" in run(["make", "--silent", "run"], cwd=emptied, expect=2)

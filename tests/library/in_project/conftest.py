@@ -23,7 +23,7 @@ os.environ.update(
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     """Settings with a data root of the test's own."""
-    from my_etl.daily.settings import load
+    from my_etl.datasets.settings import load
 
     monkeypatch.setenv("ETL_DATA_ROOT", f"file://{tmp_path}/data")
     return load()

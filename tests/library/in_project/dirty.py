@@ -10,9 +10,9 @@ import random
 import re
 import sys
 
-from my_etl.daily import read, steps
-from my_etl.daily.settings import load
-from my_etl.daily.store import Store
+from my_etl.datasets import read, steps
+from my_etl.datasets.settings import load
+from my_etl.datasets.store import Store
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
 DAY = "2018-02-01"

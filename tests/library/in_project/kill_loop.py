@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 from dirty import DAY, one_day, without_ids
-from my_etl.daily import cleaning, reading, steps, store  # noqa: F401  imported here, not in a process that counts its calls
-from my_etl.daily.settings import Permanent
+from my_etl.datasets import contract, reading, steps, store  # noqa: F401  imported here, not in a process that counts its calls
+from my_etl.datasets.settings import Permanent
 
 FOLDER, SEED, POINTS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 ROUNDS = 10  # of two runs at once

@@ -9,9 +9,9 @@ import os
 import sys
 
 from dirty import DAY, one_day, without_ids
-from my_etl.daily import read, steps
-from my_etl.daily.settings import Permanent
-from my_etl.daily.store import Store
+from my_etl.datasets import read, steps
+from my_etl.datasets.settings import Permanent
+from my_etl.datasets.store import Store
 
 ROOT = os.environ["ETL_DATA_ROOT"] = sys.argv[1]
 

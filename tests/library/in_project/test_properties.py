@@ -5,7 +5,7 @@ import tempfile
 from dirty import BROKEN, CELLS, GOOD, record, transform
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from my_etl.daily import reading
+from my_etl.datasets import reading
 from my_etl.earthquakes.dataset import COLUMNS
 
 NAMES = [column.name for column in COLUMNS]

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 import my_etl
 import pytest
 from dirty import ID, without_ids
-from my_etl.daily import read
-from my_etl.daily.steps import folder
-from my_etl.daily.store import Store
+from my_etl.datasets import read
+from my_etl.datasets.steps import folder
+from my_etl.datasets.store import Store
 
 HERE = Path(__file__).parent
 DAY = "2018-02-01"

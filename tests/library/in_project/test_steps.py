@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dirty import ID, without_ids
-from my_etl.daily import Column, Csv, Dataset, read, steps, store
-from my_etl.daily import frame as frame_of
-from my_etl.daily.settings import NoSuchDay, Permanent, load
-from my_etl.daily.store import Store
+from my_etl.datasets import Column, Csv, Dataset, read, steps, store
+from my_etl.datasets import frame as frame_of
+from my_etl.datasets.settings import NoSuchDay, Permanent, load
+from my_etl.datasets.store import Store
 from my_etl.earthquakes import source
 from my_etl.earthquakes.dataset import EARTHQUAKES
 

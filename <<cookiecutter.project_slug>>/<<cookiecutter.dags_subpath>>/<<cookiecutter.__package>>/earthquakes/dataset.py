@@ -5,7 +5,7 @@ ETL_TIMEZONE: whose calendar the column local_day follows (an IANA name).
 
 import os
 
-from << cookiecutter.__package >>.daily import Column, Dataset
+from << cookiecutter.__package >>.datasets import Column, Dataset
 from << cookiecutter.__package >>.earthquakes import source
 
 COLUMNS = (

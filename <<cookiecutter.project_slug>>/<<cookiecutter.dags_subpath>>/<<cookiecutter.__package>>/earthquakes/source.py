@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from << cookiecutter.__package >>.daily import http
-from << cookiecutter.__package >>.daily.settings import NoSuchDay, Permanent
+from << cookiecutter.__package >>.datasets import client
+from << cookiecutter.__package >>.datasets.settings import NoSuchDay, Permanent
 
 USGS = "https://earthquake.usgs.gov/fdsnws/event/1/query"
 ROW_LIMIT = 20_000  # per request; the service refuses more
@@ -47,19 +47,19 @@ def fetch(start: datetime, end: datetime, sink, check) -> None:
         query = {"starttime": _stamp(start), "endtime": _stamp(end - MILLISECOND)}
         mark = sink.tell()
         try:
-            rows = http.download_csv(
+            rows = client.download_csv(
                 url,
                 sink,
                 {"format": "csv", "orderby": "time-asc", **query},
                 check=check,
-                count=partial(http.get_json, url.removesuffix("query") + "count", query),
+                count=partial(client.get_json, url.removesuffix("query") + "count", query),
             )
-        except http.Refused as problem:
+        except client.Refused as problem:
             if "exceeds search limit" not in str(problem):
                 raise
             rows = ROW_LIMIT
         if rows >= ROW_LIMIT:  # that many may be all, or not
-            http.rewind(sink, mark)
+            client.rewind(sink, mark)
             middle = start + (end - start) // MILLISECOND // 2 * MILLISECOND
             if not start < middle < end:
                 raise Permanent(f"{url}: {ROW_LIMIT} events or more in a single millisecond, {start}.")

@@ -4,24 +4,24 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, dag
-from my_etl.daily import airflow as daily
+from my_etl.datasets import tasks
 from my_etl.orders import ORDERS
 
 
 @dag(
-    schedule=daily.every_day(),
+    schedule=tasks.every_day(),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=1),
     description="The shop's orders of a day",
-    default_args=daily.defaults("Shop Team"),
-    params=daily.params(slices=4),
+    default_args=tasks.defaults("Shop Team"),
+    params=tasks.params(slices=4),
     doc_md=__doc__,
     tags=["shop"],
 )
 def orders():
-    daily.extract_then_transform(ORDERS, Asset("orders_clean"))
+    tasks.extract_then_transform(ORDERS, Asset("orders_clean"))
 
 
 orders()

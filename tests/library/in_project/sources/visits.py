@@ -4,24 +4,24 @@ from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, dag
-from my_etl.daily import airflow as daily
+from my_etl.datasets import tasks
 from my_etl.visits import VISITS
 
 
 @dag(
-    schedule=daily.every_day(),
+    schedule=tasks.every_day(),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=1),
     description="Visits of a day",
-    default_args=daily.defaults("Shop Team"),
-    params=daily.params(),
+    default_args=tasks.defaults("Shop Team"),
+    params=tasks.params(),
     doc_md=__doc__,
     tags=["shop"],
 )
 def visits():
-    daily.extract_then_transform(VISITS, Asset("visits_clean"))
+    tasks.extract_then_transform(VISITS, Asset("visits_clean"))
 
 
 visits()

@@ -1,11 +1,11 @@
 import os
 
-from my_etl.daily import Column, Dataset, http
+from my_etl.datasets import Column, Dataset, client
 
 
 def fetch(start, end):
     query = {"from": start.isoformat(), "to": end.isoformat(), "page": 1}
-    return http.pages(os.environ["SHOP_URL"], query, rows="orders", next="next_page", into="page")
+    return client.pages(os.environ["SHOP_URL"], query, rows="orders", next="next_page", into="page")
 
 
 ORDERS = Dataset(

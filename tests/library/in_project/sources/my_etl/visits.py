@@ -2,7 +2,7 @@ import os
 import shutil
 from pathlib import Path
 
-from my_etl.daily import Column, Dataset, NoSuchDay
+from my_etl.datasets import Column, Dataset, NoSuchDay
 
 
 def fetch(start, end, sink):

@@ -2,11 +2,11 @@
 
 A dataset is said once, in a module of its own:
 
-    from << cookiecutter.__package >>.daily import Column, Dataset, http
+    from << cookiecutter.__package >>.datasets import Column, Dataset, client
 
     def fetch(start, end):
         query = {"from": start.isoformat(), "to": end.isoformat()}
-        yield from http.pages("https://example.com/orders", query, rows="orders", next="next")
+        yield from client.pages("https://example.com/orders", query, rows="orders", next="next")
 
     def clean(frame):
         frame["total"] = frame["price"] * frame["pieces"]
@@ -232,7 +232,7 @@ def frame(dataset: Dataset, rows: list[dict]):
     Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one does not
     fit its column.
     """
-    from .cleaning import rows_to_frame
+    from .contract import rows_to_frame
 
     return rows_to_frame(dataset, rows)
 
@@ -250,7 +250,7 @@ def read(name: str, first: str, last: str | None = None, *, folder: str = "clean
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from .cleaning import to_frame, unified
+    from .contract import to_frame, unified
 
     store, start, end = Store(load().data_root), bounds(first)[0], bounds(last or first)[0]
     days = [(start + timedelta(days=n)).date().isoformat() for n in range((end - start).days + 1)]

@@ -11,9 +11,9 @@ import zipfile
 import numpy as np
 import pytest
 from dirty import DAY, GOOD, record
-from my_etl.daily import TYPES, Column, Csv, Dataset, cleaning, reading
-from my_etl.daily.settings import Permanent
-from my_etl.daily.steps import Rejects
+from my_etl.datasets import TYPES, Column, Csv, Dataset, contract, reading
+from my_etl.datasets.settings import Permanent
+from my_etl.datasets.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
 COLUMN_NAMES = [column.name for column in EARTHQUAKES.columns]
@@ -37,8 +37,8 @@ def conform_bytes(content, dataset=EARTHQUAKES, size=None):
     before, reading.PIECE = reading.PIECE, size or reading.PIECE
     try:
         for piece in reading.pieces(dataset, io.BytesIO(content), hashlib.sha256()):
-            rows = cleaning.conform(dataset, piece, DAY, Rejects(sink))
-            kept += rows.drop_columns([cleaning.PLACE]).to_pylist()
+            rows = contract.conform(dataset, piece, DAY, Rejects(sink))
+            kept += rows.drop_columns([contract.PLACE]).to_pylist()
     finally:
         reading.PIECE = before
     rejects = [json.loads(line) for line in sink.getvalue().splitlines()]
@@ -168,7 +168,7 @@ def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
 
 
 def test_every_type_that_a_column_may_have_is_one_that_cleaning_knows():
-    assert set(TYPES) == set(cleaning.TYPES)
+    assert set(TYPES) == set(contract.TYPES)
 
 
 @pytest.mark.parametrize(
@@ -402,11 +402,11 @@ def test_a_slip_in_a_format_is_said_where_it_is_made(slip, words):
 def table(*rows, dataset=EARTHQUAKES):
     """The rows as typed events; they all keep to the columns."""
     (piece,) = reading.pieces(dataset, io.BytesIO("\n".join([HEADER, *rows, ""]).encode()), hashlib.sha256())
-    return cleaning.conform(dataset, piece, DAY, pytest.fail)
+    return contract.conform(dataset, piece, DAY, pytest.fail)
 
 
 def newest(*rows):
-    return cleaning.newest(EARTHQUAKES, [table(*rows)])[0]
+    return contract.newest(EARTHQUAKES, [table(*rows)])[0]
 
 
 def test_the_newest_record_of_an_id_wins():
@@ -435,14 +435,14 @@ def test_a_record_without_a_time_is_older_than_any():
     for order in (rows, rows[::-1]):
         content = "\n".join(["id,updated,x,y", *order, ""]).encode()
         (piece,) = reading.pieces(dataset, io.BytesIO(content), hashlib.sha256())
-        kept, dropped = cleaning.newest(dataset, [cleaning.conform(dataset, piece, DAY, pytest.fail)])
+        kept, dropped = contract.newest(dataset, [contract.conform(dataset, piece, DAY, pytest.fail)])
         assert (kept.to_pydict()["x"], dropped) == ([2], 1)
 
 
 def test_a_key_of_several_columns():
     dataset = dataclasses.replace(EARTHQUAKES, key=("net", "id"))
     rows = [line(net="a", id="1"), line(net="b", id="1"), line(net="a", id="1", updated="2018-02-02T00:00:00Z")]
-    kept, dropped = cleaning.newest(dataset, [table(*rows)])
+    kept, dropped = contract.newest(dataset, [table(*rows)])
     assert (sorted(kept.to_pydict()["net"]), dropped) == (["a", "b"], 1)
 
 
@@ -451,8 +451,8 @@ def test_a_key_of_numbers_some_of_which_are_missing():
     parts = []
     for rows in (["6,1", "7,2"], ["6,", ",3"], [",4", "8,5"]):
         (piece,) = reading.pieces(dataset, io.BytesIO("\n".join(["n,x", *rows, ""]).encode()), hashlib.sha256())
-        parts.append(cleaning.conform(dataset, piece, DAY, pytest.fail))
-    kept, dropped = cleaning.newest(dataset, parts)
+        parts.append(contract.conform(dataset, piece, DAY, pytest.fail))
+    kept, dropped = contract.newest(dataset, parts)
     assert (sorted(kept.to_pydict()["x"]), dropped) == ([1, 2, 4, 5], 2)
 
 
@@ -463,9 +463,9 @@ def test_rows_come_in_the_order_of_time():
 
 def test_the_written_schema_has_types_units_and_meanings():
     columns = EARTHQUAKES.columns + EARTHQUAKES.derived
-    schema = cleaning.schema(columns)
-    frame = EARTHQUAKES.clean(cleaning.to_frame(table(line())))
-    (written,) = cleaning.row_groups(frame, np.array([True]), schema)
+    schema = contract.schema(columns)
+    frame = EARTHQUAKES.clean(contract.to_frame(table(line())))
+    (written,) = contract.row_groups(frame, np.array([True]), schema)
     assert written.schema.equals(schema, check_metadata=True)
     for column in columns:
         field = written.schema.field(column.name)

@@ -15,10 +15,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from my_etl.daily import http
-from my_etl.daily.http import Refused, TryAgain
-from my_etl.daily.settings import Permanent
-from my_etl.daily.store import Store
+from my_etl.datasets import client
+from my_etl.datasets.client import Refused, TryAgain
+from my_etl.datasets.settings import Permanent
+from my_etl.datasets.store import Store
 from my_etl.earthquakes import source
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
@@ -113,9 +113,9 @@ def events_of(all_lines, limit):
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(http, "ATTEMPTS", 3)
-    monkeypatch.setattr(http, "TIMEOUT", (1, 0.5))
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "ATTEMPTS", 3)
+    monkeypatch.setattr(client, "TIMEOUT", (1, 0.5))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_trouble_that_passes_is_tried_again(fetch, trouble):
 
 
 def test_a_body_that_trickles_for_ever_is_given_up(fetch, monkeypatch, caplog):
-    monkeypatch.setattr(http, "MAX_SECONDS", 0.3)
+    monkeypatch.setattr(client, "MAX_SECONDS", 0.3)
     assert fetch(trickle, GOOD) == DAY
     # By the limit, not because the server was done with it.
     assert "did not end within 0.3 s" in caplog.text
@@ -212,13 +212,13 @@ def test_refused_connections_and_unknown_hosts(fetch, server):
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_obeyed(fetch, monkeypatch, form):
     waits = []
-    monkeypatch.setattr(http.time, "sleep", waits.append)
+    monkeypatch.setattr(client.time, "sleep", waits.append)
     then = datetime.now(UTC) + timedelta(seconds=100)
     value = "100" if form == "seconds" else format_datetime(then, usegmt=True)
     assert fetch(answer(b"", 429, [("Retry-After", value)]), GOOD) == DAY
     assert 90 < waits[0] <= 100
     fetch(answer(b"", 503, [("Retry-After", "86400")]), GOOD)
-    assert waits[1] == http.MAX_WAIT
+    assert waits[1] == client.MAX_WAIT
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413])
@@ -342,7 +342,7 @@ def test_without_a_count_a_body_without_an_end_is_refused(server, tmp_path):
     server.answers[:] = [until_closed(csv(lines(5)))]
     with Store(f"file://{tmp_path}").writing("day.csv") as sink:
         with pytest.raises(TryAgain, match="nothing in the answer says where its body ends"):
-            http.download_csv(server.url, sink)
+            client.download_csv(server.url, sink)
         assert sink.tell() == 0
 
 
@@ -378,11 +378,11 @@ def test_an_encoding_that_nobody_asked_for(fetch):
 
 def test_json(server):
     server.answers[:] = [answer(b"", 503), answer(b"{"), answer(b'{"a": [1]}')]
-    assert http.get_json(server.url, {"page": 2}) == {"a": [1]}
+    assert client.get_json(server.url, {"page": 2}) == {"a": [1]}
     assert server.requests == ["/query?page=2"] * 3
     server.answers[:] = [answer(b"<h1>Login</h1>")]
     with pytest.raises(TryAgain, match=r"not JSON.*HTML"):
-        http.get_json(server.url)
+        client.get_json(server.url)
 
 
 KEY = "k3y+of/mine=9"
@@ -413,7 +413,7 @@ def test_no_key_is_in_an_error_or_a_log(server, caplog, asked, words):
     behind, params, headers = asked
     url = server.url if words else "http://127.0.0.1:9/query"
     server.answers[:] = [words] if words else [GOOD]
-    for get in (http.get_json, lambda *a, **b: http.download_csv(*a[:1], io.BytesIO(), *a[1:], **b)):
+    for get in (client.get_json, lambda *a, **b: client.download_csv(*a[:1], io.BytesIO(), *a[1:], **b)):
         with pytest.raises((TryAgain, Permanent)) as problem:
             get(url + behind, {"start": "2018-02-01", **params}, headers=headers)
         said = "".join(traceback.format_exception(problem.value)) + caplog.text
@@ -426,7 +426,7 @@ def test_no_key_of_pages_is_in_an_error(server):
     server.answers[:] = [json_answer({"rows": PAGES[0], "next": f"{server.url}?api_key={KEY}"})]
     for options in ({"params": {"api_key": KEY}}, {"body": {"password": KEY}}, {"auth": ("me", KEY)}):
         with pytest.raises(Permanent) as problem:
-            list(http.pages(server.url, rows="rows", next="next", **options))
+            list(client.pages(server.url, rows="rows", next="next", **options))
         for form in (KEY, quote(KEY), quote(KEY, safe="")):
             assert form not in str(problem.value)
 
@@ -434,7 +434,7 @@ def test_no_key_of_pages_is_in_an_error(server):
 def test_what_helps_to_find_the_fault_stays_in_an_error(server):
     server.answers[:] = [answer(b"no data for 2018-02-01", 404)]
     with pytest.raises(Refused) as problem:
-        http.get_json(server.url, {"day": "2018-02-01", "limit": 20000, "lat": "-33.5", "key": 1234})
+        client.get_json(server.url, {"day": "2018-02-01", "limit": 20000, "lat": "-33.5", "key": 1234})
     assert str(problem.value).startswith(f"{server.url}?day=2018-02-01&limit=20000&lat=-33.5&key=…: 404 ")
     assert "no data for 2018-02-01" in str(problem.value)
 
@@ -442,7 +442,7 @@ def test_what_helps_to_find_the_fault_stays_in_an_error(server):
 def test_a_login_in_the_address_is_not_shown(server):
     server.answers[:] = [answer(b"", 404)]
     with pytest.raises(Refused) as problem:
-        http.get_json(server.url.replace("//", "//me:my-password@"))
+        client.get_json(server.url.replace("//", "//me:my-password@"))
     assert "my-password" not in str(problem.value)
 
 
@@ -454,12 +454,12 @@ def test_own_headers_do_not_go_to_another_host(server, host):
     try:
         other.answers[:] = server.answers[:] = [answer(b"{}")]
         server.answers.insert(0, answer(status=302, headers=[("Location", "/elsewhere")]))
-        assert http.get_json(server.url, headers=headers) == {}
+        assert client.get_json(server.url, headers=headers) == {}
         assert server.requests == ["/query", "/elsewhere"]
         assert server.received[1][0]["X-Api-Key"] == "mine"
         there = other.url.replace("127.0.0.1", host)
         server.answers[:] = [answer(status=302, headers=[("Location", there)])]
-        assert http.get_json(server.url, headers=headers) == {}
+        assert client.get_json(server.url, headers=headers) == {}
         ((got, _),) = other.received
         assert "mine" not in str(dict(got))
         assert got["Accept"] == "text/x"
@@ -498,14 +498,14 @@ PAGES = [[{"id": 1}, {"id": 2}], [{"id": 3}], []]
 )
 def test_pages(server, answers, options, asked):
     server.answers[:] = [json_answer(json.loads(json.dumps(each).replace("{url}", server.url))) for each in answers]
-    assert [row["id"] for row in http.pages(server.url, {"a": 1}, **options)] == [1, 2, 3]
+    assert [row["id"] for row in client.pages(server.url, {"a": 1}, **options)] == [1, 2, 3]
     assert server.requests == [f"/query{query}" for query in asked]
 
 
 def test_pages_by_the_link_header(server):
     link = f'<{server.url}?p=2>; rel="next", <{server.url}>; rel="first"'
     server.answers[:] = [json_answer(PAGES[0], Link=link), json_answer(PAGES[1], Link='<x>; rel="first"')]
-    assert [row["id"] for row in http.pages(server.url)] == [1, 2, 3]
+    assert [row["id"] for row in client.pages(server.url)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -530,21 +530,21 @@ def test_pages_by_the_link_header(server):
 def test_pages_that_have_no_end_or_are_none(server, answers, options, words):
     server.answers[:] = [json_answer(json.loads(json.dumps(each).replace("{url}", server.url))) for each in answers]
     with pytest.raises(Permanent, match=words):
-        list(http.pages(server.url, rows="rows", **options))
+        list(client.pages(server.url, rows="rows", **options))
     assert len(server.requests) <= 4
 
 
 def test_who_asks_and_what_is_posted(server):
     """Basic, bearer and client credentials; a body makes it a POST, and has the cursor."""
     server.answers[:] = [json_answer([])]
-    http.get_json(server.url, auth=("me", "secret"))
-    http.get_json(server.url, headers={"Authorization": "Bearer x"})
+    client.get_json(server.url, auth=("me", "secret"))
+    client.get_json(server.url, headers={"Authorization": "Bearer x"})
     assert [headers["Authorization"] for headers, _ in server.received] == ["Basic bWU6c2VjcmV0", "Bearer x"]
     server.received.clear()
     token = json_answer({"access_token": "t", "expires_in": 3600})
     server.answers[:] = [token, json_answer({"rows": PAGES[0], "c": 7}), json_answer({"rows": PAGES[1]})]
-    auth = http.ClientCredentials(f"{server.url}/token", "me", "secret", scope="read")
-    found = http.pages(server.url, rows="rows", next="c", into="after", auth=auth, body={"q": 1})
+    auth = client.ClientCredentials(f"{server.url}/token", "me", "secret", scope="read")
+    found = client.pages(server.url, rows="rows", next="c", into="after", auth=auth, body={"q": 1})
     assert [row["id"] for row in found] == [1, 2, 3]
     (asked, form), *posts = server.received
     assert (asked["Authorization"], form) == ("Basic bWU6c2VjcmV0", b"grant_type=client_credentials&scope=read")
@@ -552,7 +552,7 @@ def test_who_asks_and_what_is_posted(server):
     assert {headers["Authorization"] for headers, _ in posts} == {"Bearer t"}
     server.answers[:] = [json_answer({"error": "no"})]
     with pytest.raises(Refused, match="no access_token"):
-        http.get_json(server.url, auth=http.ClientCredentials(server.url, "me", "secret"))
+        client.get_json(server.url, auth=client.ClientCredentials(server.url, "me", "secret"))
 
 
 @pytest.mark.parametrize("value", ["ftp://example.com", "usgs ", "earthquakes"])

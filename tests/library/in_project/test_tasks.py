@@ -18,9 +18,8 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from my_etl.daily import Column, Dataset, read, steps
-from my_etl.daily import airflow as daily
-from my_etl.daily.settings import NoSuchDay, Permanent, load
+from my_etl.datasets import Column, Dataset, read, steps, tasks
+from my_etl.datasets.settings import NoSuchDay, Permanent, load
 from my_etl.earthquakes.dataset import EARTHQUAKES
 from sqlalchemy import delete, select
 
@@ -74,7 +73,7 @@ def context(run_type="manual", key=None, conf=None, logical_date=None, default=N
     ],
 )
 def test_the_day_of_a_run(given, day):
-    assert daily.day_of(context(**given)) == day
+    assert tasks.day_of(context(**given)) == day
 
 
 @pytest.mark.parametrize(
@@ -94,24 +93,24 @@ def test_the_day_of_a_run(given, day):
 )
 def test_what_could_mean_another_day_fails(given, words):
     with pytest.raises(Permanent, match=words):
-        daily.day_of(context(**given))
+        tasks.day_of(context(**given))
 
 
 def test_a_scheduled_run_fetches_earlier_days_again():
     scheduled = context("scheduled", DAY)
-    assert daily.days_of(EARTHQUAKES, scheduled) == [DAY, "2018-01-25"]
+    assert tasks.days_of(EARTHQUAKES, scheduled) == [DAY, "2018-01-25"]
     months = dataclasses.replace(EARTHQUAKES, refetch=(1, 30))
-    assert daily.days_of(months, scheduled) == [DAY, "2018-01-31", "2018-01-02"]
-    assert [part["day"] for part in steps.plan(months, daily.days_of(months, scheduled), 2)] == [
-        day for day in daily.days_of(months, scheduled) for _ in range(2)
+    assert tasks.days_of(months, scheduled) == [DAY, "2018-01-31", "2018-01-02"]
+    assert [part["day"] for part in steps.plan(months, tasks.days_of(months, scheduled), 2)] == [
+        day for day in tasks.days_of(months, scheduled) for _ in range(2)
     ]
     for run_type in ("manual", "backfill", "asset_triggered"):
-        assert daily.days_of(EARTHQUAKES, context(run_type, DAY)) == [DAY]
+        assert tasks.days_of(EARTHQUAKES, context(run_type, DAY)) == [DAY]
 
 
 def test_no_day_is_fetched_again_unless_the_dataset_says_so(monkeypatch):
     plain = Dataset("plain", (Column("id", "text"),), None, kind="events")
-    assert daily.days_of(plain, context("scheduled", DAY)) == [DAY]
+    assert tasks.days_of(plain, context("scheduled", DAY)) == [DAY]
 
 
 @pytest.mark.parametrize("run_type", ["manual", "backfill"])
@@ -119,9 +118,9 @@ def test_a_run_of_an_old_day_of_a_snapshot_fails_with_the_reason(monkeypatch, ro
     prices = Dataset("prices", (Column("id", "text"),), lambda sink: sink.write(b"id\na\n"), kind="snapshot")
     run = context(run_type, DAY)
     run["params"].pop("slices")
-    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: run)
     with pytest.raises(AirflowFailException, match="prices of 2018-02-01 is refused"):
-        daily.extract(prices)
+        tasks.extract(prices)
     assert not root.exists()
 
 
@@ -132,17 +131,17 @@ def scheduled(dag):
 
 def test_an_earlier_day_that_is_not_there_is_left_out(monkeypatch, root):
     """The first week of a source: the day is published, the one a week before cannot be."""
-    monkeypatch.setattr(daily, "get_current_context", lambda: scheduled_run)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: scheduled_run)
     scheduled_run = context("scheduled", DAY)
     told = SimpleNamespace(extra=None, keys=[], add_partitions=lambda keys: told.keys.extend(keys))
-    files = [daily.fetch(EARTHQUAKES, part) for part in daily.plan(EARTHQUAKES)]
-    assert list(daily.publish(EARTHQUAKES, files, told)) == told.keys == [DAY]
-    assert list(daily.extract(EARTHQUAKES)) == [DAY]
-    assert list(daily.transform(EARTHQUAKES)) == [DAY]
+    files = [tasks.fetch(EARTHQUAKES, part) for part in tasks.plan(EARTHQUAKES)]
+    assert list(tasks.publish(EARTHQUAKES, files, told)) == told.keys == [DAY]
+    assert list(tasks.extract(EARTHQUAKES)) == [DAY]
+    assert list(tasks.transform(EARTHQUAKES)) == [DAY]
     assert {path.parent.name for path in root.rglob("partition_date=*/*")} == {f"partition_date={DAY}"}
     scheduled_run = context("scheduled", "2018-02-08")
     with pytest.raises(AirflowSkipException, match="no 2018-02-08"):
-        daily.extract(EARTHQUAKES)
+        tasks.extract(EARTHQUAKES)
 
 
 def test_a_backfill_includes_its_last_day(dags):
@@ -174,7 +173,7 @@ def test_days_of_a_zone(monkeypatch, change, hours):
     zone = "Europe/Berlin"
     berlin = dataclasses.replace(EARTHQUAKES, zone=zone, refetch=())
     midnight = pendulum.parse(change, tz=zone)
-    timetable = daily.every_day(zone)
+    timetable = tasks.every_day(zone)
     restriction = TimeRestriction(earliest=midnight, latest=None, catchup=True)
     served = DagSerialization.from_dict(DagSerialization.to_dict(DAG("d", schedule=timetable))).timetable
     info = served.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
@@ -187,18 +186,18 @@ def test_days_of_a_zone(monkeypatch, change, hours):
     assert edges[0].date().isoformat() == change
     by_hand = context(logical_date=None)
     by_hand["dag_run"].run_after = pendulum.datetime(2018, 3, 10, 23, 30)
-    assert (daily.day_of(by_hand, zone), daily.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
+    assert (tasks.day_of(by_hand, zone), tasks.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
 
 
 def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
     run = context("scheduled", DAY)
-    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: run)
     monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=UTC))
-    assert len(daily.plan(EARTHQUAKES)) == 8
+    assert len(tasks.plan(EARTHQUAKES)) == 8
     with pytest.raises(
         AirflowFailException, match=r"not over in America/Los_Angeles: .*every_day\('America/Los_Angeles'"
     ):
-        daily.plan(dataclasses.replace(EARTHQUAKES, zone="America/Los_Angeles"))
+        tasks.plan(dataclasses.replace(EARTHQUAKES, zone="America/Los_Angeles"))
 
 
 @pytest.mark.parametrize(
@@ -212,11 +211,11 @@ def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
     ],
 )
 def test_a_day_that_the_sample_lacks_fails_every_night_in_a_cluster(monkeypatch, run_type, in_cluster, raised):
-    monkeypatch.setattr(daily, "get_current_context", lambda: context(run_type, "2018-03-01"))
+    monkeypatch.setattr(tasks, "get_current_context", lambda: context(run_type, "2018-03-01"))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     if in_cluster:
         monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    with pytest.raises(raised, match="ETL_SOURCE=usgs"), daily.errors():
+    with pytest.raises(raised, match="ETL_SOURCE=usgs"), tasks.errors():
         raise NoSuchDay("set ETL_SOURCE=usgs")
 
 
@@ -224,10 +223,10 @@ def test_a_day_that_the_sample_lacks_fails_every_night_in_a_cluster(monkeypatch,
 def test_a_target_that_refuses_is_named_and_not_tried_again(root, number):
     with (
         pytest.raises(AirflowFailException, match=f"file://{root} refuses access: .*Who may write there"),
-        daily.errors(),
+        tasks.errors(),
     ):
         raise OSError(number, "no")
-    with pytest.raises(OSError, match="No space"), daily.errors():
+    with pytest.raises(OSError, match="No space"), tasks.errors():
         raise OSError(errno.ENOSPC, "No space left")
 
 
@@ -250,7 +249,7 @@ def test_a_day_in_airflow(dags):
 def test_transform_follows_for_every_day_that_extract_publishes(dags, monkeypatch):
     """What the scheduler makes runs of transform from: a row for each partition of the asset's event."""
     published = [DAY, "2018-02-02"]
-    monkeypatch.setattr(daily, "days_of", lambda dataset, context=None: published)
+    monkeypatch.setattr(tasks, "days_of", lambda dataset, context=None: published)
     with create_session() as session:
         session.execute(delete(AssetPartitionDagRun))
     assert run(dags["extract"]).state == "success"
@@ -284,20 +283,20 @@ def test_what_a_person_accepts_is_what_was_fetched(monkeypatch, root):
     prices = Dataset("prices", (Column("id", "text"),), lambda: [rows.encode()], kind="snapshot")
     params = {"partition": None, "accept": False}
     run = {**context(key=DAY), "dag": SimpleNamespace(params=params), "params": params}
-    monkeypatch.setattr(daily, "get_current_context", lambda: run)
+    monkeypatch.setattr(tasks, "get_current_context", lambda: run)
     monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 1, 23, tzinfo=UTC))
-    daily.extract(prices)
-    assert daily.transform(prices)[DAY]["clean"] == 3
+    tasks.extract(prices)
+    assert tasks.transform(prices)[DAY]["clean"] == 3
     rows = "id\n1\n"
     monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, tzinfo=UTC))
-    daily.extract(prices)
+    tasks.extract(prices)
     with pytest.raises(AirflowFailException, match=r"1 rows, less than 2 .*param accept"):
-        daily.transform(prices)
+        tasks.transform(prices)
     with pytest.raises(AirflowFailException, match="prices of 2018-02-01 is refused"):
-        daily.extract(prices)
+        tasks.extract(prices)
     run["params"] = {**params, "accept": True}
-    assert daily.extract(prices) == {}
-    assert daily.transform(prices)[DAY]["clean"] == 1
+    assert tasks.extract(prices) == {}
+    assert tasks.transform(prices)[DAY]["clean"] == 1
 
 
 @pytest.mark.parametrize(("conf", "failed"), [({"partition": "2018-03-01"}, "fetch"), ({"partiton": DAY}, "plan")])

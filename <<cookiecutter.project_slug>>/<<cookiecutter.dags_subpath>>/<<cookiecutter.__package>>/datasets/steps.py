@@ -217,7 +217,7 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
 
 
 def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
-    from . import cleaning
+    from . import contract
 
     def writing(kind: str, suffix: str):
         return store.writing(f"{folder(kind, dataset.name, day)}/{dataset.name}.{suffix}")
@@ -229,7 +229,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         writing("rejected", "jsonl") as rejected_file,
     ):
         frame, rejects, read, duplicates, hashes = _cleaned(store, dataset, day, files, rejected_file)
-        apart = cleaning.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
+        apart = contract.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
         numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
         try:
@@ -256,22 +256,22 @@ def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejecte
     """The day's rows as clean() returns them, the Rejects, and how many were read and how many duplicates."""
     import pyarrow as pa
 
-    from . import cleaning
+    from . import contract
 
     # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
-    early, known = cleaning.early_rules(dataset), {}
+    early, known = contract.early_rules(dataset), {}
     while True:
         rejected_file.seek(0)
         rejected_file.truncate()
         rejects = Rejects(rejected_file)
         tables, read, hashes = _read(store, dataset, day, files, rejects, early, known)
         pool.release_unused()
-        table, duplicates = cleaning.newest(dataset, tables)
+        table, duplicates = contract.newest(dataset, tables)
         pool.release_unused()
-        places, table = table[cleaning.PLACE].to_numpy(), table.drop_columns([cleaning.PLACE])
-        frame = cleaning.to_frame(table)
+        places, table = table[contract.PLACE].to_numpy(), table.drop_columns([contract.PLACE])
+        frame = contract.to_frame(table)
         del table
         frame = dataset.clean(frame) if dataset.clean else frame
         if frame is None:
@@ -280,12 +280,12 @@ def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejecte
             counted = f"{len(frame)} of {len(places)} rows"
             raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")
         # A row that is rejected now must not have hidden an older one with its key: all over, without it.
-        if not (problems := cleaning.late_problems(dataset, frame, early)):
+        if not (problems := contract.late_problems(dataset, frame, early)):
             return frame, rejects, read, duplicates, hashes
         if set(frame.index) == set(range(len(places))):  # it may have been sorted
             places = places[frame.index]
         for row, broken in problems.items():
-            file, line = divmod(int(places[row]), cleaning.LINES)
+            file, line = divmod(int(places[row]), contract.LINES)
             known.setdefault(file, {})[line] = broken
 
 
@@ -293,17 +293,17 @@ def _write(file, dataset: Dataset, frame, mask, facts: dict[str, str]) -> None:
     """Write the rows where `mask` is true as Parquet."""
     import pyarrow.parquet as pq
 
-    from . import cleaning
+    from . import contract
 
     columns = dataset.columns + dataset.derived
-    schema = cleaning.schema(columns)
+    schema = contract.schema(columns)
     schema = schema.with_metadata({**schema.metadata, **facts})
     # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
     repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
     others = [c.name for c in columns if c.name not in repeating]
     options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
     with pq.ParquetWriter(file, schema, **options) as writer:
-        for table in ahead(cleaning.row_groups(frame, mask, schema)):
+        for table in ahead(contract.row_groups(frame, mask, schema)):
             writer.write_table(table)
 
 
@@ -312,9 +312,9 @@ def _say_columns(store: Store, dataset: Dataset, path: str) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from . import cleaning
+    from . import contract
 
-    schema = cleaning.schema(dataset.columns + dataset.derived)
+    schema = contract.schema(dataset.columns + dataset.derived)
     try:
         old = pq.read_schema(pa.BufferReader(store.read(path)))
     except (FileNotFoundError, pa.ArrowInvalid):
@@ -333,7 +333,7 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
     """Tables of the rows that keep to the columns and rules, the number of rows read, each file's SHA-256."""
     import pyarrow as pa
 
-    from . import cleaning, reading
+    from . import contract, reading
 
     read, hashes, rows, names = 0, {}, 0, set()
     tables = []
@@ -355,11 +355,11 @@ def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "
         read += piece.table.num_rows + len(piece.broken)
         rows += piece.table.num_rows
         names.update(piece.names)
-        tables.append(cleaning.conform(dataset, piece, day, rejects, rules, known.get(number), number))
+        tables.append(contract.conform(dataset, piece, day, rejects, rules, known.get(number), number))
     if rows and dataset.suffix == "jsonl":
         dataset.check_names(names, f"{dataset.name} of {day}")
     if not tables:
-        empty = cleaning.schema(dataset.columns).append(pa.field(cleaning.PLACE, pa.int64()))
+        empty = contract.schema(dataset.columns).append(pa.field(contract.PLACE, pa.int64()))
         tables = [empty.empty_table()]
     return tables, read, hashes
 

@@ -1,12 +1,12 @@
 """For DAG files: what the arguments of @dag need, and what tasks call. Nothing heavy is imported here.
 
-    from << cookiecutter.__package >>.daily import airflow as daily
+    from << cookiecutter.__package >>.datasets import tasks
 
-    @dag(schedule=daily.every_day(), params=daily.params(), default_args=daily.defaults("me"), ...)
+    @dag(schedule=tasks.every_day(), params=tasks.params(), default_args=tasks.defaults("me"), ...)
     def orders():
-        daily.extract_then_transform(ORDERS, Asset("orders_clean"))
+        tasks.extract_then_transform(ORDERS, Asset("orders_clean"))
 
-What tasks call finds the day in the run: see day_of. A task of your own is put inside `with daily.errors():`.
+What tasks call finds the day in the run: see day_of. A task of your own is put inside `with tasks.errors():`.
 """
 
 import contextlib
@@ -126,7 +126,7 @@ def plan(dataset) -> list[dict]:
     context = get_current_context()
     day = day_of(context, dataset.zone)
     if context["dag_run"].run_type == "scheduled" and steps.now() < bounds(day, dataset.zone)[1]:
-        schedule = f"schedule=daily.every_day({dataset.zone!r})"
+        schedule = f"schedule=tasks.every_day({dataset.zone!r})"
         raise Permanent(f"{day} is not over in {dataset.zone}: use {schedule}.")
     return steps.plan(dataset, days_of(dataset), context["params"].get("slices", 1))
 
