@@ -12,7 +12,7 @@ from tests.conftest import TEMPLATE, run
 from tests.servers.postgres_server import PostgresServer
 
 HERE = Path(__file__).parent / "pages"
-PAGES = ("sources",)
+PAGES = ("sources", "recipes")
 FILE = re.compile(r"^```python\n# (dags/\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -58,8 +58,8 @@ def serve():
 @pytest.fixture
 def run(data):
     """Return a function: a dataset, a day → the counts of the day, after both of its tasks."""
-    from my_etl.daily import steps
-    from my_etl.daily.settings import load
+    from my_etl.datasets import steps
+    from my_etl.datasets.settings import load
 
     def both(dataset, day):
         settings = load()

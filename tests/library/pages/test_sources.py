@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
-from my_etl.daily import read, steps
+from my_etl.datasets import read, steps
 from sqlalchemy import create_engine, text
 
 DAY = "2018-02-01"
