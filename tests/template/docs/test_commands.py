@@ -93,7 +93,7 @@ RUN_BY = {
         "test_deploy_makes_namespace_secrets_and_volume_before_the_release",
         '"deploy"',
     ),
-    "make doctor": ("etl_tools/cluster/test_doctor.py", "doctor", "etl_tools.cluster.doctor"),
+    "make doctor": ("etl_tools/cluster/test_doctor.py", "doctor", '"doctor"'),
     "make hooks": ("template/ci/test_precommit.py", "repository", '"hooks"'),
     "make image": ("etl_tools/packages/test_packages.py", "test_make_image_builds_and_pushes_once", '"make", "image"'),
     "make lock": ("etl_tools/packages/test_packages.py", "test_again_changes_nothing", '"make", "lock"'),
