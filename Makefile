@@ -74,9 +74,10 @@ mutate: .venv/.installed ## Break the code in small ways and see whether a test 
 	@$(BIN)/python scripts/mutate.py
 
 .PHONY: lint
-lint: .venv/.installed ## Check the style of the template's own code
+lint: .venv/.installed ## Check the style of the template's own code, and the types of src/
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 # Days that a release has to be out before `make lock` and `make bump` take it: most bad ones are found by then.
 # COOLDOWN=0 is for a fix that cannot wait.

@@ -54,7 +54,7 @@ MUTATIONS = [
     Mutation(SCAN, "range(0, max(len(line), 1), 1500)", "range(0, max(len(line), 1), 2000)", SCANNED, "long_line"),
     Mutation(SCAN, "whole = file.parent.resolve() / file.name", "whole = file", SCANNED, "however"),
     # Keys and databases
-    Mutation(f"{SECRETS}/manifests.py", '["require"]', '["prefer"]', ROTATED, "one_s_own"),
+    Mutation(f"{SECRETS}/manifests.py", 'or "require"', 'or "prefer"', ROTATED, "one_s_own"),
     Mutation(
         f"{CLUSTER}/rotate.py",
         "        write_private(draft, value.encode())\n        in_pod(",
@@ -114,7 +114,7 @@ MUTATIONS = [
         "not_loaded",
     ),
     Mutation(f"{CLUSTER}/database.py", "    look_at(file)\n", "", DATABASE, "before_anybody"),
-    Mutation(f"{CLUSTER}/kubectl.py", "    except EOFError:\n", "    except ZeroDivisionError:\n", KEYBOARD, "prompt"),
+    Mutation("src/etl_tools/cli.py", "    except EOFError:\n", "    except ZeroDivisionError:\n", KEYBOARD, "prompt"),
     Mutation(
         f"{CLUSTER}/environments.py",
         'f"--force-with-lease={branch}:{now}"',

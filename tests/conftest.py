@@ -159,7 +159,9 @@ def run(command, cwd, expect=0, **environment_variables):
 
 def secret_manifests(project):
     """Return the Secrets of a project as kubectl gets them."""
-    printed = run([sys.executable, "-B", "-m", "etl_tools.secrets.manifests"], cwd=project)
+    from tests.etl_tools.in_process import etl
+
+    printed = etl(project, "manifests")
     return list(yaml.safe_load_all(printed))
 
 

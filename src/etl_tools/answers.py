@@ -3,11 +3,10 @@
 ENV=staging lays [tool.airflow-etl.environments.staging] over them: another namespace, branch, cluster.
 """
 
-import os
-import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import cast
 
 from etl_tools import project
 
@@ -19,19 +18,17 @@ RELEASE = "airflow"
 def read(pyproject: Path) -> dict[str, dict[str, str]]:
     """Return environment → answers; those of the repository itself are under ""."""
     try:
-        table = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["airflow-etl"]
+        table: dict[str, str] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["airflow-etl"]
     except tomllib.TOMLDecodeError as problem:
         print(f"pyproject.toml is no TOML: {problem}", file=sys.stderr)
         raise SystemExit(2) from None
-    environments = table.pop("environments", {})
+    environments = cast("dict[str, dict[str, str]]", table.pop("environments", {}))
     return {"": table} | environments
 
 
 def environment(known: list[str]) -> str:
     """Return what ENV names: an environment of pyproject.toml, or "" for the only one there is."""
-    name = os.environ.get("ENV", "")
-    if "/" in name:  # a start-up file: that is what ENV means to sh
-        return ""
+    name = project.environment_name()
     if name not in known:
         there = ", ".join(filter(None, known)) or "none; docs/environments.md says how to add one"
         section = f"[tool.airflow-etl.environments.{name}]"
@@ -61,12 +58,6 @@ NAMESPACE = _answers["namespace"]
 CONTEXT = _answers.get("context", "")
 # "port-forward", "nodeport" or the host name of the ingress.
 EXPOSE = _answers["expose"]
-
-
-def advice(text: object) -> str:
-    """Return the text, and behind it for which environment a make command in it is meant."""
-    unsaid = ENV and re.search(r"\bmake [a-z]", str(text)) and "ENV=" not in str(text)
-    return f"{text}\nPut ENV={ENV} before that, too." if unsaid else str(text)
 
 
 def in_secrets(name: str) -> str:

@@ -9,9 +9,10 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program. A missing one is exit status 127, one that keeps silent is 124, with words on stderr."""
     words = [str(word) for word in command]
-    texts = {"input": stdin, "capture_output": True, "text": True, "errors": "replace"}
     try:
-        return subprocess.run(words, **texts, check=False, timeout=timeout, env=env)
+        return subprocess.run(
+            words, input=stdin, capture_output=True, text=True, errors="replace", check=False, timeout=timeout, env=env
+        )
     except OSError:
         return subprocess.CompletedProcess(words, 127, "", f"{words[0]} is not on PATH")
     except subprocess.TimeoutExpired:

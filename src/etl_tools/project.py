@@ -1,9 +1,24 @@
 """Where the project is that a command works on: found upward from the working directory, as git finds its own."""
 
+import os
+import re
 import sys
 from pathlib import Path
 
 MARK = "[tool.airflow-etl]"
+
+
+def environment_name() -> str:
+    """Return what ENV names; "" where it is not set, or names a start-up file, which is what ENV means to sh."""
+    name = os.environ.get("ENV", "")
+    return "" if "/" in name else name
+
+
+def advice(text: object) -> str:
+    """Return the text, and behind it for which environment a make command in it is meant."""
+    name = environment_name()
+    unsaid = name and re.search(r"\bmake [a-z]", str(text)) and "ENV=" not in str(text)
+    return f"{text}\nPut ENV={name} before that, too." if unsaid else str(text)
 
 
 def search(start: Path) -> Path | None:

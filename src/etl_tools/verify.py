@@ -23,7 +23,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def installed() -> dict[str, bytes]:
     """Return path → content of what is installed here, each path with its package in front."""
-    found = {}
+    found: dict[str, bytes] = {}
     for package in PACKAGES:
         with resources.as_file(resources.files(package)) as folder:
             found |= {f"{package}/{name}": content for name, content in files_of(folder).items()}
@@ -40,7 +40,7 @@ def source(place: Path, scratch: Path) -> dict[str, bytes]:
         with zipfile.ZipFile(place) as archive:
             archive.extractall(scratch)
         place = scratch
-    found = {}
+    found: dict[str, bytes] = {}
     for package in PACKAGES:
         folders = [folder for folder in (place / "src", *place.glob("*/src")) if (folder / package).is_dir()]
         if not folders:
@@ -49,14 +49,11 @@ def source(place: Path, scratch: Path) -> dict[str, bytes]:
     return found
 
 
-def main(words: list[str]) -> int:
+def main(place: str) -> int:
     """Print the files that differ, or that none does; return the exit code."""
-    if len(words) != 1:
-        print(f"Usage:{(__doc__ or '').split(chr(10) * 2)[1].strip()}", file=sys.stderr)
-        return 2
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            theirs = source(Path(words[0]), Path(scratch))
+            theirs = source(Path(place), Path(scratch))
         except (OSError, ValueError, tarfile.TarError) as problem:
             print(problem, file=sys.stderr)
             return 2
@@ -67,9 +64,5 @@ def main(words: list[str]) -> int:
         print(f"{name}: {how if name in ours else 'is in the source, and not installed'}")
     if differ:
         return 1
-    print(f"{len(ours)} installed files are those of {words[0]}.")
+    print(f"{len(ours)} installed files are those of {place}.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -221,7 +221,7 @@ def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release,
 def test_wrong_credentials_are_one_clear_line(project, store):
     """`make run` on the bucket, with another secret key."""
     environment = store.environment | {"AWS_SECRET_ACCESS_KEY": "not-the-right-one", "ETL_DATA_ROOT": "s3://quakes/etl"}
-    command = [IMAGE / "bin" / "python", "-m", "etl_tools.local.run", "--date", DAY]
+    command = [IMAGE / "bin" / "python", "-m", "etl_tools.cli", "run", "--date", DAY]
     said = run(
         command, cwd=project.folder, expect=1, PYTHONPATH=str(TEMPLATE / "src"), ETL_SOURCE="sample", **environment
     )

@@ -178,7 +178,7 @@ def test_catch_up(project, release, dags):
 def test_pushed_changes_become_visible_and_are_used(project, release, measured):
     """A new DAG and a changed one in one push; the wait is that of the generated settings."""
     # `make new-dag`, without the project's own environment.
-    run([sys.executable, "-m", "etl_tools.local.new_dag", "orders"], cwd=project.folder)
+    run([sys.executable, "-m", "etl_tools.cli", "new-dag", "orders"], cwd=project.folder)
     project.edit("dags/extract.py", "slices=4", "slices=5")
     pushed = project.push("A DAG of orders; five slices a day")
 

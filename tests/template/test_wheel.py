@@ -10,7 +10,6 @@ import sys
 import threading
 import zipfile
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -137,20 +136,6 @@ def test_verify_that_compared_nothing_is_no_success(place, tmp_path):
     if place == ["."]:
         place = [str(tmp_path)]
     assert "installed files are those" not in verify(*place, expect=2)
-
-
-def test_every_command_has_a_module_and_a_target():
-    from etl_tools import cli
-
-    targets = (PROJECT_FOLDER / "Makefile").read_text() + (PROJECT_FOLDER / ".pre-commit-config.yaml").read_text()
-    for name, command in cli.COMMANDS.items():
-        place = SOURCE / Path(*command.module.split("."))
-        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), name
-        # Lines of pages, not of the Makefile.
-        assert f"$(ETL) {name}" in targets or name in ("scan", "deploy-key", "manifests", "verify", "in-cluster"), name
-    printed = run([sys.executable, "-m", "etl_tools.cli", "--version"], cwd=TEMPLATE)
-    assert printed.strip() == f"airflow-etl-tools {QUESTIONS['_tools_version']}"
-    assert "Exit codes" in run([sys.executable, "-m", "etl_tools.cli"], cwd=TEMPLATE)
 
 
 def test_a_command_outside_a_project_says_so(tmp_path):

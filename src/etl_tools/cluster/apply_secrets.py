@@ -10,14 +10,14 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from etl_tools import answers
-from etl_tools.cluster.kubectl import REMEMBERED, ClusterError, asked, done, kubectl, show_cluster
+from etl_tools.cluster.kubectl import REMEMBERED, ClusterError, asked, kubectl, show_cluster
 from etl_tools.secrets import connections
 from etl_tools.secrets.git_url import address
-from etl_tools.secrets.keys import open_secrets, ssh_keygen, write_private
+from etl_tools.secrets.keys import locked_secrets, ssh_keygen, write_private
 from etl_tools.secrets.manifests import CONNECTIONS, Secrets, files, kubernetes_manifests, secret_data
 
 TOKEN = f"{answers.SLUG}-git-token"
@@ -145,7 +145,7 @@ def put(secrets: Secrets) -> None:
     print(kubectl("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests), end="")
 
 
-def from_cluster() -> None:
+def keys_from_cluster() -> None:
     """Write the cluster's keys into secrets/; ClusterError where a file there has other content."""
     database, pgbouncer = f"{answers.SLUG}-database", f"{answers.SLUG}-pgbouncer"
     wanted = files() | {"database_url": (database, "url"), "database_ca.crt": (pgbouncer, "root.crt")}
@@ -184,13 +184,9 @@ def from_cluster() -> None:
         print(f"The cluster has no {', '.join(lacking)}: make keys makes what is missing.")
 
 
-def main(action: Callable[[], None]) -> None:
-    open_secrets()  # locked until this process ends
-    cluster = show_cluster()
-    action()
-    write_private(REMEMBERED, cluster.encode())
-
-
-if __name__ == "__main__":
-    target, action = ("keys-from-cluster", from_cluster) if sys.argv[1:] else ("secrets", bring)
-    sys.exit(done(target, main, action))
+def main(from_cluster: bool) -> None:
+    """Bring this checkout's Secrets to the cluster, or the cluster's keys to this checkout."""
+    with locked_secrets():
+        cluster = show_cluster()
+        keys_from_cluster() if from_cluster else bring()
+        write_private(REMEMBERED, cluster.encode())

@@ -17,12 +17,12 @@ VOLUMES = f"""\
 
 def lines() -> Iterator[str]:
     name = f"git_{answers.SLUG.replace('-', '_')}"
-    kwargs = {"repo_url": answers.GIT_REPO, "tracking_ref": answers.GIT_BRANCH}
+    kwargs: dict[str, object] = {"repo_url": answers.GIT_REPO, "tracking_ref": answers.GIT_BRANCH}
     kwargs |= {"subdir": answers.DAGS_SUBPATH, "refresh_interval": 30}
     kwargs |= {} if answers.GIT_ACCESS == "public" else {"git_conn_id": name}
     classpath = "airflow.providers.git.bundles.git.GitDagBundle"
     entry = {"name": answers.SLUG, "classpath": classpath, "kwargs": kwargs}
-    connection = {"conn_type": "git", "host": answers.GIT_REPO}
+    connection: dict[str, object] = {"conn_type": "git", "host": answers.GIT_REPO}
     yield "# 1. The bundle, in the values of the chart (added to the entries that are there)."
     yield f"dagProcessor:\n  dagBundleConfigList:\n    - {json.dumps(entry)}"
     if answers.SSH:
@@ -47,5 +47,6 @@ def lines() -> Iterator[str]:
         yield f"# AIRFLOW_CONN_{name.upper()}={json.dumps(connection)}"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print it."""
     print(*lines(), sep="\n")

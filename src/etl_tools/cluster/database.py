@@ -4,7 +4,6 @@ import hashlib
 import os
 import shlex
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -73,14 +72,14 @@ def in_database(script: str, *words: str, source: Path = Path("/dev/null"), targ
     """Run a script in the database's pod; return its last line on stderr, by which it says what it did."""
     pod = ("exec", "--stdin", f"statefulset/{answers.RELEASE}-postgresql", "--")
     in_pod = [*kubectl.command("kubectl"), *pod, "sh", "-ec", script, *words]
-    piped = ["sh", "-c", PIPE, "sh", answers.SECRETS / "postgres_password", source, *in_pod]
+    piped = ["sh", "-c", PIPE, "sh", str(answers.SECRETS / "postgres_password"), str(source), *in_pod]
     ended = subprocess.run(piped, stdout=target, stderr=subprocess.PIPE, check=False)
     if ended.returncode:
         raise ClusterError(kubectl.plain_words("kubectl", ended.stderr.decode(errors="replace")))
     return next(iter(ended.stderr.decode(errors="replace").strip().splitlines()[-1:]), "")
 
 
-def backup(file: Path) -> None:
+def write_dump(file: Path) -> None:
     """Write a dump that only its owner can read: it holds connections and what users typed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     os.umask(0o077)
@@ -113,7 +112,7 @@ def look_at(file: Path) -> None:
         raise ClusterError(f"{file} is {FOREIGN}: nothing was changed")
 
 
-def restore(file: Path) -> None:
+def put_dump(file: Path) -> None:
     """Put a dump in the place of the database, after a yes, and restart the pods."""
     old = f"before_{time.strftime('%Y%m%d_%H%M%S', time.gmtime())}"
     look_at(file)
@@ -153,17 +152,23 @@ def was_replaced(old: str) -> bool:
     return old in names
 
 
-def main(name: str) -> None:
-    action = {"backup": backup, "restore": restore}[name]
-    default = f"{answers.in_secrets('')}/backups/{time.strftime('%Y-%m-%d')}.dump"
-    file = os.environ.get("FILE", default if action is backup else "")
+def backup() -> None:
+    """Write the dump to FILE, or to a file of today."""
+    refuse_own_database()
+    today = f"{answers.in_secrets('')}/backups/{time.strftime('%Y-%m-%d')}.dump"
+    write_dump(Path(os.environ.get("FILE") or today))
+
+
+def restore() -> None:
+    """Put the dump FILE in the place of the database."""
+    refuse_own_database()
+    if not (file := os.environ.get("FILE")):
+        raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
+    put_dump(Path(file))
+
+
+def refuse_own_database() -> None:
+    """Print which cluster is meant; ClusterError where its database is not the chart's."""
     kubectl.show_cluster()
     if not merged().get("postgresql", {}).get("enabled", True):
         raise ClusterError("this installation has a database of its own: back it up by its provider's means")
-    if not file:
-        raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
-    action(Path(file))
-
-
-if __name__ == "__main__":
-    sys.exit(kubectl.done(sys.argv[1], main, sys.argv[1]))

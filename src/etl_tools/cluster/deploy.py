@@ -18,13 +18,14 @@ from datetime import datetime, timedelta
 from etl_tools import answers
 from etl_tools.cluster import kubectl as tools
 from etl_tools.cluster.apply_secrets import bring
-from etl_tools.cluster.doctor.__main__ import blocking
+from etl_tools.cluster.doctor.report import blocking
 from etl_tools.cluster.environments import shared
 from etl_tools.cluster.helm_values import chart
-from etl_tools.cluster.kubectl import WORKLOADS, ClusterError, confirm, done, helm, kubectl
+from etl_tools.cluster.kubectl import WORKLOADS, ClusterError, confirm, helm, kubectl
 from etl_tools.cluster.pods import Pod, pods
 from etl_tools.programs import run
-from etl_tools.secrets.keys import open_secrets, write_private
+from etl_tools.project import advice
+from etl_tools.secrets.keys import locked_secrets, write_private
 
 DATA_VOLUME = answers.ROOT / "helm" / "data-volume.yaml"
 ADDRESSES = {"port-forward": "", "nodeport": "http://ANY-NODE:30080, or "}
@@ -100,19 +101,19 @@ def deploy() -> None:
     check()
     if is_locked():
         print("Waiting for another make in this checkout to end ...", flush=True)
-    open_secrets()  # locked until this process ends
-    bring()
-    write_private(tools.REMEMBERED, cluster.encode())
-    if DATA_VOLUME.exists():
-        print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
-    print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
-    # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
-    roll_out("upgrade", "--install", *chart(), "--history-max=20")
-    if not any(pod.ready for pod in pods()):
-        raise ClusterError("helm has ended, and no pod of the release is there and ready: make doctor says why")
-    external = os.environ.get("SECRETS") == "external"
-    password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
-    print(answers.advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
+    with locked_secrets():
+        bring()
+        write_private(tools.REMEMBERED, cluster.encode())
+        if DATA_VOLUME.exists():
+            print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
+        print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
+        # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
+        roll_out("upgrade", "--install", *chart(), "--history-max=20")
+        if not any(pod.ready for pod in pods()):
+            raise ClusterError("helm has ended, and no pod of the release is there and ready: make doctor says why")
+        external = os.environ.get("SECRETS") == "external"
+        password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
+        print(advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
 
 
 def roll_out(*arguments: str) -> None:
@@ -191,9 +192,3 @@ def undeploy() -> None:
     print(helm("uninstall", answers.RELEASE, timeout=minutes() * 60), end="")
     delete = f"{' '.join(tools.command('kubectl'))} delete namespace {answers.NAMESPACE}"
     print(f"make deploy brings it back with all it had. To delete the data too, for good: {delete}")
-
-
-ACTIONS = {action.__name__: action for action in (deploy, rollback, undeploy)}
-
-if __name__ == "__main__":
-    sys.exit(done(sys.argv[1], ACTIONS[sys.argv[1]]))

@@ -2,13 +2,12 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from etl_tools import answers
 from etl_tools.cluster.helm_values import merged
-from etl_tools.cluster.kubectl import ClusterError, confirm, done
+from etl_tools.cluster.kubectl import ClusterError, confirm
 from etl_tools.programs import run
 
 
@@ -51,9 +50,9 @@ def git(*words: str) -> str:
     return ended.stdout.strip()
 
 
-def promote(tag: str) -> None:
-    """Move the environment's branch to a tag, forward or back, after a yes; the pods follow it."""
-    branch, name = answers.GIT_BRANCH, answers.ENV
+def promote() -> None:
+    """Move the environment's branch to the tag TAG, forward or back, after a yes; the pods follow it."""
+    tag, branch, name = os.environ.get("TAG", ""), answers.GIT_BRANCH, answers.ENV
     if branch == answers.ALL[""]["git_branch"]:
         raise ClusterError(
             f"{name_of(name)} follows {branch}, the branch you work on. Promote one with its own "
@@ -77,7 +76,3 @@ def promote(tag: str) -> None:
     # Refused if somebody moved it meanwhile.
     git("push", "--quiet", f"--force-with-lease={branch}:{now}", "origin", f"{to}:refs/heads/{branch}")
     print(f"{name} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
-
-
-if __name__ == "__main__":
-    sys.exit(done("promote", promote, os.environ.get("TAG", "")))

@@ -8,7 +8,6 @@ twice its budget and half a minute, where a setting says its budget. Changes not
 
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +20,7 @@ from etl_tools.cluster.doctor import Finding
 from etl_tools.cluster.doctor.cluster import BY_GIT_SYNC, import_errors, looked, pod_problems
 from etl_tools.cluster.doctor.repository import explained, unpushed
 from etl_tools.cluster.helm_values import merged, paths
-from etl_tools.cluster.kubectl import ClusterError, done, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, show_cluster
 from etl_tools.cluster.pods import pods
 from etl_tools.secrets import github_app
 from etl_tools.secrets.git_server import KEY, ask_server, git
@@ -182,14 +181,3 @@ def follow() -> None:
         if not arrives(hop):
             raise ClusterError(f"it hangs at hop {number} of 4, {hop.name!r}: the reason is above")
     print(f"It has arrived, {time.monotonic() - began:.0f} s after make follow began.")
-
-
-def main(words: list[str]) -> int:
-    if words:
-        print(f"make follow takes no words: {' '.join(words)}", file=sys.stderr)
-        return 2
-    return done("follow", follow)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -3,14 +3,13 @@
 A line each: the image with its tag, then who runs it. What Airflow starts by itself (the pods of tasks) is there, too.
 """
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from etl_tools.cluster.helm_values import chart, paths
-from etl_tools.cluster.kubectl import ClusterError, done, helm
+from etl_tools.cluster.kubectl import ClusterError, helm
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -43,14 +42,3 @@ def images() -> None:
     width = max(map(len, found))
     for image in sorted(found):
         print(f"{image:<{width}}  {', '.join(sorted(found[image]))}")
-
-
-def main(words: list[str]) -> int:
-    if words:
-        print(f"make images takes no words: {' '.join(words)}", file=sys.stderr)
-        return 2
-    return done("images", images)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

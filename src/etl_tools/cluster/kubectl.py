@@ -8,9 +8,11 @@ import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from etl_tools import answers
 from etl_tools.programs import run
+from etl_tools.project import advice
 
 # Two things that Helm cannot tell apart.
 BUSY = "helm is at work on this release, or was cut off. If somebody deploys now (make status), wait for "
@@ -36,6 +38,8 @@ FAILURES = {
     "Unable to connect|connection refused|was refused|no such host|timeout|deadline|timed out$": "the "
     "cluster does not answer ({words}). Is it up, and are you on its network?",
 }
+# A Kubernetes object, as kubectl prints it in JSON.
+Item = dict[str, Any]
 INSTALL = "Install it (docs/deploy.md), or say how it is called here: make … "
 INSTALL += 'KUBECTL="microk8s kubectl" HELM="microk8s helm3"'
 # The cluster that this checkout deploys to: context and server, as the first deploy met them.
@@ -44,7 +48,7 @@ REMEMBERED = answers.SECRETS / "cluster"
 WORKLOADS = ("deployment,statefulset", f"--selector=release={answers.RELEASE}")
 
 
-class ClusterError(Exception):
+class ClusterError(RuntimeError):
     """What went wrong, in one line that says what to do."""
 
 
@@ -79,23 +83,6 @@ def show_cluster(show: Callable[[str], object] = print) -> str:
             f"here, from now on: CONTEXT={name} make …"
         )
     return here
-
-
-def done(target: str, action: Callable[..., object], *words: object) -> int:
-    """Do what a make target asks for and return its exit code; a failure is one line, with its name."""
-    try:
-        action(*words)
-    except (ClusterError, OSError, RuntimeError, ValueError) as problem:
-        print(f"make {target}: {answers.advice(problem)}", file=sys.stderr)
-        return 1
-    except EOFError:
-        print(f"\nmake {target}: no answer (Ctrl-D), nothing was done", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as stopped:
-        words = str(stopped) or "stopped (Ctrl-C). What was begun goes on in the cluster: make status"
-        print(f"\nmake {target}: {answers.advice(words)}", file=sys.stderr)
-        return 130
-    return 0
 
 
 def asked(prompt: Callable[[], str]) -> str:
@@ -156,20 +143,16 @@ def restart() -> None:
     kubectl("rollout", "status", *WORKLOADS, "--timeout=10m")
 
 
-def main(tool: str, *arguments: str) -> None:
-    """Let kubectl or helm take this process's place; CHART in the arguments is release, chart and values."""
+def run_in_cluster(tool: str, words: list[str]) -> None:
+    """Let kubectl or helm take this process's place; CHART in the words is release, chart and values."""
     from etl_tools.cluster.helm_values import chart
 
     try:
         show_cluster(lambda _: None)
-        words = [word for one in arguments for word in (chart() if one == "CHART" else [one])]
+        said = [word for one in words for word in (chart() if one == "CHART" else [one])]
         program, *options = command(tool)
         if not shutil.which(program):
             raise ClusterError(f"{program} is not on PATH. {INSTALL}")
-        os.execvp(program, [program, *options, *words])
+        os.execvp(program, [program, *options, *said])
     except (ClusterError, OSError) as problem:
-        sys.exit(answers.advice(problem))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        sys.exit(advice(problem))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from etl_tools import answers
 from etl_tools.cluster.helm_values import paths
-from etl_tools.cluster.kubectl import ClusterError, done, kubectl, show_cluster
-from etl_tools.cluster.kubectl import main as run_kubectl
+from etl_tools.cluster.kubectl import ClusterError, Item, kubectl, run_in_cluster, show_cluster
 from etl_tools.secrets.git_server import git
 
 STARTING = ("PodInitializing", "ContainerCreating")
@@ -88,16 +87,16 @@ def pods() -> list[Pod]:
     return sorted([*found, *lacking(items, kept, newest)], key=lambda pod: pod.name)
 
 
-def owner(item: dict, key: str = "name") -> str:
-    return item["metadata"].get("ownerReferences", [item["metadata"] | {"kind": ""}])[0][key]
+def owner(item: Item, key: str = "name") -> str:
+    return str(item["metadata"].get("ownerReferences", [item["metadata"] | {"kind": ""}])[0][key])
 
 
-def is_ours(item: dict) -> bool:
+def is_ours(item: Item) -> bool:
     labels = item["metadata"].get("labels", {})
     return answers.RELEASE in (labels.get("release"), labels.get("app.kubernetes.io/instance"))
 
 
-def stays(item: dict, replaced: set[str], done: set[str]) -> bool:
+def stays(item: Item, replaced: set[str], done: set[str]) -> bool:
     goes = item["status"].get("phase") == "Succeeded" or "deletionTimestamp" in item["metadata"]
     goes = goes or (owner(item) in replaced and not is_ready(item["status"]))
     if owner(item, "kind") == "Job":
@@ -106,30 +105,30 @@ def stays(item: dict, replaced: set[str], done: set[str]) -> bool:
     return is_ours(item) and not goes and "dag_id" not in item["metadata"].get("labels", {})
 
 
-def condition(item: dict, kind: str, status: str = "True") -> dict:
+def condition(item: Item, kind: str, status: str = "True") -> Item:
     """Return an object's condition of this kind, if it has this status; {} otherwise."""
     conditions = item.get("status", {}).get("conditions", [])
     return next((one for one in conditions if (one["type"], one["status"]) == (kind, status)), {})
 
 
-def is_done(job: dict) -> bool:
+def is_done(job: Item) -> bool:
     return bool(condition(job, "Complete"))
 
 
-def is_old(pod: dict, status: dict) -> bool:
+def is_old(pod: Item, status: Item) -> bool:
     """Is a pod of a StatefulSet with this status of another revision than the newest?"""
     newest = status.get("updateRevision")
-    return pod["metadata"].get("labels", {}).get("controller-revision-hash", newest) != newest
+    return bool(pod["metadata"].get("labels", {}).get("controller-revision-hash", newest) != newest)
 
 
-def is_ready(status: dict) -> bool:
+def is_ready(status: Item) -> bool:
     """Are all containers ready, and does their node still say so?"""
     main = status.get("containerStatuses", [])
     lost = condition({"status": status}, "Ready", "False")
     return bool(main) and all(container["ready"] for container in main) and not lost
 
 
-def lacking(items: list[dict], kept: list[dict], newest: dict[str, str]) -> list[Pod]:
+def lacking(items: list[Item], kept: list[Item], newest: dict[str, str]) -> list[Pod]:
     """Compare what the release should have with what is there; the event or condition says why it is not."""
     found, events = [], None
     for item in items:
@@ -149,7 +148,7 @@ def lacking(items: list[dict], kept: list[dict], newest: dict[str, str]) -> list
             message = condition(item, "ReplicaFailure").get("message", "")
             if not message:
                 events = failed_creates() if events is None else events
-                message = events.get((kind, name)) or events.get(("ReplicaSet", newest.get(name)), "")
+                message = events.get((kind, name)) or events.get(("ReplicaSet", newest.get(name, "")), "")
             reason = re.sub(REFUSAL, "", message)
             cause = ("create", reason.split(": ")[0]) if reason else ("", "")
             words = f"{count}: {reason}" if reason else f"starts: {count}"
@@ -171,7 +170,7 @@ def failed_creates() -> dict[tuple[str, str], str]:
     return {(event["involvedObject"]["kind"], event["involvedObject"]["name"]): event["message"] for event in events}
 
 
-def view(item: dict, secrets: list[str] | None, stateful: dict) -> Pod:
+def view(item: Item, secrets: list[str] | None, stateful: Item) -> Pod:
     """Return a pod's state; ``secrets`` are those of the namespace (secret/NAME), None if not known.
 
     ``stateful`` is the status of the StatefulSet that the pod belongs to.
@@ -186,31 +185,32 @@ def view(item: dict, secrets: list[str] | None, stateful: dict) -> Pod:
     if is_old(item, stateful) and not runs:
         words = f"is of an older revision and not ready, and the new one waits for it; {waiting_for(item)[0]}"
         return Pod(name, False, words, cause=("stale", ""))
-    for path, source in paths(item["spec"]) if secrets is not None else ():
+    for path, source in paths(item["spec"]):
         kind = path.rpartition(".")[2]
         if kind in ("secret", "secretKeyRef", "secretRef") and not source.get("optional"):
             secret = source.get("secretName") or source["name"]
-            if f"secret/{secret}" not in secrets:
+            if secrets is not None and f"secret/{secret}" not in secrets:
                 return Pod(name, False, f"waits for Secret {secret}", secret=secret)
     words, failed, cause = waiting_for(item)
     return Pod(name, False, words, failed, cause=cause)
 
 
-def main_containers(status: dict) -> list[dict]:
-    return status.get("containerStatuses", [])
+def main_containers(status: Item) -> list[Item]:
+    found: list[Item] = status.get("containerStatuses", [])
+    return found
 
 
-def is_running(container: dict) -> bool:
+def is_running(container: Item) -> bool:
     return "running" in container.get("state", {})
 
 
-def waiting_for(item: dict) -> tuple[str, str, tuple[str, str]]:
+def waiting_for(item: Item) -> tuple[str, str, tuple[str, str]]:
     """Return why a pod is not ready (the first reason that is named), which container failed, the cause."""
     status, none = item["status"], ("", "")
     volumes = [volume.get("persistentVolumeClaim", {}) for volume in item["spec"].get("volumes", [])]
     claims = ", ".join(claim["claimName"] for claim in volumes if claim)
     if unplaced := condition(item, "PodScheduled", "False"):
-        message = unplaced.get("message", unplaced.get("reason", ""))
+        message = str(unplaced.get("message", unplaced.get("reason", "")))
         if claims and re.search("persistentvolumeclaim|volume node affinity", message, re.IGNORECASE):
             return f"waits for its volume: {claims}", "", ("volume", claims)
         return f"no place on a node: {message}", "", none
@@ -260,7 +260,7 @@ def pod_dags() -> None:
     print(rest, end="")
 
 
-def logs_sync(*options: str) -> None:
+def logs_sync(follow: bool) -> None:
     """Let kubectl print what fetching the repository says: in the newest pod, the container that it is at."""
     show_cluster(lambda _: None)
     only = f"--selector=component=dag-processor,release={answers.RELEASE}"
@@ -278,11 +278,5 @@ def logs_sync(*options: str) -> None:
         words = next((pod.words for pod in pods() if pod.name == name), waiting_for(found[-1])[0])
         raise ClusterError(f"{name} has no log yet: {words}. More: make doctor")
     print(f"{name}, container {at['name']}:", file=sys.stderr, flush=True)
-    run_kubectl("kubectl", "logs", name, f"--container={at['name']}", "--tail=100", *options)
-
-
-ACTIONS = {"pod-dags": pod_dags, "logs-sync": logs_sync}
-
-if __name__ == "__main__":
-    target, *words = sys.argv[1:] or ["pod-dags"]
-    sys.exit(done(target, ACTIONS[target], *words))
+    shown = ["logs", name, f"--container={at['name']}", "--tail=100"]
+    run_in_cluster("kubectl", [*shown, "--follow"] if follow else shown)

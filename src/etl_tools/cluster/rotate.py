@@ -5,16 +5,15 @@ again: it goes on where it stopped.
 """
 
 import os
-import sys
 from pathlib import Path
 
 from etl_tools import answers
 from etl_tools.cluster.apply_secrets import in_cluster, new, put, refuse_surprises, token, token_data
 from etl_tools.cluster.doctor.repository import explained
-from etl_tools.cluster.kubectl import ClusterError, done, kubectl, restart, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster
 from etl_tools.secrets import github_app
 from etl_tools.secrets.git_server import ask_server, where_to_register
-from etl_tools.secrets.keys import RANDOM_TEXTS, new_deploy_key, open_secrets, write_private
+from etl_tools.secrets.keys import RANDOM_TEXTS, locked_secrets, new_deploy_key, write_private
 from etl_tools.secrets.manifests import Secrets, files, secret_data
 
 # Secrets that hold more than the file itself.
@@ -158,7 +157,8 @@ def rotate_text(name: str) -> None:
 
 def rotate_git_token() -> None:
     """Replace the token in the cluster by one that opens the repository; it stands in no file here."""
-    given = token({})
+    if (given := token({})) is None:  # only where the cluster may keep its own
+        raise ClusterError("there is no git token")
     os.environ["GIT_TOKEN"] = given
     remote = ask_server("ls-remote", "--heads", answers.GIT_REPO)
     if remote.returncode:
@@ -171,12 +171,17 @@ def rotate_git_token() -> None:
 
 
 def rotate(name: str) -> None:
+    """Replace the key or password of this name; ClusterError where there is none."""
     known = [name for name in files() if name not in github_app.FILES]
     known += ["git_token"] * (answers.GIT_ACCESS == "https-token")
     if name not in known:
         raise ClusterError(f"which one? make rotate NAME=… with one of: {', '.join(known)}")
-    open_secrets()  # locked until this process ends
-    show_cluster()
+    with locked_secrets():
+        show_cluster()
+        replace(name)
+
+
+def replace(name: str) -> None:
     if name == "git_token":
         return rotate_git_token()
     if not path(name).exists():
@@ -190,7 +195,3 @@ def rotate(name: str) -> None:
         kept = f" The old one is in {answers.in_secrets(name)}.old." if path(f"{name}.old").exists() else ""
         further = f"make rotate NAME={name} goes on where this stopped.{kept}"
         raise type(problem)(f"{problem or 'stopped (Ctrl-C)'}\n{further}") from None
-
-
-if __name__ == "__main__":
-    sys.exit(done("rotate", rotate, " ".join(sys.argv[1:])))

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 
 from etl_tools.cluster.doctor.cluster import API_SERVER, DAGS, airflow_table, is_true
-from etl_tools.cluster.kubectl import ClusterError, asked, done, kubectl, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, asked, kubectl, show_cluster
 
 
 def airflow(*words: str) -> None:
@@ -41,7 +41,3 @@ def trigger() -> None:
         if answer == "all" or (answer == "yes" and other == name):
             airflow("unpause", other)
     airflow("trigger", name, *(["--conf", conf] if conf else []))
-
-
-if __name__ == "__main__":
-    sys.exit(done("trigger", trigger))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -25,13 +27,13 @@ def write(file: Path, title: str, target: Path) -> Path | None:
     return target
 
 
-def unit(schema, name: str) -> str:
+def unit(schema: pa.Schema, name: str) -> str:
     """The column's unit in brackets, or nothing."""
     words = (schema.field(name).metadata or {}).get(b"unit", b"").decode()
     return f" ({words})" if words not in ("", "1") else ""
 
 
-def draw(frame, time: str, numbers: list[str], units: dict[str, str]) -> Figure:
+def draw(frame: pd.DataFrame, time: str, numbers: list[str], units: dict[str, str]) -> Figure:
     """A map where there are coordinates, and a panel for each column of numbers; colour is the first one."""
     has_map = set(MAP) <= set(frame)
     panels = len(numbers) + has_map

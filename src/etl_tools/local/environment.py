@@ -35,13 +35,14 @@ def variables(root: Path = answers.ROOT) -> dict[str, str]:
 
 def chosen() -> dict[str, str]:
     """What this checkout's owner has set, in .env and secrets/connections.env. ValueError: a wrong line."""
-    found: dict[str, str | None] = {}
+    found: dict[str, str] = {}
     if FILE.exists():
         from dotenv import dotenv_values
 
-        found = dotenv_values(FILE)
-        if wrong := [name for name, value in found.items() if value is None]:
+        read = dotenv_values(FILE)
+        if wrong := [name for name, value in read.items() if value is None]:
             raise ValueError(f"{FILE.name}: {wrong[0]} has no value; write NAME=value.")
+        found = {name: value for name, value in read.items() if value is not None}
         # As it was written by make install, maybe before this folder was moved: nobody's choice.
         written = variables(Path(found.get("AIRFLOW_HOME", HOME)).parent)
         found = {name: value for name, value in found.items() if written.get(name) != value}
@@ -94,12 +95,13 @@ def write() -> None:
         FILE.write_text("# Written by make install when it is not there. Add what you like.\n" + "".join(lines))
 
 
-if __name__ == "__main__":
-    if len(sys.argv) == 1:
+def main(words: list[str]) -> None:
+    """Write .env; or, with words, run them as a command in the project's environment."""
+    if not words:
         write()
-    else:  # a command, to be run in this environment
-        try:
-            set_up()
-        except ValueError as problem:
-            sys.exit(str(problem))
-        os.execvp(sys.argv[1], sys.argv[1:])
+        return
+    try:
+        set_up()
+    except ValueError as problem:
+        sys.exit(str(problem))
+    os.execvp(words[0], words)

@@ -5,7 +5,6 @@ connection), asset (made of another DAG's clean days: ASSET=orders_clean), plain
 heavy (packages of its own).
 """
 
-import argparse
 import importlib.util
 import json
 import keyword
@@ -91,19 +90,14 @@ def write(name: str, kind: str, asset: str) -> list[Path]:
     return list(texts)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="make new-dag", description=__doc__)
-    parser.add_argument("name", nargs="?", default="")
-    parser.add_argument("--kind", default="source")
-    parser.add_argument("--asset", default="")
-    arguments = parser.parse_args()
-    name, kind = arguments.name, arguments.kind
+def main(name: str, kind: str, asset: str) -> int:
+    """Make the DAG; return the exit code."""
     try:
-        check(name, kind, arguments.asset)
+        check(name, kind, asset)
     except ValueError as problem:
         print(problem, file=sys.stderr)
         return 1
-    paths = write(name, kind, arguments.asset)
+    paths = write(name, kind, asset)
     # How long a name is decides where lines break and how imports are sorted.
     python = [path for path in paths if path.suffix == ".py"]
     for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):
@@ -113,7 +107,3 @@ def main() -> int:
     if kind in DATASETS:
         print(f"In the cluster, {name.upper()}_SOURCE (env in helm/values.yaml) says where the rows are.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

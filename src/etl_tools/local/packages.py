@@ -7,6 +7,8 @@ brings is replaced. docs/packages.md tells the rest.
 Exit code 0: done. 1: refused, and no file was changed. 2: wrong usage.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import os
@@ -18,12 +20,20 @@ import sys
 import tempfile
 import tomllib
 import urllib.request
+from collections.abc import Callable, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dag_integrity.image import STOCK_IMAGE
 from etl_tools.answers import DAG_DELIVERY, GIT_REPO, GITHUB_APP, ROOT
 
+if TYPE_CHECKING:  # it comes with Airflow
+    from packaging.requirements import Requirement
+
+# Name → version, or None where none is known.
+Pins = dict[str, str | None]
 STOCK_LIST = "stock_image.txt of airflow-etl-tools"
 STOCK_REPOSITORY = "apache/airflow"
 # The versions that the released image is built with. AIRFLOW_CONSTRAINTS names a copy: a file or an address.
@@ -40,31 +50,31 @@ S3FS = "apache-airflow-providers-amazon[s3fs]"
 HOW_ELSE = "Ask for another version, or give the task packages of its own (make new-dag KIND=heavy)"
 
 
-def canonical(name):
+def canonical(name: str) -> str:
     """Return a distribution's name as PyPI compares it: A_b.c is a-b-c."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins(path):
+def pins(path: Path | Traversable) -> Pins:
     """Return name → version, or None where none is given, of a lock, list or constraints file; a missing one has none.
 
     Lines that end in a question mark are left out: whether the image has those is not known.
     """
-    if not Path(path).exists():
+    if not path.is_file():
         return {}
-    text = re.sub(r".*\?[ \t]*$", "", Path(path).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r".*\?[ \t]*$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     lines = re.findall(r"^([A-Za-z0-9][\w.-]*)(?:==([^\s;\\]+))?", text, re.MULTILINE)
     return {canonical(name): version or None for name, version in lines}
 
 
-def stock_versions():
+def stock_versions() -> tuple[str, str]:
     """Return Airflow's and Python's version in the stock image: by the Dockerfile, or else by pyproject.toml."""
     if (ROOT / DOCKERFILE).exists():
         text = (ROOT / DOCKERFILE).read_text(encoding="utf-8")
         found = re.search(rf"^FROM {STOCK_REPOSITORY}:([\d.]+)-python([\d.]+)", text, re.MULTILINE)
         if not found:
             raise ValueError(f"Dockerfile: no line FROM {STOCK_REPOSITORY}:<version>-python<version>")
-        return found.groups()
+        return found[1], found[2]
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     airflow = re.search(r'"apache-airflow==([\d.]+)"', text)
     python = tomllib.loads(text)["tool"].get("dag-integrity", {}).get("python")
@@ -73,37 +83,37 @@ def stock_versions():
     return airflow[1], python
 
 
-def dockerfile():
+def dockerfile() -> str:
     """Return the text of the Dockerfile that the first added package brings."""
     airflow, python = stock_versions()
     return string.Template(own_text("Dockerfile.txt")).substitute(airflow=airflow, python=python)
 
 
-def own_text(name):
+def own_text(name: str) -> str:
     """Return a text that comes with this package."""
     return resources.files("etl_tools.local").joinpath(name).read_text(encoding="utf-8")
 
 
-def write_new(path, text):
+def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet: from then on it is its owner's."""
     if not path.exists():
         path.write_text(text, encoding="utf-8")
 
 
-def listed():
+def listed() -> Pins:
     """Return name → version of what the stock image brings, by the list that comes with the tools."""
     return pins(STOCK_IMAGE)
 
 
 @functools.cache
-def stock_packages():
+def stock_packages() -> tuple[Pins, str]:
     """Return the same with the versions that Airflow published, where they can be read, and their source."""
     airflow, python = stock_versions()
     place = os.environ.get("AIRFLOW_CONSTRAINTS") or CONSTRAINTS.format(airflow, python)
     try:
         if "://" in place:
             place, _ = urllib.request.urlretrieve(place)
-        published = pins(place)
+        published = pins(Path(place))
     except (OSError, ValueError) as problem:
         if os.environ.get("AIRFLOW_CONSTRAINTS"):
             raise ValueError(f"AIRFLOW_CONSTRAINTS={place}: {problem}") from problem
@@ -112,12 +122,12 @@ def stock_packages():
     return versions, f"Airflow's constraints of {airflow} for Python {python}"
 
 
-def stock_pins():
+def stock_pins() -> list[str]:
     """Return the stock image's packages whose versions are known, as name==version."""
     return [f"{name}=={version}" for name, version in stock_packages()[0].items() if version]
 
 
-def uv(*arguments, cwd):
+def uv(*arguments: str, cwd: Path) -> None:
     """Run uv. ValueError with what it says."""
     # The Makefile puts one there where PATH has none.
     command = [shutil.which("uv") or str(ROOT / ".tools/bin/uv"), *arguments, "--quiet"]
@@ -127,7 +137,7 @@ def uv(*arguments, cwd):
         raise ValueError(done.stderr.strip())
 
 
-def asked_for(folder):
+def asked_for(folder: Path) -> list[Requirement]:
     """Return the requirements of a folder's pyproject.toml that hold in the image."""
     from packaging.requirements import Requirement
 
@@ -138,7 +148,7 @@ def asked_for(folder):
     return [item for item in found if item.marker is None or item.marker.evaluate(image)]
 
 
-def lock(folder, packages, upgrade):
+def lock(folder: Path, packages: Sequence[str], upgrade: bool) -> None:
     """Resolve the pyproject.toml of a folder into both locks there. packages: those that are new in it.
 
     uv keeps the versions that a lock has where it can; a package that is in none gets the image's.
@@ -163,17 +173,19 @@ def lock(folder, packages, upgrade):
         lock_laptop(folder)
 
 
-def lock_laptop(folder):
+def lock_laptop(folder: Path) -> None:
     """Resolve everything, for all Pythons that pyproject.toml allows, with the image lock's versions."""
     text = (folder / "pyproject.toml").read_text(encoding="utf-8")
     oldest = re.search(r'^requires-python = ">=([\d.]+)', text, re.MULTILINE)
+    if not oldest:
+        raise ValueError('pyproject.toml must have requires-python = ">=…"')
     options = ["--group=dev", f"--python-version={oldest[1]}"]
     if (folder / IMAGE_LOCK).exists():
         options.append(f"--constraint={IMAGE_LOCK}")
     uv("pip", "compile", *options, f"--output-file={LOCK}", "pyproject.toml", cwd=folder)
 
 
-def lock_image(folder, requirements):
+def lock_image(folder: Path, requirements: list[str]) -> str:
     """Resolve requirements against what the image has; return the lines of what has to be added to it."""
     (folder / "asked.txt").write_text("\n".join(requirements))
     (folder / "stock.txt").write_text("\n".join(stock_pins()))
@@ -189,7 +201,7 @@ def lock_image(folder, requirements):
     return "".join(line for line in lines if not line.startswith("#"))
 
 
-def write_image_lock(folder, added):
+def write_image_lock(folder: Path, added: str) -> None:
     """Write what is added to the image, below a header; nothing where nothing ever was."""
     if not added and not (ROOT / IMAGE_LOCK).exists():
         (folder / IMAGE_LOCK).unlink(missing_ok=True)
@@ -201,7 +213,7 @@ def write_image_lock(folder, added):
     (folder / IMAGE_LOCK).write_text(text, encoding="utf-8")
 
 
-def image_in_values(text):
+def image_in_values(text: str) -> tuple[str, str]:
     """Return the repository and the tag of the image in the text of values.yaml."""
     found = dict(re.findall(r'^defaultAirflow(Repository|Tag): "?([^"\s]+)', text, re.MULTILINE))
     if len(found) < 2:
@@ -209,14 +221,14 @@ def image_in_values(text):
     return found["Repository"], found["Tag"]
 
 
-def own_tag(folder=ROOT):
+def own_tag(folder: Path = ROOT) -> str:
     """Return the tag of the image with the added packages: by its content, so that CI and values agree."""
     text = (ROOT / DOCKERFILE).read_bytes() if (ROOT / DOCKERFILE).exists() else dockerfile().encode()
     content = text + (folder / IMAGE_LOCK).read_bytes()
     return f"{stock_versions()[0]}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def own_repository(current):
+def own_repository(current: str) -> str | None:
     """Return where this repository's images are: IMAGE=…, what the values say, or the git host's registry."""
     given = os.environ.get("IMAGE", "")
     if given and not re.fullmatch(r"[\w.-]+(:\d+)?(/[\w.-]+)+", given):
@@ -227,7 +239,7 @@ def own_repository(current):
     return f"{REGISTRIES[host]}/{path.removesuffix('.git')}".lower() if host in REGISTRIES else None
 
 
-def switch_image(folder):
+def switch_image(folder: Path) -> str | None:
     """Have the values name the image that the lock needs; return it, or None if its registry is unknown."""
     path = folder / VALUES
     text = path.read_text(encoding="utf-8")
@@ -243,7 +255,7 @@ def switch_image(folder):
     return f"{repository}:{tag}"
 
 
-def change(packages=(), upgrade=False):
+def change(packages: Sequence[str] = (), upgrade: bool = False) -> None:
     """Add packages to pyproject.toml, if any; write both locks and the values' image: all, or nothing."""
     own_repository(STOCK_REPOSITORY)  # a wrong IMAGE=… is refused before anything takes its time
     with tempfile.TemporaryDirectory() as name:
@@ -281,7 +293,7 @@ def change(packages=(), upgrade=False):
         print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
 
 
-def missing_in_image():
+def missing_in_image() -> list[str]:
     """Return what the image in helm/values.yaml lacks of what the DAGs need: a line each, with the fix."""
     added = pins(ROOT / IMAGE_LOCK)
     has = listed() | added
@@ -301,7 +313,7 @@ def missing_in_image():
     return found
 
 
-def image_to_build():
+def image_to_build() -> str:
     """Return the image that the values name and CI or `make image` builds; "" when nothing was added."""
     if not pins(ROOT / IMAGE_LOCK):
         return ""
@@ -311,24 +323,29 @@ def image_to_build():
     return f"{repository}:{tag}"
 
 
-def main(arguments):
-    """Run the command and return the exit code."""
-    packages = os.environ.get("PKG", "").split()
+def add() -> int:
+    """Add what PKG names; return the exit code."""
+    if not (packages := os.environ.get("PKG", "").split()):
+        print("make add: which ones? make add PKG=openpyxl", file=sys.stderr)
+        return 2
+    return refused("add", lambda: change(packages))
+
+
+def lock_again(upgrade: bool) -> int:
+    """Resolve pyproject.toml into the locks again; return the exit code."""
+    return refused("lock", lambda: change(upgrade=upgrade))
+
+
+def image() -> int:
+    """Print the image that CI or `make image` builds; return the exit code."""
+    return refused("image", lambda: print(image_to_build()))
+
+
+def refused(target: str, action: Callable[[], None]) -> int:
+    """Do it, and return the exit code; where it cannot be done, every file is as it was."""
     try:
-        if arguments == ["add"] and packages:
-            change(packages)
-        elif arguments in (["lock"], ["lock", "--upgrade"]):
-            change(upgrade=len(arguments) == 2)
-        elif arguments == ["image"]:
-            print(image_to_build())
-        else:
-            print("Usage: make add PKG=openpyxl, make lock (UPGRADE=1), make image", file=sys.stderr)
-            return 2
+        action()
     except ValueError as problem:
-        print(f"make {arguments[0]}: {problem}\nNothing was changed.", file=sys.stderr)
+        print(f"make {target}: {problem}\nNothing was changed.", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

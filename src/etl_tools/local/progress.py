@@ -1,12 +1,18 @@
 """What `make run` shows while DAGs run: the task, how far, what tasks print, and breakpoint()'s prompt."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pdb
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 EVERY = 10  # seconds, from line to line where there is no terminal
 BAR = 20  # characters
@@ -16,7 +22,7 @@ LOGGERS = {"airflow", "alembic", "logging", "structlog"}
 class Printed:
     """Standard output, whose lines go to the terminal as well as to the log; but for those of loggers."""
 
-    def __init__(self, write, log):
+    def __init__(self, write: Callable[[str], None], log: TextIO) -> None:
         self._write, self._log, self._rest = write, log, ""
 
     def write(self, text: str) -> int:
@@ -32,14 +38,14 @@ class Printed:
             self.write("\n")
         self._log.flush()
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
 
 class Progress:
     """A last line that is written again and again; where nobody watches, a line now and then."""
 
-    def __init__(self, say, quiet: bool = False):
+    def __init__(self, say: TextIO, quiet: bool = False) -> None:
         """quiet: the terminal is the log's and the debugger's."""
         self.say, self.quiet, self.terminal = say, quiet, say.isatty()
         self.total = self.done = self.begun = 0
@@ -48,7 +54,7 @@ class Progress:
         self.lock = threading.RLock()
 
     @contextlib.contextmanager
-    def of(self, dags: list) -> Iterator[None]:
+    def of(self, dags: Sequence[DAG]) -> Iterator[None]:
         """Show it while these DAGs run."""
         self.total = sum(len(dag.tasks) for dag in dags)
         ended = threading.Event()
@@ -69,20 +75,20 @@ class Progress:
         self.started = self.shown = time.monotonic()
         output, hook = sys.stdout, sys.breakpointhook
         if not self.quiet:
-            sys.stdout, sys.breakpointhook = Printed(self.write, output), self.prompt
+            # It has all that a TextIO has: the log's.
+            sys.stdout = cast("TextIO", Printed(self.write, output))
+            sys.breakpointhook = self.prompt
         try:
             yield
         finally:
-            if sys.stdout is not output:
-                sys.stdout.end()
+            end_line()
             sys.stdout, sys.breakpointhook = output, hook
             self.label = ""
             self.done += tasks
 
-    def task(self, context) -> None:
+    def task(self, context: Mapping[str, Any]) -> None:
         """A callback of Airflow: a task begins."""
-        if isinstance(sys.stdout, Printed):
-            sys.stdout.end()
+        end_line()
         task = context["ti"]
         self.at = task.task_id if (task.map_index or 0) < 1 else f"{task.task_id} {task.map_index + 1}"
         self.begun += 1
@@ -120,16 +126,24 @@ class Progress:
         with self.lock:
             print(self.clear(), end="", file=self.say, flush=True)
 
-    def prompt(self, *arguments, **named) -> None:
+    def prompt(self, *arguments: object, **named: object) -> None:
         """breakpoint(), with the terminal for its prompt."""
         if os.environ.get("PYTHONBREAKPOINT"):  # another debugger, or none
-            return sys.__breakpointhook__(*arguments, **named)
+            sys.__breakpointhook__(*arguments, **named)
+            return
         if not (self.terminal and sys.stdin.isatty()):
             raise RuntimeError("breakpoint() needs a terminal; here, take it out or set PYTHONBREAKPOINT=0")
-        sys.stdout.end()
+        end_line()
         label, self.label = self.label, ""
         self.write(f"{label}  {self.at}: breakpoint(); c goes on")
         debugger = pdb.Pdb(stdout=self.say, nosigint=True)
         debugger.use_rawinput = False
         self.at = f"{self.at} (debugged)"
         debugger.set_trace(sys._getframe(1))
+
+
+def end_line() -> None:
+    """Show what a task has printed without a line end, where tasks print to Printed."""
+    output: object = sys.stdout
+    if isinstance(output, Printed):
+        output.end()

@@ -23,13 +23,14 @@ LINES = {
 MENTIONS = re.compile(r"earthquake|\bextract\b|usgs", re.IGNORECASE)
 
 
-def main(arguments: list[str]) -> int:
+def main(yes: bool) -> int:
+    """Remove what is there; return the exit code."""
     paths = [ROOT / path for path in REMOVED] + sorted(ROOT.glob(TESTS))
     there = [path for path in paths if path.exists()]
     if not there:
         print("make remove-example: it is gone already.")
         return 0
-    if "--yes" not in arguments and not in_git([*map(str, there), *LINES]):
+    if not yes and not in_git([*map(str, there), *LINES]):
         print(
             "make remove-example: git does not have all of it: commit first, or make remove-example YES=1",
             file=sys.stderr,
@@ -54,7 +55,3 @@ def in_git(paths: list[str]) -> bool:
     """Whether the last commit has these files as they are."""
     done = run("git", "-C", ROOT, "status", "--porcelain", "--", *paths)
     return done.returncode == 0 and not done.stdout
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,8 @@ and the line that opens it, or with what failed. Airflow's log is in .airflow/ru
 the terminal. breakpoint() has its prompt wherever there is a terminal.
 """
 
-import argparse
+from __future__ import annotations
+
 import bdb
 import contextlib
 import fcntl
@@ -17,13 +18,17 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from etl_tools.local import environment
 from etl_tools.local.progress import Progress
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 LOG = environment.HOME / "run.log"
 CHARTS = environment.HOME / "charts"
@@ -33,29 +38,21 @@ WIDTH = 11  # of a column
 TASK_API = "2026-06-30"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument("--date", help="one day, like 2018-02-01 (default: the days that the DAG offers)")
-    parser.add_argument("--from", dest="first", help="the first of several days")
-    parser.add_argument("--to", dest="last", help="the last of them")
-    parser.add_argument("--rebuild", action="store_true", help="of what was fetched: run no DAG before it")
-    parser.add_argument("--accept", action="store_true", help="publish days with few rows, too")
-    parser.add_argument("--dag", help="one DAG, after those before it that have not run")
-    parser.add_argument("--debug", action="store_true", help="log to the terminal, and leave it to breakpoint()")
-    arguments = parser.parse_args()
+def main(
+    date: str | None, first: str | None, last: str | None, dag: str | None, rebuild: bool, accept: bool, debug: bool
+) -> int:
+    """Run the DAGs and say how it went; return the exit code."""
     started = time.monotonic()
     # While Airflow is imported nothing becomes garbage, and looking for it takes seconds.
     gc.disable()
     try:
-        days = asked_for(arguments.date, arguments.first, arguments.last)
+        days = asked_for(date, first, last)
         environment.set_up()
-        with contextlib.nullcontext(sys.stdout) if arguments.debug else output_in(LOG) as say:
+        with contextlib.nullcontext(sys.stdout) if debug else output_in(LOG) as say:
             prepare_database(say)
             spare_old_versions()
             began = time.time()
-            runs, failed = run_all(
-                arguments.dag, days, Progress(say, quiet=arguments.debug), arguments.accept, arguments.rebuild
-            )
+            runs, failed = run_all(dag, days, Progress(say, quiet=debug), accept, rebuild)
             file = newest_file(began)
             chart = chart_of(file) if file else None
     except ValueError as problem:
@@ -74,7 +71,7 @@ def main() -> int:
         print(f'Open it: pd.read_parquet("{os.path.relpath(file)}")')
     for line in failed:
         print(f"make run: {line}", file=sys.stderr)
-    if failed and not arguments.debug:
+    if failed and not debug:
         print(f"The log: {os.path.relpath(LOG)}", file=sys.stderr)
     return 1 if failed else 0
 
@@ -98,7 +95,7 @@ def a_day(text: str) -> str:
     raise ValueError(f"{text!r} is not a day: write it like 2018-02-01.")
 
 
-def prepare_database(say) -> None:
+def prepare_database(say: TextIO) -> None:
     """Make the SQLite database in AIRFLOW_HOME, or bring it up to date."""
     home = Path(os.environ["AIRFLOW_HOME"])
     marker, version = home / "migrated-to", importlib.metadata.version("apache-airflow-core")
@@ -144,9 +141,13 @@ def run_all(
         raise ValueError(broken[0] if broken else f"there is no daily DAG; {what_to_do}")
     before = graph(bag.dags)
     failed = [] if name else broken
-    runs, not_there, planned, without_days = 0, set(), [], set()
+    runs = 0
+    not_there: set[tuple[str, str | None]] = set()
+    planned: list[tuple[str, str | None, bool]] = []
+    without_days: set[str] = set()
+    needed_for_it = ancestors(name, before) if name else []
     for dag_id in TopologicalSorter(before).static_order():
-        needed = name and name != dag_id and dag_id in ancestors(name, before) and not rebuild
+        needed = dag_id in needed_for_it and not rebuild
         if dag_id != name and (name or dag_id not in daily) and not needed:
             continue
         if not without_days.isdisjoint(ancestors(dag_id, before)):
@@ -184,21 +185,22 @@ def run_all(
     return runs, failed
 
 
-def graph(dags: dict) -> dict[str, set[str]]:
+def graph(dags: dict[str, DAG]) -> dict[str, set[str]]:
     """For each DAG those whose tasks produce the assets that it waits for."""
 
-    def names(asset) -> set:
+    def names(asset: object) -> set[str | None]:
         parts = getattr(asset, "objects", None)
-        return set().union(*map(names, parts)) if parts is not None else {getattr(asset, "name", None)}
+        none: set[str | None] = set()
+        return none.union(*map(names, parts)) if parts is not None else {getattr(asset, "name", None)}
 
-    produced: dict = {}
+    produced: dict[str | None, set[str]] = {}
     for dag_id, dag in dags.items():
         for outlet in (outlet for task in dag.tasks for outlet in task.outlets or ()):
             produced.setdefault(getattr(outlet, "name", None), set()).add(dag_id)
     before = {}
     for dag_id, dag in dags.items():
         waits_for = names(dag.timetable.asset_condition) - {None}
-        before[dag_id] = set().union(*(produced.get(name, set()) for name in waits_for)) - {dag_id}
+        before[dag_id] = {other for name in waits_for for other in produced.get(name, set())} - {dag_id}
     return before
 
 
@@ -209,7 +211,7 @@ def ancestors(dag_id: str, before: dict[str, set[str]]) -> list[str]:
     return found
 
 
-def days_for(dag, asked: list[str], chain: list) -> list[str | None]:
+def days_for(dag: DAG, asked: list[str], chain: list[DAG]) -> list[str | None]:
     """The days to run the DAG for: [None] for one that has no partitions, unless days were asked for."""
     if asked:
         return [*asked]
@@ -233,9 +235,9 @@ def has_run(dag_id: str, day: str | None) -> bool:
         return any((one.partition_key or (one.conf or {}).get(DAY)) == day for one in done)
 
 
-def run(dag, day: str | None, label: str, progress: Progress, accept: bool = False) -> dict:
+def run(dag: DAG, day: str | None, label: str, progress: Progress, accept: bool = False) -> dict[str, object]:
     """Run the DAG for the day; what its last tasks returned, and the seconds."""
-    started, problems = time.monotonic(), []
+    started, problems = time.monotonic(), list[BaseException]()
     for task in dag.tasks:
         settings = task.partial_kwargs if task.is_mapped else vars(task)
         # One attempt: whoever sits in front of it wants the reason now.
@@ -245,7 +247,8 @@ def run(dag, day: str | None, label: str, progress: Progress, accept: bool = Fal
         theirs = settings.get("on_execute_callback") or []
         theirs = theirs if isinstance(theirs, (list, tuple)) else [theirs]
         settings["on_execute_callback"] = [progress.task, *(one for one in theirs if one != progress.task)]
-    when, conf = datetime.now(UTC), {}
+    when = datetime.now(UTC)
+    conf: dict[str, object] = {}
     if day and DAY in dag.params:
         conf = {DAY: day}
         if "slices" in dag.params:
@@ -267,7 +270,7 @@ def run(dag, day: str | None, label: str, progress: Progress, accept: bool = Fal
     tasks = result.get_task_instances()
     if not any(task.state == "success" for task in tasks):
         raise ValueError(f"{label} ran nothing: it has no task, or all were skipped.")
-    facts: dict = {}
+    facts: dict[str, object] = {}
     for leaf in dag.leaves:
         value = None if leaf.is_mapped else result.get_task_instance(leaf.task_id).xcom_pull(leaf.task_id)
         if isinstance(value, dict) and set(value) == {day}:
@@ -313,13 +316,13 @@ def chart_of(file: Path) -> Path | None:
     return chart.write(file, f"{file.stem}, {day} (UTC)", CHARTS / f"{file.stem}-{day}.png")
 
 
-def row(cells: list) -> str:
+def row(cells: Sequence[object]) -> str:
     first, *others = cells
     return "  ".join([f"{first:{WIDTH}}", *(f"{cell!s:>{WIDTH}}" for cell in others)])
 
 
 @contextlib.contextmanager
-def output_in(log: Path) -> Iterator:
+def output_in(log: Path) -> Iterator[TextIO]:
     """Send this process's output, whoever writes it, to the log; yields the terminal."""
     with open(os.dup(1), "w") as terminal, open(log, "w") as file:
         error = os.dup(2)
@@ -333,7 +336,3 @@ def output_in(log: Path) -> Iterator:
             os.dup2(terminal.fileno(), 1)
             os.dup2(error, 2)
             os.close(error)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,12 +18,15 @@ import urllib.error
 import urllib.request
 import webbrowser
 from pathlib import Path
+from typing import Any, TextIO
 
 import psutil
 
 from etl_tools import answers
 from etl_tools.local import environment
 
+# What ui.json holds; what is read there may be of any type.
+State = dict[str, Any]
 LOG = environment.HOME / "ui.log"
 STATE = environment.HOME / "ui.json"
 PASSWORDS = "simple_auth_manager_passwords.json.generated"  # in AIRFLOW_HOME
@@ -43,7 +46,7 @@ class Stopped(Exception):
 class Switch:
     """Signals raise Stopped while it is on, once; before that they are remembered."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.on = self.asked = False
         # nohup starts it with SIGHUP ignored, and means it. A shell does so with SIGINT for a background job,
         # but there is kill -INT, and Airflow would inherit that.
@@ -51,7 +54,7 @@ class Switch:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self.flip)
 
-    def flip(self, *_) -> None:
+    def flip(self, *_: object) -> None:
         self.asked = True
         if self.on:
             self.on = False
@@ -64,6 +67,13 @@ class Switch:
 
 
 def main() -> int:
+    """Run Airflow until it is stopped; return the exit code."""
+    status = serve_pages()
+    forget_unread()
+    return status
+
+
+def serve_pages() -> int:
     switch = Switch()
     try:
         environment.set_up()
@@ -81,7 +91,7 @@ def main() -> int:
         return 1
 
 
-def start(log, ports: dict[str, str], switch: Switch) -> int:
+def start(log: TextIO, ports: dict[str, str], switch: Switch) -> int:
     if switch.asked:
         return 0
     address = f"http://localhost:{ports['AIRFLOW__API__PORT']}"
@@ -114,7 +124,7 @@ def start(log, ports: dict[str, str], switch: Switch) -> int:
         STATE.unlink(missing_ok=True)
 
 
-def locked(log) -> bool:
+def locked(log: TextIO) -> bool:
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -122,7 +132,7 @@ def locked(log) -> bool:
     return True
 
 
-def read_state() -> dict:
+def read_state() -> State:
     """Who runs Airflow here, as far as it is known."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         if isinstance(state := json.loads(STATE.read_text()), dict):
@@ -130,10 +140,10 @@ def read_state() -> dict:
     return {}
 
 
-def is_it(pid, started) -> bool:
+def is_it(pid: Any, started: Any) -> bool:
     """Whether this very process is there, and not another one that got its number."""
     with contextlib.suppress(psutil.Error, TypeError, ValueError):
-        return abs(psutil.Process(pid).create_time() - started) < 2
+        return bool(abs(psutil.Process(pid).create_time() - started) < 2)
     return False
 
 
@@ -143,20 +153,22 @@ def is_running(process: psutil.Process) -> bool:
     return False
 
 
-def say_where(state: dict) -> None:
+def say_where(state: State) -> None:
     print(f"Airflow of this folder {'runs already' if state.get('ready') else 'is starting already'}.\n")
     print(f"  Airflow    {state['address']}\n  passwords  {state['passwords']}\n")
     print(f"The log is {LOG}. Ctrl-C where it was started stops it, or: kill {state['pid']}")
 
 
-def end_leftovers(log) -> None:
+def end_leftovers(log: TextIO) -> None:
     """End what a killed `make ui` has left behind. ValueError: something is there, and nobody knows what."""
     state = read_state()
     leader = state.get("airflow")
-    left = session(leader) if isinstance(leader, int) else []
+    if not isinstance(leader, int):
+        leader = 0
+    left = session(leader) if leader else []
     if not is_it(leader, state.get("airflow_started")):
         # The leader has gone as well: its session's number may be another's by now.
-        left = left if not psutil.pid_exists(leader or 0) and any(map(is_ours, left)) else []
+        left = left if not psutil.pid_exists(leader) and any(map(is_ours, left)) else []
     if any(map(is_running, left)):
         say("Ending the Airflow that a killed make ui has left behind ...")
         end(left, leader=leader)
@@ -232,7 +244,7 @@ def variables(ports: dict[str, str]) -> dict[str, str]:
     }
 
 
-def serve(airflow: subprocess.Popen, state: dict) -> int:
+def serve(airflow: subprocess.Popen[bytes], state: State) -> int:
     """Say where the pages are as soon as they are there, and wait until Airflow ends."""
     started, address = time.monotonic(), state["address"]
     while not healthy(address):
@@ -263,7 +275,7 @@ def wait() -> None:
     time.sleep(0.5)
 
 
-def say(text: str, file=sys.stdout) -> None:
+def say(text: str, file: TextIO | None = None) -> None:
     """Print it, if anybody is there to read it: without, there is still an Airflow to be stopped."""
     with contextlib.suppress(OSError):
         print(text, file=file, flush=True)
@@ -291,9 +303,3 @@ def healthy(address: str) -> bool:
     except (urllib.error.URLError, OSError, ValueError):
         return False
     return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
-
-
-if __name__ == "__main__":
-    status = main()
-    forget_unread()
-    sys.exit(status)

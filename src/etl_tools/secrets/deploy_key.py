@@ -7,10 +7,9 @@ The damaged file stays beside it as deploy_key.old.
 
 import base64
 import re
-import sys
 
 from etl_tools.secrets.git_server import KEY
-from etl_tools.secrets.keys import open_secrets, write_private
+from etl_tools.secrets.keys import locked_secrets, write_private
 
 FIX = ".venv/bin/airflow-etl deploy-key"
 NEW_KEY = "rm secrets/deploy_key* && make keys, then register the new key"
@@ -62,15 +61,12 @@ def damage(content: bytes) -> tuple[str, str] | None:
 
 
 def main() -> int:
-    open_secrets()
-    content = KEY.read_bytes() if KEY.exists() else b""
-    what, fix = damage(content) or ("has the form that ssh reads", "Nothing to fix.")
-    print(f"secrets/deploy_key {what}. {fix if fix != FIX else 'As it was, it is deploy_key.old now.'}")
-    if fix == FIX:
-        write_private(KEY.with_name("deploy_key.old"), content)
-        write_private(KEY, fixed(content))
+    """Repair the key if it is all there; return the exit code."""
+    with locked_secrets():
+        content = KEY.read_bytes() if KEY.exists() else b""
+        what, fix = damage(content) or ("has the form that ssh reads", "Nothing to fix.")
+        print(f"secrets/deploy_key {what}. {fix if fix != FIX else 'As it was, it is deploy_key.old now.'}")
+        if fix == FIX and (whole := fixed(content)):
+            write_private(KEY.with_name("deploy_key.old"), content)
+            write_private(KEY, whole)
     return 1 if fix == NEW_KEY else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,7 +17,7 @@ def content(name: str) -> bytes:
     """Return what a file holds, a number without its line end; ValueError if GitHub shows no such thing."""
     found = (answers.SECRETS / name).read_bytes()
     if name == "github_app.pem":
-        wanted, right = "a private key as GitHub gives it (PEM)", KEY.fullmatch(found)
+        wanted, right = "a private key as GitHub gives it (PEM)", bool(KEY.fullmatch(found))
     else:
         found = found.strip()
         wanted, right = "a number", found.isdigit()
@@ -73,6 +73,6 @@ def token() -> str:
     trusted = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO"))
     try:
         with urllib.request.urlopen(request, timeout=7, context=trusted) as answer:
-            return json.load(answer)["token"]
+            return str(json.load(answer)["token"])
     except urllib.error.HTTPError as refused:
         raise OSError(f"endpoint returned status {refused.code}: {refused.read().decode()}") from None

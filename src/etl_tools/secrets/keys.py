@@ -8,11 +8,11 @@ import base64
 import fcntl
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from etl_tools import answers
+from etl_tools import answers, project
 from etl_tools.programs import run
 from etl_tools.secrets import github_app
 from etl_tools.secrets.git_server import git, where_to_register
@@ -38,9 +38,10 @@ def write_private(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def open_secrets() -> int:
-    """Make secrets/ private and wait until no other run works in it; the lock ends with this process."""
-    os.umask(0o077)
+@contextmanager
+def locked_secrets() -> Iterator[None]:
+    """Make secrets/ private, and wait until no other run works in it; this one does until the block ends."""
+    umask = os.umask(0o077)
     answers.SECRETS.mkdir(parents=True, exist_ok=True)
     if answers.SECRETS.stat().st_mode & 0o7777 != 0o700:
         answers.SECRETS.chmod(0o700)
@@ -49,7 +50,11 @@ def open_secrets() -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
     for leftover in answers.SECRETS.glob(".*.tmp*"):  # of a run that was killed
         leftover.unlink()
-    return lock
+    try:
+        yield
+    finally:
+        os.close(lock)
+        os.umask(umask)
 
 
 def ssh_keygen(*arguments: str) -> str:
@@ -89,10 +94,8 @@ def make_deploy_key() -> list[str]:
     return ["deploy_key", "deploy_key.pub"]
 
 
-def main() -> int:
-    lock = open_secrets()
-    warnings = []
-    first = not any((answers.SECRETS / name).exists() for name in files())
+def make_missing() -> tuple[list[str], list[str]]:
+    """Make the keys and passwords that are missing; return their names, and what could not be made."""
     wanted = [name for name in files() if name in RANDOM_TEXTS]
     made = [name for name in wanted if not os.path.lexists(answers.SECRETS / name)]
     for name in made:
@@ -102,15 +105,21 @@ def main() -> int:
             made += make_deploy_key()
         secret_data()
     except (RuntimeError, ValueError) as problem:
-        warnings.append(str(problem))
-    os.close(lock)
+        return made, [str(problem)]
+    return made, []
 
+
+def main() -> int:
+    """Make what is missing and say what to do with it; return the exit code."""
+    with locked_secrets():
+        first = not any((answers.SECRETS / name).exists() for name in files())
+        made, warnings = make_missing()
     folder = answers.in_secrets("")
     print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
     if first and git("rev-parse", "--verify", "HEAD").returncode == 0:  # a clone, maybe
         words = "\nThese are for a new installation. If Airflow runs already for this repository, it has "
         words += "others,\nand make deploy refuses to replace them: make keys-from-cluster OVERWRITE=yes"
-        print(answers.advice(words))
+        print(project.advice(words))
     public = answers.SECRETS / "deploy_key.pub"
     if answers.SSH and public.exists():
         print(f"\nThe deploy key, for reading only:\n\n{public.read_text().strip()}\n")
@@ -121,7 +130,3 @@ def main() -> int:
     for warning in warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     return 1 if warnings else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

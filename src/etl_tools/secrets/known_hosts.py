@@ -108,7 +108,3 @@ def main() -> int:
     VALUES.write_text(with_known_hosts(VALUES.read_text(encoding="utf-8"), text), encoding="utf-8")
     print("Written. Commit both files, then run: make deploy")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

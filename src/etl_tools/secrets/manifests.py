@@ -5,6 +5,8 @@
 
 import base64
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote, unquote
 
 from etl_tools import answers
@@ -71,7 +73,7 @@ def text(name: str) -> str:
 def secret_data() -> Secrets:
     """Return the content of every Secret whose file is here; ValueError names a damaged file."""
     slug, release = answers.SLUG, answers.RELEASE
-    as_they_are = {"deploy_key": lambda name: (answers.SECRETS / name).read_bytes()}
+    as_they_are: dict[str, Callable[[str], bytes]] = {"deploy_key": lambda name: (answers.SECRETS / name).read_bytes()}
     as_they_are |= dict.fromkeys(github_app.FILES, github_app.content)
     data = {}
     for name, pair in files().items():
@@ -132,7 +134,7 @@ def kubernetes_manifests(data: Secrets) -> str:
     """Return Secrets as one YAML stream; the same files give the same text."""
     import yaml  # make keys works without it
 
-    items = {}
+    items: dict[str, dict[str, Any]] = {}
     for (name, key), content in data.items():
         labels = {"app.kubernetes.io/part-of": answers.SLUG}
         metadata = {"name": name, "namespace": answers.NAMESPACE, "labels": labels}
@@ -141,5 +143,6 @@ def kubernetes_manifests(data: Secrets) -> str:
     return yaml.safe_dump_all(items.values())
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the manifests."""
     print(kubernetes_manifests(secret_data()), end="")

@@ -16,9 +16,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, Protocol, cast
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from etl_tools import project
@@ -170,14 +171,30 @@ def line_where_it_ends(needle: bytes, text: bytes) -> int:
 # --- What is in a text
 
 
-def known_kinds() -> list:
+class Found(Protocol):
+    """What detect-secrets finds: its PotentialSecret, as far as it is used here."""
+
+    secret_value: str | None
+    secret_hash: str
+
+
+class Rule(Protocol):
+    """A plugin of detect-secrets, as far as it is used here."""
+
+    secret_type: str
+
+    def analyze_line(self, filename: str, line: str, line_number: int) -> Collection[Found]: ...
+
+
+def known_kinds() -> list[Rule]:
     """Return the rules of detect-secrets; ValueError where it is not installed."""
     try:
         from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
     except ImportError:
         words = "detect-secrets is not installed: tokens of services were not looked for. Run: make install"
         raise ValueError(words) from None
-    return [rule() for kind, rule in get_mapping_from_secret_type_to_class().items() if kind not in LEFT_OUT]
+    rules: Mapping[str, Callable[[], Rule]] = get_mapping_from_secret_type_to_class()
+    return [rule() for kind, rule in rules.items() if kind not in LEFT_OUT]
 
 
 def accepted() -> set[str]:
@@ -196,7 +213,9 @@ class Scanner:
         # Without these characters it is looked for in the squeezed text, otherwise in the text as it is.
         self.plain = {needle for needle in self.own if needle != squeezed(needle)}
         self.seen: set[int] = set()
-        self.kinds, self.accepted, self.problem = [], set(), ""
+        self.kinds: list[Rule] = []
+        self.accepted: set[str] = set()
+        self.problem = ""
         try:
             self.kinds = known_kinds()
             self.accepted = accepted()
@@ -228,7 +247,7 @@ class Scanner:
                     yield first + line, what
 
     def found(self, text: bytes, path: str) -> Iterator[tuple[int, str]]:
-        told = set()
+        told: set[int] = set()
         for what, pattern in PATTERNS.items():
             for match in re.finditer(pattern, text):
                 told.add(line := text.count(b"\n", 0, match.start()))
@@ -241,9 +260,9 @@ class Scanner:
                 yield line_where_it_ends(needle, text), what
         # As a settings file, where quotes are not needed.
         path = f"{path}.ini" if re.search(r"(^|[./])env(\.|$)", path) else path
-        for number, line in enumerate(text.decode(errors="replace").splitlines()):
-            if ALLOW not in line and number not in told:
-                yield from ((number, what) for what in self.known(line, path))
+        for number, words in enumerate(text.decode(errors="replace").splitlines()):
+            if ALLOW not in words and number not in told:
+                yield from ((number, what) for what in self.known(words, path))
 
     def known(self, line: str, path: str) -> Iterator[str]:
         """Yield what detect-secrets finds in a line, a long one in pieces that overlap."""
@@ -307,12 +326,13 @@ def objects() -> Iterator[tuple[str, str, str, bytes]]:
         subprocess.Popen(listing, stdout=subprocess.PIPE, stderr=words) as listed,
         subprocess.Popen(reading, stdin=listed.stdout, stdout=subprocess.PIPE, stderr=words) as printed,
     ):
+        output = cast("IO[bytes]", printed.stdout)
         try:
-            for header in printed.stdout:
+            for header in output:
                 if header.endswith(b" missing\n"):
                     raise ValueError(f"the object {header.split()[0].decode()} is not in this clone: {WHOLE}")
                 kind, size, name, path = header.decode(errors="replace").rstrip("\n").split(" ", 3)
-                content = printed.stdout.read(int(size) + 1)[:-1]
+                content = output.read(int(size) + 1)[:-1]
                 if kind != "tree":
                     yield kind, name, path, content
         except BaseException:
@@ -345,10 +365,10 @@ def check_history(scanner: Scanner) -> Iterator[str]:
         elif is_secret_path(line):
             yield f"{commit} {line}: {FOLDER}/ must not be in git"
     for kind, name, path, content in objects():
-        for line, what in scanner.problems(content, path if kind == "blob" else ""):
+        for number, what in scanner.problems(content, path if kind == "blob" else ""):
             if kind == "blob":
                 commits = git("log", "--all", "-m", "--format=%h", f"--find-object={name}").split()
-                yield f"{(commits or [name[:9]])[-1]} {path}:{line}: {what}"
+                yield f"{(commits or [name[:9]])[-1]} {path}:{number}: {what}"
             else:
                 yield f"{name[:9]} its message ({kind}): {what}"
 
@@ -357,18 +377,14 @@ def out_of_time(*_: object) -> None:
     raise ValueError(f"it was not read to its end within {LIMIT:.0f} s (SCAN_SECONDS=3600 gives it an hour)")
 
 
-def main(arguments: list[str]) -> int:
-    """Run the check that the arguments ask for and return the exit code."""
-    history = arguments == ["--history"]
-    if not arguments or (not history and any(word.startswith("-") for word in arguments)):
-        print("Nothing was looked at. Usage: airflow-etl scan FILE ... | airflow-etl scan --history", file=sys.stderr)
-        return 2
+def main(files: list[str], history: bool) -> int:
+    """Look through the files named, or through the history; return the exit code."""
     found: set[str] = set()
     signal.signal(signal.SIGALRM, out_of_time)
     try:
         signal.setitimer(signal.ITIMER_REAL, LIMIT)
         scanner = Scanner()
-        for line in check_history(scanner) if history else check_files(arguments, scanner):
+        for line in check_history(scanner) if history else check_files(files, scanner):
             if line not in found:
                 print(line, file=sys.stderr)
                 found.add(line)
@@ -380,6 +396,8 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped before the end: nothing is known of the rest.", file=sys.stderr)
         return 130
+    finally:
+        signal.alarm(0)
     if history and scanner.common:
         print(f"Not looked for, because too short or too common a word: {', '.join(scanner.common)}.")
     if found and history:
@@ -387,7 +405,3 @@ def main(arguments: list[str]) -> int:
     elif history:
         print("No commit has a secret in it that this knows.")
     return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

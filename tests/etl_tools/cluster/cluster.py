@@ -6,7 +6,8 @@ import sys
 
 import yaml
 
-from tests.conftest import TEMPLATE, make_command, run
+from tests.conftest import TEMPLATE
+from tests.etl_tools import in_process
 
 ANSWERS = {"project_slug": "quakes", "namespace": "etl", "git_repo": "git@github.com:acme/quakes.git"}
 FAKE_CLUSTER = TEMPLATE / "tests" / "etl_tools" / "cluster" / "fake_cluster.py"
@@ -58,7 +59,8 @@ class Cluster:
         (self.state / name).write_text(text, encoding="utf-8")
 
     def make(self, *words, expect=0, **environment):
-        printed = run([*make_command(), *words], cwd=self.project, expect=expect, **(self.environment | environment))
+        """Run a target; return what it printed. Most of them run in this process."""
+        printed = in_process.make(self.project, *words, expect=expect, **(self.environment | environment))
         assert "Traceback" not in printed
         return printed
 

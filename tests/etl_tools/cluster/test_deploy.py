@@ -457,7 +457,7 @@ def test_pod_dags_compares_the_pod_s_commit_with_this_checkout(bake_fresh, tmp_p
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(tmp_path / "bundles"),
     }
     # The Makefile's AIRFLOW_HOME is the laptop's, so the script runs by itself.
-    command = [sys.executable, "-m", "etl_tools.cluster.pods"]
+    command = [sys.executable, "-m", "etl_tools.cli", "pod-dags"]
     printed = run(command, cwd=cluster.project, **cluster.environment, **environment).splitlines()
     assert printed[0].startswith("Cluster: context here, ")
     assert printed[1:3] == [f"Commit in the pod: {head}", f"Commit here:       {head}"]

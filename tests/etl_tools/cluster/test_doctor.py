@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -17,16 +16,19 @@ import yaml
 
 from tests.conftest import bake_into, clean_environment, with_tools
 from tests.etl_tools.cluster import helm_chart
+from tests.etl_tools.in_process import etl, evaluate
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = pytest.mark.servers
 
+# As a laptop without a cluster has it.
+NO_CLUSTER = {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent/helm"}
 FIX_KEY = ".venv/bin/airflow-etl deploy-key"
 
 
 def command(project, *arguments, expect=0, answer="", **variables):
-    """Run one of the project's tools as a laptop without a cluster would; return both streams."""
-    environment = clean_environment() | {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent/helm"} | variables
+    """Run a command as a laptop without a cluster would; return both streams."""
+    environment = clean_environment() | NO_CLUSTER | variables
     done = subprocess.run(
         arguments,
         cwd=project,
@@ -42,7 +44,7 @@ def command(project, *arguments, expect=0, answer="", **variables):
 
 
 def doctor(project, *arguments, expect=0, **variables):
-    return command(project, sys.executable, "-m", "etl_tools.cluster.doctor", *arguments, expect=expect, **variables)
+    return etl(project, "doctor", *arguments, expect=expect, **NO_CLUSTER | variables)
 
 
 def broken(report):
@@ -74,8 +76,8 @@ def deployed(server, tmp_path_factory):
 def deploy(server, folder, kind):
     """Return a project whose host keys are known and whose every commit is pushed."""
     project = bake_into(folder, git_repo=server.url, __deploy_key_type=kind)
-    command(project, sys.executable, "-m", "etl_tools.secrets.known_hosts", answer="y\n")
-    command(project, sys.executable, "-m", "etl_tools.secrets.keys")
+    etl(project, "known-hosts", answer="y\n")
+    etl(project, "keys")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "-m", "Start")
     return project
@@ -217,7 +219,7 @@ def test_a_passphrase_is_named(project, key):
     assert fix.startswith('ssh-keygen -p -N "" -f secrets/deploy_key')
     remove = fix.split(", then ")[0].replace("-p ", "-p -P geheim ")  # the prompt that a person would answer
     command(project, "sh", "-c", remove)
-    command(project, sys.executable, "-m", "etl_tools.secrets.keys")
+    etl(project, "keys")
     assert not broken(doctor(project))
 
 
@@ -225,7 +227,7 @@ def test_a_passphrase_is_named(project, key):
 def test_a_key_that_is_not_registered_is_named(project, key):
     for path in (key, Path(f"{key}.pub")):
         path.unlink()
-    command(project, sys.executable, "-m", "etl_tools.secrets.keys")
+    etl(project, "keys")
     found = broken(doctor(project, expect=1))
     assert found["127.0.0.1 does not know this deploy key"].startswith("register the key that make keys shows at ")
 
@@ -261,11 +263,13 @@ def test_a_missing_key_is_named(project, key):
 
 def write_known_hosts(project, text):
     """Write both copies, as make known-hosts does."""
-    script = "import sys; sys.path.insert(0, '.'); t = sys.stdin.read();"
-    script += "from etl_tools import answers as p; from etl_tools.secrets import known_hosts as k;"
-    script += "p.KNOWN_HOSTS.write_text(t); k.VALUES.write_text(k.with_known_hosts(k.VALUES.read_text(), t))"
-    command(project, sys.executable, "-c", script, answer=text)
-    command(project, sys.executable, "-m", "etl_tools.secrets.keys")
+    values = project / "helm/values.yaml"
+    (project / "helm/known_hosts").write_text(text)
+    filled = evaluate(
+        project, "secrets.known_hosts", lambda known_hosts: known_hosts.with_known_hosts(values.read_text(), text)
+    )
+    values.write_text(filled)
+    etl(project, "keys")
 
 
 @both_kinds_of_key
@@ -342,7 +346,7 @@ def test_an_environment_has_a_branch_or_tag_and_keys_of_its_own(project, server)
     staging.mkdir(mode=0o700)
     for name in ("deploy_key", "deploy_key.pub"):
         shutil.copy(project / "secrets" / name, staging)
-    command(project, sys.executable, "-m", "etl_tools.secrets.keys", ENV="staging")
+    etl(project, "keys", ENV="staging")
     found = broken(doctor(project, expect=1, ENV="staging"))
     assert list(found) == ["the repository has no branch v1"]
     git(project, "tag", "--annotate", "-m", "First", "v1")

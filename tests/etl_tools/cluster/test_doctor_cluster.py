@@ -27,6 +27,7 @@ from tests.etl_tools.cluster.test_doctor import (
     server,
     write_known_hosts,
 )
+from tests.etl_tools.in_process import etl
 
 pytestmark = pytest.mark.servers
 LISTED = "get deployments,statefulsets,jobs,replicasets,pods"
@@ -737,8 +738,7 @@ def test_a_login_without_rights_is_said_and_is_no_fault_of_the_project(project, 
 
 
 def pod_dags(project, cluster, expect=1, **environment):
-    command_line = [sys.executable, "-m", "etl_tools.cluster.pods"]
-    return command(project, *command_line, expect=expect, **cluster.environment, **environment)
+    return etl(project, "pod-dags", expect=expect, **cluster.environment, **environment)
 
 
 def test_pod_dags_says_what_failed_in_the_pod(project, tmp_path):

@@ -2,21 +2,25 @@
 
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from tests.conftest import run
 from tests.etl_tools.cluster.test_doctor import broken
+from tests.etl_tools.in_process import etl, evaluate
 from tests.etl_tools.secrets.test_known_hosts import REVOKED
 from tests.template.bake.combinations import all_pairs, readable
 
 
 def offline(project, expect):
-    command = [sys.executable, "-B", "-m", "etl_tools.cluster.doctor", "--offline"]
-    report = run(command, cwd=project, expect=expect)
+    report = etl(project, "doctor", "--offline", expect=expect)
     assert "failed itself" not in report
     return report
+
+
+def blocking(project):
+    """Return the findings that stop a deploy."""
+    return evaluate(project, "cluster.doctor.report", lambda report: report.blocking(), GIT_ALLOW_PROTOCOL="file")
 
 
 def address(access):
@@ -96,8 +100,7 @@ def test_a_mistake_in_helm_is_named_and_stops_a_deploy(bake_fresh, file, old, ne
     commit(project)
     found = broken(offline(project, expect=1))
     assert [what for what in found if words in what], found
-    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(*[x.what for x in blocking()], sep='\\n')"
-    assert words in run([sys.executable, "-B", "-c", script], cwd=project, GIT_ALLOW_PROTOCOL="file")
+    assert words in "\n".join(finding.what for finding in blocking(project))
 
 
 def test_a_folder_without_dag_files_is_named(bake_fresh):
@@ -111,9 +114,8 @@ def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):
     (project / "secrets/jwt_secret").chmod(0o644)
     (project / "dags/new.py").write_text("")
     assert len(broken(offline(project, expect=1))) == 2
-    script = "from etl_tools.cluster.doctor.__main__ import blocking; print(blocking())"
     # GitHub would refuse this key, and is not asked.
-    assert run([sys.executable, "-B", "-c", script], cwd=project, GIT_ALLOW_PROTOCOL="file").strip() == "[]"
+    assert blocking(project) == []
 
 
 @pytest.mark.airflow
@@ -124,7 +126,7 @@ def test_code_that_no_pod_can_import_is_named(installed, tmp_path):
     (project / "shared_code.py").touch()
     (project / "dags/one.py").write_text("from airflow.sdk import dag\nimport shared_code\n")
     (project / "dags/two.py").write_text("from airflow.sdk import dag\ndef broken(:\n")
-    command = [whole / ".venv/bin/python", "-B", "-m", "etl_tools.cluster.doctor"]
+    command = [whole / ".venv/bin/python", "-B", "-m", "etl_tools.cli", "doctor"]
     nowhere = {"KUBECONFIG": "/nonexistent", "HELM": "/nonexistent", "KUBECTL": "/nonexistent"}
     found = broken(run(command, cwd=project, expect=1, **nowhere))
     assert [what for what in found if what.startswith("dags/one.py:2: ") and "shared_code" in what], found

@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import run
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, SERVER, Cluster, kubeconfig
-from tests.etl_tools.cluster.test_keyboard import Terminal
+from tests.etl_tools.terminal import Session
 
 STAGING = '\n[tool.airflow-etl.environments.staging]\nnamespace = "etl-staging"  # beside it\ngit_branch = "develop"\n'
 PRODUCTION = '\n[tool.airflow-etl.environments.production]\nnamespace = "etl-prod"\ngit_branch = "production"\n'
@@ -193,12 +193,12 @@ def test_a_branch_that_somebody_moves_meanwhile_stays_where_they_put_it(promoted
     project.make("promote", ENV="production", TAG="v1", CONFIRM="yes")
     where = project.environment | {"ENV": "production", "TAG": "v1", "VALUES": "helm/values.yaml"}
     project.make("promote", ENV="production", TAG="v2", CONFIRM="yes")
-    terminal = Terminal([sys.executable, "-m", "etl_tools.cluster.environments"], project.project, **where)
+    terminal = Session([sys.executable, "-m", "etl_tools.cli", "promote"], project.project, terminal=True, **where)
     terminal.until("(yes)")
     run(["git", "commit", "--quiet", "--allow-empty", "--no-verify", "-m", "Theirs"], cwd=project.project)
     run(["git", "tag", "theirs"], cwd=project.project)
     run(["git", "push", "--quiet", "--tags", "--force", "origin", "HEAD:production"], cwd=project.project)
-    status, printed = terminal.press(b"yes\n")
+    status, printed = terminal.press("yes\n")
     assert status == 1
     assert "make promote: git push: " in printed
     assert "follows v1" not in printed

@@ -3,13 +3,13 @@
 import base64
 import shlex
 import subprocess
-import sys
 
 import pytest
 import yaml
 
 from tests.conftest import clean_environment, secret_manifests
 from tests.etl_tools.cluster import helm_chart
+from tests.etl_tools.in_process import etl
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = pytest.mark.servers
@@ -27,8 +27,8 @@ def server(tmp_path):
 def project(request, server, bake_fresh):
     """A project that is pushed, with its deploy key registered and the server's key confirmed."""
     project = bake_fresh(git_repo=server.url, __deploy_key_type=request.param)
-    subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
-    subprocess.run([sys.executable, "-m", "etl_tools.secrets.keys"], cwd=project, check=True)
+    etl(project, "known-hosts", answer="y\n")
+    etl(project, "keys")
     for command in (["add", "--all"], ["commit", "--quiet", "-m", "Begin"]):
         subprocess.run(["git", *command], cwd=project, check=True)
     server.publish(project)

@@ -1,80 +1,27 @@
 """Ctrl-C and Ctrl-D at every prompt, and Ctrl-C at work: one line, a status, and nothing half done."""
 
 import os
-import pty
 import re
-import select
-import subprocess
 import sys
-import time
 
 import pytest
 
-from tests.conftest import TEMPLATE, clean_environment
+from tests.conftest import TEMPLATE
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
 from tests.etl_tools.cluster.test_database import database, databases  # noqa: F401 (a fixture)
+from tests.etl_tools.terminal import Session
 
-CTRL_C, CTRL_D = b"\x03", b"\x04"
+CTRL_C, CTRL_D = "\x03", "\x04"
 HTTPS = {"git_access": "https-token", "git_repo": "https://github.com/acme/quakes.git"}
 # The prompt: the command, what it asks, answers of the project.
 PROMPTS = {
-    "token": ("apply_secrets", (), "(not shown)", HTTPS),
+    "token": ("secrets", (), "(not shown)", HTTPS),
     "new token": ("rotate", ("git_token",), "(not shown)", HTTPS),
-    "restore": ("database", ("restore",), "(yes)", {}),
-    "rollback": ("deploy", ("rollback",), "(yes)", {}),
-    "undeploy": ("deploy", ("undeploy",), "(airflow)", {}),
+    "restore": ("restore", (), "(yes)", {}),
+    "rollback": ("rollback", (), "(yes)", {}),
+    "undeploy": ("undeploy", (), "(airflow)", {}),
 }
-
-
-class Terminal:
-    """A command in a terminal of its own."""
-
-    def __init__(self, command, cwd, **environment):
-        self.master, other_end = pty.openpty()
-        self.screen = b""
-        # A prompt that never comes, or a key that nobody reads, must not hold up all other tests.
-        self.deadline = time.monotonic() + 300
-        self.process = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=cwd,
-            env=clean_environment() | environment,
-            stdin=other_end,
-            stdout=other_end,
-            stderr=other_end,
-            start_new_session=True,
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-        )
-        os.close(other_end)
-
-    def read(self):
-        """Add what is printed to the screen; False when the other end is closed."""
-        if time.monotonic() > self.deadline:
-            self.process.kill()
-            raise AssertionError(f"it has not ended: {self.screen}")
-        try:
-            more = os.read(self.master, 1000) if select.select([self.master], [], [], 0.1)[0] else b"-"
-        except OSError:  # Linux says EIO
-            more = b""
-        self.screen += more if more != b"-" else b""
-        return bool(more)
-
-    def until(self, words):
-        while words.encode() not in self.screen:
-            assert self.read(), self.screen
-
-    def press(self, key):
-        """Press a key, read to the end, and return the status and what was printed from then on."""
-        seen, pressed = len(self.screen), float("-inf")
-        while True:
-            # Again after a while: a Ctrl-C between the prompt and the reading behind it waits for the next key.
-            if time.monotonic() - pressed > 10:
-                os.write(self.master, key)
-                pressed = time.monotonic()
-            if not self.read():
-                break
-        os.close(self.master)
-        return self.process.wait(), self.screen[seen:].decode().replace("\r", "")
 
 
 @pytest.fixture
@@ -94,15 +41,14 @@ def said(printed, target):
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["Ctrl-C", "Ctrl-D"])
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_at_a_prompt_nothing_is_done(start, prompt, key):
-    module, words, question, answers = PROMPTS[prompt]
+    target, words, question, answers = PROMPTS[prompt]
     cluster = start(**answers)
     dump = cluster.project / "some.dump"
     dump.write_bytes(b"PGDMP alembic_version")
     where = cluster.environment | {"FILE": str(dump), "CHART_VERSION": "1", "VALUES": "helm/values.yaml"}
-    terminal = Terminal([sys.executable, "-m", f"etl_tools.cluster.{module}", *words], cluster.project, **where)
+    terminal = Session([sys.executable, "-m", "etl_tools.cli", target, *words], cluster.project, terminal=True, **where)
     terminal.until(question)
     status, printed = terminal.press(key)
-    target = {"apply_secrets": "secrets", "rotate": "rotate"}.get(module, words[0] if words else "")
     assert "nothing was done" in said(printed, target)
     assert status == (130 if key == CTRL_C else 1)
     assert cluster.writes() == []
@@ -118,7 +64,7 @@ def test_known_hosts_are_not_written_without_a_yes(start, key, tmp_path):
     keyscan.chmod(0o755)
     before = [(cluster.project / "helm" / name).read_bytes() for name in ("known_hosts", "values.yaml")]
     path = {"PATH": f"{keyscan.parent}:{os.environ['PATH']}"}
-    terminal = Terminal([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cluster.project, **path)
+    terminal = Session([sys.executable, "-m", "etl_tools.cli", "known-hosts"], cluster.project, terminal=True, **path)
     terminal.until("[y/N]")
     status, printed = terminal.press(key)
     assert printed.splitlines()[-1].endswith("Nothing was written.")
@@ -142,11 +88,8 @@ def interrupted(cluster, tmp_path, program, action, **environment):
     """Start a command, press Ctrl-C while that program of the pod is at work, and return the line it ends with."""
     called = waiting(cluster, tmp_path, program)
     where = cluster.environment | {"CHART_VERSION": "1", "VALUES": "helm/values.yaml"} | environment
-    terminal = Terminal([sys.executable, "-m", "etl_tools.cluster.database", action], cluster.project, **where)
-    while not called.exists():
-        terminal.read()
-        assert terminal.process.poll() is None, terminal.screen
-        time.sleep(0.05)
+    terminal = Session([sys.executable, "-m", "etl_tools.cli", action], cluster.project, terminal=True, **where)
+    terminal.until(called.exists)
     status, printed = terminal.press(CTRL_C)
     assert status == 130, printed
     return said(printed, action)
@@ -181,10 +124,8 @@ def test_stopped_after_the_swap_it_says_that_the_database_is_the_new_one(cluster
     database("INSERT INTO dag VALUES ('later')")
     cluster["rollout-waits"] = "yes"
     where = cluster.environment | {"VALUES": "helm/values.yaml", "FILE": str(file), "CONFIRM": "yes"}
-    terminal = Terminal([sys.executable, "-m", "etl_tools.cluster.database", "restore"], cluster.project, **where)
-    while not (cluster.state / "waiting").exists():
-        terminal.read()
-        assert terminal.process.poll() is None, terminal.screen
+    terminal = Session([sys.executable, "-m", "etl_tools.cli", "restore"], cluster.project, terminal=True, **where)
+    terminal.until((cluster.state / "waiting").exists)
     status, printed = terminal.press(CTRL_C)
     assert status == 130
     line = said(printed, "restore")

@@ -12,11 +12,11 @@ WITHOUT_SAMPLE = '''"""A DAG that offers no sample day, and takes what the examp
 import pendulum
 from airflow.sdk import dag, task
 
-from my_etl.daily import airflow as daily
+from my_etl.datasets import tasks
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
 
-@dag(schedule=daily.every_day(), start_date=pendulum.datetime(2018, 1, 1, tz="UTC"), params=daily.params())
+@dag(schedule=tasks.every_day(), start_date=pendulum.datetime(2018, 1, 1, tz="UTC"), params=tasks.params())
 def no_sample():
     @task
     def name():

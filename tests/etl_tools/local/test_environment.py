@@ -34,7 +34,7 @@ def project(project):
 
 def environment(project, **inherited):
     """Return the environment of a command, and what was said before it."""
-    printed = run([".venv/bin/python", "-m", "etl_tools.local.environment", "env"], cwd=project, **inherited)
+    printed = run([".venv/bin/python", "-m", "etl_tools.cli", "environment", "env"], cwd=project, **inherited)
     lines = printed.splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line), [line for line in lines if "your shell" in line]
 
@@ -94,7 +94,7 @@ def test_another_database_is_for_env_to_say(project, tmp_path):
 
 def test_env_of_a_moved_or_copied_folder_does_not_lead_back(project, tmp_path):
     (project / ".env").unlink(missing_ok=True)
-    run([".venv/bin/python", "-m", "etl_tools.local.environment"], cwd=project)
+    run([".venv/bin/python", "-m", "etl_tools.cli", "environment"], cwd=project)
     here, _ = environment(project)
     copy = Path(shutil.copytree(project, tmp_path / "copy", symlinks=True, ignore=shutil.ignore_patterns(".airflow")))
     with (copy / ".env").open("a") as file:
@@ -109,7 +109,7 @@ def test_env_of_a_moved_or_copied_folder_does_not_lead_back(project, tmp_path):
 
 def test_a_line_of_env_without_a_value_is_named(project):
     (project / ".env").write_text("ETL_NOTIFY\n")
-    printed = run([".venv/bin/python", "-m", "etl_tools.local.environment", "env"], cwd=project, expect=1)
+    printed = run([".venv/bin/python", "-m", "etl_tools.cli", "environment", "env"], cwd=project, expect=1)
     assert ".env: ETL_NOTIFY has no value; write NAME=value." in printed
     assert "Traceback" not in printed
     assert "make run: .env: ETL_NOTIFY has no value" in make_run(project, expect=2)

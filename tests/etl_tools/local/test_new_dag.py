@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import clean_environment, run
 from tests.etl_tools.cluster.test_doctor import broken
+from tests.etl_tools.in_process import call, etl
 
 BIN = Path(sys.executable).parent
 LONGEST = "a" * 30
@@ -18,11 +19,9 @@ KINDS = ("source", "files", "sql", "asset", "plain", "heavy")
 
 
 def new_dag(project, *arguments):
-    """Run the script with this environment's Python, so that Airflow need not be installed; return the result."""
-    command = [sys.executable, "-m", "etl_tools.local.new_dag", *arguments]
-    return subprocess.run(
-        command, cwd=project, env=clean_environment(), capture_output=True, text=True, check=False, timeout=60
-    )
+    """Run the command with this environment's Python, so that Airflow need not be installed; return the result."""
+    status, printed = call(project, ["new-dag", *arguments], clean_environment())
+    return subprocess.CompletedProcess(arguments, status, printed, printed)
 
 
 def files(project):
@@ -213,18 +212,17 @@ def test_a_task_runs_in_the_environment_that_is_named(emptied, tmp_path):
 
 def test_the_example_stays_while_git_does_not_have_it(bake_fresh):
     project = bake_fresh()
-    command = [sys.executable, "-m", "etl_tools.local.remove_example"]
     before = files(project)
-    assert "commit first" in run(command, cwd=project, expect=1, PATH="/nowhere")  # there is no git
+    assert "commit first" in etl(project, "remove-example", expect=1, PATH="/nowhere")  # there is no git
     for step in (["git", "init", "--quiet"], ["git", "add", "--all"]):
         run(step, cwd=project)
-        assert "commit first, or make remove-example YES=1" in run(command, cwd=project, expect=1)
+        assert "commit first, or make remove-example YES=1" in etl(project, "remove-example", expect=1)
     run(["git", "commit", "--quiet", "--message", "Begin"], cwd=project)
     extract = project / "dags" / "extract.py"
     extract.write_text(extract.read_text() + "# mine\n")
-    assert "commit first" in run(command, cwd=project, expect=1)
+    assert "commit first" in etl(project, "remove-example", expect=1)
     assert files(project).keys() == before.keys()
-    printed = run([*command, "--yes"], cwd=project)
+    printed = etl(project, "remove-example", "--yes")
     assert "README.md" in printed.split("rewrite")[1]
     assert not extract.exists()
     assert not list(project.rglob("*arthquake*"))

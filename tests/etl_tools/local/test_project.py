@@ -143,7 +143,7 @@ def test_the_notebook_opens_a_clean_day(bake_fresh):
     run(["make", "run", "DATE=2018-02-01"], cwd=project)
     run(["make", ".venv/notebook.lock"], cwd=project)
     command = ".venv/bin/jupyter nbconvert --to notebook --execute --stdout --log-level ERROR notebooks/explore.ipynb"
-    printed = run([".venv/bin/python", "-m", "etl_tools.local.environment", *command.split()], cwd=project)
+    printed = run([".venv/bin/python", "-m", "etl_tools.cli", "environment", *command.split()], cwd=project)
     cells = [cell for cell in json.loads(printed[printed.index("{") :])["cells"] if cell["cell_type"] == "code"]
     assert "224 rows" in "".join(cells[0]["outputs"][0]["data"]["text/plain"])
     assert run([".venv/bin/nbstripout", "--verify", "notebooks/explore.ipynb"], cwd=project) == ""
@@ -182,7 +182,7 @@ def page_at(address):
 def test_what_an_ide_reads_is_there(project):
     """.env has what dag.test() needs; the launch settings of VS Code start what is there."""
     run(["make", "run", "DATE=2018-02-01"], cwd=project)
-    run([".venv/bin/python", "-m", "etl_tools.local.environment"], cwd=project)
+    run([".venv/bin/python", "-m", "etl_tools.cli", "environment"], cwd=project)
     variables = dict(line.split("=", 1) for line in (project / ".env").read_text().splitlines()[1:])
     variables = {name: value.strip('"') for name, value in variables.items()}
     code = "from extract import extract; print(extract().test(run_conf={'partition': '2018-02-02'}).state)"
@@ -205,7 +205,7 @@ def test_what_an_ide_reads_is_there(project):
         run([python, "-m", configuration["module"], *arguments], cwd=filled(configuration["cwd"]), **variables)
     # A person's own .env stays.
     (project / ".env").write_text("MINE=1\n")
-    run([".venv/bin/python", "-m", "etl_tools.local.environment"], cwd=project)
+    run([".venv/bin/python", "-m", "etl_tools.cli", "environment"], cwd=project)
     assert (project / ".env").read_text() == "MINE=1\n"
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.conftest import clean_environment, run
-from tests.etl_tools.local.terminal import Command
+from tests.etl_tools.terminal import Session
 
 pytestmark = pytest.mark.airflow
 
@@ -167,7 +167,7 @@ def test_connections_and_variables_of_the_checkout(plain):
 @pytest.mark.parametrize("debug", ["", " DEBUG=1"])
 def test_breakpoint_has_the_terminal(plain, debug):
     """The prompt is there, takes a line, and the run goes on; with DEBUG=1, the log is there too."""
-    made = Command(f"make run DAG=stops{debug}", plain, terminal=True).until("(Pdb)")
+    made = Session(f"make run DAG=stops{debug}", plain, terminal=True).until("(Pdb)")
     made.types("p secret * 1000\nc\n")
     assert made.ended() == 0, made.said
     assert re.search(r"(\n|\(Pdb\) )41000", made.said)
@@ -176,7 +176,7 @@ def test_breakpoint_has_the_terminal(plain, debug):
 
 
 def test_leaving_the_debugger_is_said(plain):
-    made = Command("make run DAG=stops", plain, terminal=True).until("(Pdb)")
+    made = Session("make run DAG=stops", plain, terminal=True).until("(Pdb)")
     made.types("q\n")
     assert made.ended() != 0
     assert "stops failed: it was ended in the debugger" in made.said
@@ -191,7 +191,7 @@ def test_breakpoint_without_a_terminal(plain):
 
 def test_what_tasks_print_and_which_one_is_at_work_is_shown_at_once(plain):
     """Loggers write into the log. Without a terminal, no line is written over another."""
-    made = Command("make run DAG=prints", plain, terminal=True).until("at work")
+    made = Session("make run DAG=prints", plain, terminal=True).until("at work")
     made.until("##########---------- 1/2  prints  sleeps ... ")
     made.types("\x03")
     assert made.ended() != 0
@@ -200,7 +200,7 @@ def test_what_tasks_print_and_which_one_is_at_work_is_shown_at_once(plain):
     assert "  one\n  two\n  {'three': 3}\n  no end\n  at work\n" in lines
     assert "four" not in made.said
     assert re.search("four.*\n", (plain / ".airflow" / "run.log").read_text())
-    pipe = Command("make run DAG=prints", plain).until("  no end\n").until("  at work\n")
+    pipe = Session("make run DAG=prints", plain).until("  no end\n").until("  at work\n")
     pipe.signal(2)
     pipe.ended()
     assert "\x1b" not in pipe.said
@@ -302,7 +302,7 @@ def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_pa
     (project / ".env").unlink()
     assert [one.returncode for one in both] == [0, 0], made
     assert sum("Making Airflow's database" in said for said in made) == 1
-    made = Command("make run", project, terminal=True).until(" ... ")
+    made = Session("make run", project, terminal=True).until(" ... ")
     made.types("\x03")
     assert made.ended() != 0
     assert "make run: stopped" in made.said

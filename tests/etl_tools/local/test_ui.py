@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run
-from tests.etl_tools.local.terminal import Command
+from tests.etl_tools.terminal import Session
 
 pytestmark = pytest.mark.airflow
 
@@ -62,7 +62,7 @@ def project(bake_fresh, installed):
 
 
 def make_ui(project, command="make ui", **options):
-    return Command(command, project, OPEN="0", **options)
+    return Session(command, project, OPEN="0", **options)
 
 
 def state(project):

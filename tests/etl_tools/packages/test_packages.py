@@ -19,10 +19,12 @@ import yaml
 from tests.conftest import QUESTIONS, TEMPLATE, run
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import kubeconfig
+from tests.etl_tools.in_process import etl, evaluate
 from tests.servers import github_app
 from tests.servers.git_https_server import GitHttpsServer
 from tests.template.ci.test_generated_ci import IMAGE, gitlab_jobs, load
 
+STOCK_IMAGE = "apache/airflow"
 STOCK_LIST = TEMPLATE / "src/dag_integrity/stock_image.txt"
 STOCK = f"{QUESTIONS['_airflow_version']}-python{QUESTIONS['_python_version']}"
 IMAGE_FILES = ("requirements-image.lock", "Dockerfile", ".dockerignore")
@@ -40,9 +42,7 @@ def constraints(project):
 def packages(project, *arguments, expect=0, **environment):
     """Run the tool in a project, by this environment's Python."""
     environment = {"AIRFLOW_CONSTRAINTS": constraints(project)} | environment
-    return run(
-        [sys.executable, "-m", "etl_tools.local.packages", *arguments], cwd=project, expect=expect, **environment
-    )
+    return etl(project, *arguments, expect=expect, **environment)
 
 
 def add(project, wanted, **options):
@@ -51,8 +51,7 @@ def add(project, wanted, **options):
 
 def missing(project):
     """Return what `make deploy` says of the image."""
-    script = "from etl_tools.local import packages; print(*packages.missing_in_image(), sep='\\n')"
-    return run([sys.executable, "-c", script], cwd=project).strip()
+    return "\n".join(evaluate(project, "local.packages", lambda packages: packages.missing_in_image()))
 
 
 def written(project):
@@ -94,8 +93,7 @@ def copy(added, bake_fresh):
 
 def switched(project):
     """Have the values name the image that the locks need; return it."""
-    script = "from etl_tools.local import packages; print(packages.switch_image(packages.ROOT))"
-    return run([sys.executable, "-c", script], cwd=project).strip()
+    return str(evaluate(project, "local.packages", lambda packages: packages.switch_image(packages.ROOT)))
 
 
 def test_a_new_project_needs_no_image(bake_fresh):
@@ -217,12 +215,12 @@ def test_airflows_own_constraints_come_first(bake_fresh, tmp_path):
     [
         ("git@github.com:Acme/My_ETL.git", "ghcr.io/acme/my_etl"),
         ("ssh://git@gitlab.com/acme/data/etl.git", "registry.gitlab.com/acme/data/etl"),
-        ("git@git.example.com:acme/etl.git", "None"),
+        ("git@git.example.com:acme/etl.git", None),
     ],
 )
 def test_images_are_beside_the_repository(bake, git_repo, repository):
-    script = "from etl_tools.local import packages; print(packages.own_repository('apache/airflow'))"
-    assert run([sys.executable, "-c", script], cwd=bake(git_repo=git_repo)).strip() == repository
+    own = evaluate(bake(git_repo=git_repo), "local.packages", lambda packages: packages.own_repository(STOCK_IMAGE))
+    assert own == repository
 
 
 def test_where_images_are_is_said_once(copy):
@@ -400,7 +398,7 @@ def test_a_bundle_is_read_as_a_github_app(bake_fresh, image, tmp_path):
     run([image / "bin/python", "-m", "pip", "install", "--quiet", f"{name}=={version}"], cwd=project)
     pem, public = github_app.new_key()
     github_app.put_files(project, pem)
-    secrets = yaml.safe_load_all(run([sys.executable, "-m", "etl_tools.secrets.manifests"], cwd=project))
+    secrets = yaml.safe_load_all(etl(project, "manifests"))
     (data,) = [item["data"] for item in secrets if item["metadata"]["name"] == "my-etl-github-app"]
     connection = json.loads(base64.b64decode(data["connection"]))
     with GitHttpsServer(tmp_path, github_app.TOKEN, public) as server:

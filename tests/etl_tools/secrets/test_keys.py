@@ -58,7 +58,7 @@ def snapshot(project):
 
 
 def run_keys(project, *, code=0, **options):
-    command = [sys.executable, "-m", "etl_tools.secrets.keys"]
+    command = [sys.executable, "-m", "etl_tools.cli", "keys"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -92,7 +92,7 @@ def git_server(bake, monkeypatch):
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777], ids=oct)
 def test_only_the_owner_can_read_whatever_the_umask(project, umask):
     process = subprocess.Popen(
-        [sys.executable, "-m", "etl_tools.secrets.keys"], cwd=project, umask=umask, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "etl_tools.cli", "keys"], cwd=project, umask=umask, stdout=subprocess.DEVNULL
     )
     modes = set()
     while process.poll() is None:  # a file that is open to others for a moment only would be caught here
@@ -270,7 +270,7 @@ def test_what_github_shows_is_asked_for_and_never_made(bake_fresh):
     made = manifest(project)["my-etl-github-app"]
     assert made == {"private-key": pem, "app-id": b"123456", "installation-id": b"78901234"}
     # The numbers are no secret, the key is.
-    found = [sys.executable, "-m", "etl_tools.secrets.scan", "notes.md"]
+    found = [sys.executable, "-m", "etl_tools.cli", "scan", "notes.md"]
     for text, status in ((github_app.APP.encode(), 0), (pem, 1)):
         (project / "notes.md").write_bytes(text)
         assert subprocess.run(found, cwd=project, check=False, capture_output=True).returncode == status
@@ -292,7 +292,7 @@ def test_what_github_never_shows_is_named(bake_fresh, file, content, words):
     said = run_keys(project, code=1).stderr
     assert words in said
     assert "docs/keys.md" in said
-    doctor = [sys.executable, "-m", "etl_tools.cluster.doctor", "--offline"]
+    doctor = [sys.executable, "-m", "etl_tools.cli", "doctor", "--offline"]
     report = subprocess.run(doctor, cwd=project, text=True, capture_output=True, check=False)
     assert words in report.stdout
 
@@ -344,7 +344,7 @@ def test_runs_at_the_same_time_agree(project):
 def test_a_run_killed_at_any_step_is_finished_by_the_next(project):
     """Die just before each step that puts a file in place, that file still under its temporary name."""
     die_before_step = (
-        "import os, runpy, sys\n"
+        "import os, sys\n"
         "sys.path.insert(0, '.')\n"
         "left, replace = int(sys.argv[1]), os.replace\n"
         "def dying(*paths):\n"
@@ -352,7 +352,8 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next(project):
         "    left -= 1\n"
         "    os.kill(os.getpid(), 9) if left < 0 else replace(*paths)\n"
         "os.replace = dying\n"
-        "runpy.run_module('etl_tools.secrets.keys', run_name='__main__')\n"
+        "from etl_tools import cli\n"
+        "sys.exit(cli.main(['keys']))\n"
     )
     kept, step = {}, 0
     while True:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import TEMPLATE, clean_environment, with_tools
+from tests.etl_tools.in_process import call
 from tests.template.ci.test_precommit import AUTHOR, BIN, Repository, new_repository
 
 CLEAN = "No commit has a secret"
@@ -57,10 +58,12 @@ def leak(repository, name="note.txt", text=f"token: {TOKEN}\n"):
 
 
 def scan_files(repository, *words, **environment):
-    command = [sys.executable, "-m", "etl_tools.secrets.scan", *words]
-    return subprocess.run(
-        command, cwd=repository.path, env=repository.environment | environment, capture_output=True, text=True
-    )
+    if "PYTHONPATH" in environment:  # other packages than this process has
+        command = [sys.executable, "-m", "etl_tools.cli", "scan", *words]
+        where = repository.environment | environment
+        return subprocess.run(command, cwd=repository.path, env=where, capture_output=True, text=True)
+    status, printed = call(repository.path, ["scan", *words], repository.environment | environment)
+    return subprocess.CompletedProcess(words, status, printed, printed)
 
 
 def refused(result):
@@ -239,7 +242,7 @@ def test_ctrl_c_is_one_line_and_no_success(repository, tmp_path):
     slow.parent.mkdir()
     slow.write_text(f"#!/bin/sh\necho > {tmp_path}/started\nexec sleep 60\n")
     slow.chmod(0o755)
-    command = [sys.executable, "-m", "etl_tools.secrets.scan", "--history"]
+    command = [sys.executable, "-m", "etl_tools.cli", "scan", "--history"]
     environment = repository.environment | {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
     with subprocess.Popen(
         command, cwd=repository.path, env=environment, stdout=-1, stderr=-1, text=True, start_new_session=True

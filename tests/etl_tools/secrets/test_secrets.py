@@ -6,7 +6,6 @@ The cluster is a stand-in (cluster/fake_cluster.py); real are the git server, an
 import base64
 import json
 import os
-import pty
 import re
 import stat
 import subprocess
@@ -20,6 +19,8 @@ from cryptography.fernet import Fernet
 from tests.conftest import clean_environment, make_command, run, secret_manifests
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
+from tests.etl_tools.in_process import etl, evaluate
+from tests.etl_tools.terminal import Session
 from tests.servers import github_app
 from tests.servers.git_https_server import GitHttpsServer
 from tests.servers.git_ssh_server import GitSshServer
@@ -221,29 +222,11 @@ def test_the_app_goes_to_the_cluster_and_comes_back(new, bake_fresh, delivery):
 
 def test_the_token_is_asked_for_without_echo(new):
     cluster = new(**HTTPS)
-    terminal, other_end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "etl_tools.cluster.apply_secrets"],
-        cwd=cluster.project,
-        env=clean_environment() | cluster.environment,
-        stdin=other_end,
-        stdout=other_end,
-        stderr=other_end,
-        start_new_session=True,
-        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
-    )
-    os.close(other_end)
-    screen = b""
-    while b"(not shown)" not in screen:
-        screen += os.read(terminal, 1000)
-    os.write(terminal, f"{TOKEN}\n".encode())
-    try:
-        while more := os.read(terminal, 1000):
-            screen += more
-    except OSError:  # Linux says EIO when the other end is closed
-        pass
-    assert process.wait() == 0, screen
-    assert TOKEN.encode() not in screen
+    command = [sys.executable, "-m", "etl_tools.cli", "secrets"]
+    terminal = Session(command, cluster.project, terminal=True, **cluster.environment)
+    terminal.until("(not shown)").types(f"{TOKEN}\n")
+    assert terminal.ended() == 0, terminal.said
+    assert TOKEN not in terminal.said
     assert cluster.secrets()["quakes-git-token"]["GITSYNC_PASSWORD"] == TOKEN.encode()
 
 
@@ -522,8 +505,7 @@ def test_the_real_airflow_is_read_with_the_new_key_alone(installed, tmp_path):
     run(["airflow", "variables", "set", "region", "eu"], project, **one)
 
     def in_the_pod(name):
-        source = f"from etl_tools.cluster import rotate; print(rotate.{name})"
-        script = run([sys.executable, "-c", source], project)
+        script = evaluate(project, "cluster.rotate", lambda rotate: getattr(rotate, name))
         command = ["sh", "-ec", script] if name == "ENCRYPT" else ["python", "-c", script]
         environment = clean_environment() | where | {"AIRFLOW__CORE__FERNET_KEY": f"{new},{old}"}
         return subprocess.run(
@@ -713,7 +695,7 @@ def test_a_deploy_key_takes_over_once_it_opens_the_repository(deployed, tmp_path
         cluster.environment["GIT_ALLOW_PROTOCOL"] = "ssh"
         set_answer(cluster.project, "deploy_key_type", kind)
         project = cluster.project
-        subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
+        etl(project, "known-hosts", answer="y\n")
         private, public = project / "secrets/deploy_key", project / "secrets/deploy_key.pub"
         old, old_public = private.read_bytes(), public.read_text()
         server.register(old_public)
@@ -760,7 +742,7 @@ def test_a_new_deploy_key_that_does_not_reach_the_cluster_is_not_lost(deployed, 
         cluster = deployed(git_repo=server.url)
         cluster.environment["GIT_ALLOW_PROTOCOL"] = "ssh"
         project = cluster.project
-        subprocess.run([sys.executable, "-m", "etl_tools.secrets.known_hosts"], cwd=project, input=b"y\n", check=True)
+        etl(project, "known-hosts", answer="y\n")
         old_public = (project / "secrets/deploy_key.pub").read_text()
         cluster.make("rotate-deploy-key", expect=2)
         new_public = (project / "secrets/deploy_key.new.pub").read_text()

@@ -13,6 +13,7 @@ import yaml
 
 from tests.conftest import QUESTIONS, run
 from tests.etl_tools.cluster import helm_chart
+from tests.etl_tools.in_process import evaluate
 
 BIN = Path(sys.executable).parent
 GITHUB = ".github/workflows/ci.yml"
@@ -61,8 +62,7 @@ def test_auditors_find_nothing(bake, tmp_path):
     run([BIN / "zizmor", "--offline", "--quiet", "--persona=pedantic", "--color=never", "."], cwd=github)
     schema = [BIN / "check-jsonschema", "--builtin-schema"]
     run([*schema, "vendor.github-workflows", GITHUB, IMAGE], cwd=github)
-    written = "from etl_tools.local import packages; print(packages.dockerfile(), end='')"
-    (tmp_path / "Dockerfile").write_text(run([sys.executable, "-c", written], cwd=github))
+    (tmp_path / "Dockerfile").write_text(evaluate(github, "local.packages", lambda packages: packages.dockerfile()))
     run([BIN / "hadolint", "Dockerfile"], cwd=tmp_path)
     run([*schema, "vendor.gitlab-ci", GITLAB], cwd=gitlab)
     for project in (github, gitlab):

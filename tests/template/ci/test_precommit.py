@@ -101,7 +101,7 @@ def check(bake, tmp_path):
 
     def run(content: bytes | str) -> subprocess.CompletedProcess:
         (tmp_path / "values.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-        command = [sys.executable, "-m", "etl_tools.secrets.scan", "values.yaml"]
+        command = [sys.executable, "-m", "etl_tools.cli", "scan", "values.yaml"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     return run
@@ -418,7 +418,7 @@ def test_scan_reads_what_a_replacement_hides(unguarded, private_key):
 
 @pytest.mark.parametrize("words", [[], ["--histroy"], ["--history", "x"], ["no-such-file"]], ids=str)
 def test_scan_that_looked_at_nothing_is_no_success(unguarded, words):
-    result = unguarded.run(sys.executable, "-m", "etl_tools.secrets.scan", *words, check=False)
+    result = unguarded.run(sys.executable, "-m", "etl_tools.cli", "scan", *words, check=False)
     assert result.returncode == 2
     assert "No commit has a secret" not in result.stdout
-    assert "Usage: airflow-etl scan FILE" in result.stdout or "no-such-file" in result.stdout
+    assert "usage: airflow-etl scan" in result.stdout or "no-such-file" in result.stdout

@@ -213,7 +213,7 @@ def test_update_brings_the_new_and_keeps_the_users_own(tool, project):
     commit(project)
     assert not tool.is_behind(project, "v0.2.0")
     # What came with the update works on the keys that were there.
-    run([sys.executable, "-B", "-m", "etl_tools.secrets.keys"], cwd=project)
+    run([sys.executable, "-B", "-m", "etl_tools.cli", "keys"], cwd=project)
     assert secrets(project) == before
 
 

@@ -3,8 +3,9 @@
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 import yaml
 
@@ -14,15 +15,18 @@ from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.doctor.dags import connection_id, connections, no_import
 from etl_tools.cluster.doctor.repository import explained
 from etl_tools.cluster.helm_values import merged, named_secrets
-from etl_tools.cluster.kubectl import ClusterError, WrongClusterError, command, helm, kubectl, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, Item, WrongClusterError, command, helm, kubectl, show_cluster
 from etl_tools.cluster.pods import Pod, pods
-from etl_tools.secrets.manifests import CONNECTIONS, secret_data
+from etl_tools.secrets.manifests import CONNECTIONS, Secrets, secret_data
 
 KUBECTL = " ".join(command("kubectl"))
 API_SERVER = f"deployment/{answers.RELEASE}-api-server"
 RESTART = f"{KUBECTL} rollout restart deployment,statefulset -l release={answers.RELEASE}"
 # Airflow keeps the DAGs whose file has gone, as stale ones.
 DAGS = "dags list --columns dag_id,is_paused,is_stale,timetable_summary"
+Answer = TypeVar("Answer")
+# A check that yields findings, and returns what others need to know.
+Look = Generator[Finding, None, Answer]
 BY_GIT_SYNC = answers.DAG_DELIVERY == "git-sync"
 
 
@@ -53,15 +57,16 @@ def cluster_state() -> Iterator[Finding]:
     yield from connections(known)
 
 
-def looked(what: str, check: Callable[..., Iterator[Finding]], *words: object) -> Iterator[Finding]:
+def looked(what: str, check: Callable[..., Look[Answer]], *words: object) -> Look[Answer | None]:
     """Yield what a check finds, return what it returns; that it cannot look is a finding, and None."""
     try:
         return (yield from check(*words))
     except (ClusterError, KeyError, ValueError) as problem:
         yield unknown(f"{what}: {problem}")
+        return None
 
 
-def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
+def cluster_secrets(found: list[Pod]) -> Look[Secrets]:
     """Compare the Secrets of the values and of secrets/ with the cluster's; return these."""
     try:
         here = secret_data()
@@ -71,14 +76,16 @@ def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
     there = apply_secrets.in_cluster([*(name for name, _ in named), CONNECTIONS])
     if not found and not there:
         return there  # nothing is deployed, as is said below
-    problems, missing, waiting = [], {}, {}
+    problems: list[Finding] = []
+    missing: dict[str, list[str]] = {}
+    waits: dict[str, list[str]] = {}
     for name, key in named:
         if not there.get((name, key)) and name != CONNECTIONS:
             missing.setdefault(name, []).append(key)
     for pod in found:
-        waiting.setdefault(pod.secret, []).append(pod.name)
+        waits.setdefault(pod.secret, []).append(pod.name)
     if missing:
-        pods_of = {name: ", ".join(waiting.get(name, ["no pod"])) for name in missing}
+        pods_of = {name: ", ".join(waits.get(name, ["no pod"])) for name in missing}
         words = [f"{name} ({', '.join(missing[name])}; waiting for it: {pods_of[name]})" for name in missing]
         fix = "make secrets" if here else "in the checkout that has the keys: make secrets"
         fix += f" && {RESTART}" if missing.keys() & {name for name, _ in there} else ""
@@ -88,27 +95,27 @@ def cluster_secrets(found: list[Pod]) -> Iterator[Finding]:
         what = "the cluster's Secrets have other keys of the git server than helm/known_hosts"
         problems.append(broken(what, f"make secrets && {RESTART}"))
     if rows := apply_secrets.differences(here, there):
-        words = ", ".join(f"{name} ({key}: {what})" for (name, key), what in rows.items())
+        differ = ", ".join(f"{name} ({key}: {what})" for (name, key), what in rows.items())
         names = {name for name, _ in rows}
         overwrite = f"OVERWRITE={names.pop() if len(names) == 1 else 'yes'} make secrets && {RESTART}"
         safe = "make keys-from-cluster, to work with those that Airflow uses; or, if it may lose what they "
         safe += "open (database, git): "
         fix = overwrite if set(rows.values()) == {"encoded twice"} else safe + overwrite
-        problems.append(broken(f"not what {answers.in_secrets('')}/ holds: the Secrets {words}", fix))
+        problems.append(broken(f"not what {answers.in_secrets('')}/ holds: the Secrets {differ}", fix))
     compared = "content" if here else "content not compared, as there are no keys here"
     good = f"the cluster has each Secret, with the right keys and {compared}"
     yield from problems or [fine(good)]
     return there
 
 
-def pod_problems(found: list[Pod]) -> Iterator[Finding]:
+def pod_problems(found: list[Pod]) -> Look[None]:
     """One cause, one finding: pods that say the same share it; who waits for a Secret is named with that."""
     if not found:
         what = f"nothing of release {answers.RELEASE} runs in namespace {answers.NAMESPACE}"
         yield broken(what, "make deploy")
     elif all(pod.ready for pod in found):
         yield fine(f"pods of release {answers.RELEASE}: {len(found)}, all of them ready")
-    groups: dict[object, list[Pod]] = {}
+    groups: dict[str | tuple[str, str], list[Pod]] = {}
     for pod in [pod for pod in found if not (pod.ready or pod.secret)]:
         fetches = pod.failed.startswith("git-sync") or pod.words == "runs git-sync-init"
         cause = "volume" if pod.cause[0] == "volume" else pod.cause if pod.cause[0] else pod.words[:200]
@@ -140,7 +147,7 @@ def has_begun(pod: Pod) -> bool:
     return not (pod.secret or nothing_yet)
 
 
-def deleted() -> Iterator[Finding]:
+def deleted() -> Look[None]:
     """Compare what Helm made with what there is: nothing else brings back what somebody deleted."""
     manifest = yaml.safe_load_all(helm("get", "manifest", answers.RELEASE, timeout=30))
     wanted = {
@@ -246,7 +253,7 @@ def is_true(word: object) -> bool:
     return str(word).lower() == "true"
 
 
-def airflow_table(words: str) -> list[dict]:
+def airflow_table(words: str) -> list[Item]:
     """Run an airflow command in the cluster and return its table. ClusterError if it prints none."""
     # `list-import-errors` fails when it has something to list.
     script = f"airflow {words} --output json || true"
@@ -254,6 +261,7 @@ def airflow_table(words: str) -> list[dict]:
     # Log lines may come first, and may start with a bracket, too; an empty table is [].
     for start in [match.start() for match in re.finditer(r"^\[", printed, re.MULTILINE)]:
         with suppress(ValueError):
+            table: list[Item]
             table, _ = json.JSONDecoder().raw_decode(printed, start)
             if all(isinstance(row, dict) for row in table):
                 return table
@@ -262,7 +270,7 @@ def airflow_table(words: str) -> list[dict]:
     raise ClusterError(f"airflow {words} prints no table: {printed.strip()[-200:]}")
 
 
-def import_errors() -> Iterator[Finding]:
+def import_errors() -> Look[bool]:
     """Ask Airflow which files it cannot import; return whether there are any."""
     errors = airflow_table("dags list-import-errors")
     for error in errors:
@@ -271,7 +279,7 @@ def import_errors() -> Iterator[Finding]:
     return bool(errors)
 
 
-def dags_in_airflow(errors: bool | None) -> Iterator[Finding]:
+def dags_in_airflow(errors: bool | None) -> Look[None]:
     """Ask Airflow which DAGs it has, which are off; ``errors``: some files could not be imported."""
     dags = [dag for dag in airflow_table(DAGS) if not is_true(dag.get("is_stale"))]
     if not dags and not errors:
@@ -287,7 +295,7 @@ def dags_in_airflow(errors: bool | None) -> Iterator[Finding]:
         yield fine(f"Airflow lists {', '.join(sorted(dag['dag_id'] for dag in dags))}")
 
 
-def stored_connections() -> Iterator[Finding]:
+def stored_connections() -> Look[list[str]]:
     """Return the connections that Airflow's database holds."""
     yield from ()
     return [row["conn_id"].lower() for row in airflow_table("connections list")]

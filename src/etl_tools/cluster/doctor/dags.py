@@ -99,4 +99,4 @@ def named_connections() -> Iterator[tuple[str, str]]:
                 values += node.args[:1]
             for name in [getattr(value, "value", None) for value in values]:
                 if isinstance(name, str) and re.fullmatch("[^{]+", name):
-                    yield name, f"{path.relative_to(answers.ROOT)}:{node.lineno}"
+                    yield name, f"{path.relative_to(answers.ROOT)}:{getattr(node, 'lineno', 1)}"

@@ -110,7 +110,7 @@ def host_keys() -> Iterator[Finding]:
         problems.append(f"keys of other servers, too{instead}")
     checked = "the published fingerprints" if known_hosts.publishes(host) else "none of them revoked"
     good = [fine(f"helm/known_hosts: keys of {name}: {len(mine)}, {checked}")]
-    found = [broken(f"helm/known_hosts has {what}", "make known-hosts") for what in problems]
+    wrong = [broken(f"helm/known_hosts has {what}", "make known-hosts") for what in problems]
     if not mine:  # what is refused for that is no finding of its own
-        found[0] = found[0]._replace(cause=cannot_prove())
-    yield from found or good
+        wrong[0] = wrong[0]._replace(cause=cannot_prove())
+    yield from wrong or good

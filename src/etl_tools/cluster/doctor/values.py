@@ -84,9 +84,9 @@ def every_file() -> Iterator[Finding]:
             yield broken(f"{name}: {old} is of an older chart and ignored", f"write {OLD_VALUES[old]}")
         for secret in [secret for secret in IN_THE_CLEAR.split() if inside.get(secret)]:
             yield broken(f"{name}: {secret} holds a secret in the clear", TAKE_OUT)
-        for number, line in enumerate(content.decode().splitlines(), 1):
-            if "FILL-IN" in line.partition("#")[0] and name in helm_values.files():
-                yield broken(f"{name}:{number} still says {line.strip()!r}", "fill it in")
+        for number, words in enumerate(content.decode().splitlines(), 1):
+            if "FILL-IN" in words.partition("#")[0] and name in helm_values.files():
+                yield broken(f"{name}:{number} still says {words.strip()!r}", "fill it in")
 
 
 def image() -> Iterator[Finding]:
@@ -104,7 +104,9 @@ def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
     # An environment's own branch is not in the files: deploy hands it to Helm.
     ours = (answers.GIT_REPO, answers.ALL[""]["git_branch"], answers.DAGS_SUBPATH)
     says = "pyproject.toml says"
-    rows = [(f"{prefix}.{name}", right, says) for name, right in zip(names, ours, strict=True)]
+    rows: list[tuple[str, object, str]] = [
+        (f"{prefix}.{name}", right, says) for name, right in zip(names, ours, strict=True)
+    ]
     if not BUNDLE:
         rows += [(f"{prefix}.enabled", True, "and no pod gets a DAG; right is")]
         rows += [(f"{prefix}.{name}", "", "which wins over ref; right is") for name in ("branch", "rev")]

@@ -6,7 +6,6 @@ its own. Rows, rejects and columns that differ become build/data-diff.md, and Gi
 1: a DAG that ran before does not run any more. 2: there is nothing to compare with.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -21,11 +20,10 @@ REPORT = answers.ROOT / "build" / "data-diff.md"
 OWN = (".env", "secrets/connections.env")  # what a run takes from this checkout, and git does not have
 
 
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="make data-diff", description=__doc__)
-    parser.add_argument("base", nargs="?", help="the branch or commit to compare with (default: the one to merge into)")
+def main(base: str) -> int:
+    """Write the report, and return the exit code."""
     try:
-        text, status = compared(merge_base(parser.parse_args(words).base or default_base()))
+        text, status = compared(merge_base(base or default_base()))
     except ValueError as problem:
         print(f"make data-diff: {problem}", file=sys.stderr)
         return 2

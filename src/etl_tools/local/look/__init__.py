@@ -3,9 +3,7 @@
 It needs no server and no network. OPEN=0 leaves the browser alone.
 """
 
-import argparse
 import os
-import sys
 import webbrowser
 from datetime import datetime
 from pathlib import Path
@@ -17,20 +15,13 @@ from etl_tools.local.ui import has_screen
 PAGE = environment.HOME / "look.html"
 
 
-def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="make look", description=__doc__)
-    parser.add_argument("datasets", nargs="*", help="which ones (default: all)")
-    asked = parser.parse_args(words).datasets
-    try:
-        environment.set_up()
-        write(folder(os.environ["ETL_DATA_ROOT"]), asked, PAGE)
-    except ValueError as problem:
-        print(f"make look: {problem}", file=sys.stderr)
-        return 1
+def main(datasets: list[str]) -> None:
+    """Write the page and open it; ValueError when it cannot be made."""
+    environment.set_up()
+    write(folder(os.environ["ETL_DATA_ROOT"]), datasets, PAGE)
     print(f"{os.path.relpath(PAGE)} ({PAGE.stat().st_size / 1000:.0f} KB)", flush=True)
     if os.environ.get("OPEN") != "0" and has_screen():
         webbrowser.open(PAGE.as_uri())
-    return 0
 
 
 def folder(url: str) -> Path:

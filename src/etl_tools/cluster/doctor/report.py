@@ -6,9 +6,10 @@ Exits with 1 if anything is broken. --offline leaves out the git server and the 
 its say all the same.
 """
 
+import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
@@ -28,7 +29,7 @@ OFFLINE = (programs, values, image, secrets, private_key, host_keys, dag_files)
 ONLINE = (imports, chart, repository, cluster_state)
 
 
-def findings(check) -> list[Finding]:
+def findings(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """Return what a check finds. One that stumbles must not hide the others."""
     found: list[Finding] = []
     try:
@@ -36,7 +37,7 @@ def findings(check) -> list[Finding]:
     except yaml.YAMLError:
         pass  # that a values file is no YAML is a finding of its own
     except Exception as error:
-        words = f"the check '{check.__name__}' failed itself: {type(error).__name__}: {error}"
+        words = f"the check '{getattr(check, '__name__', check)}' failed itself: {type(error).__name__}: {error}"
         # What was not looked at is not known to be well: a deploy stops there, too.
         found.append(unknown(words, blocks=True))
     return found
@@ -55,8 +56,10 @@ def once(found: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def main(offline: bool) -> int:
+    """Print the findings as they come; return the exit code."""
     in_ci = (chart,) if os.environ.get("CI") else ()
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     to_fix = unseen = 0
     with ThreadPoolExecutor() as pool:  # the checks mostly wait for others; their order stays
         checks = (*OFFLINE, *((connections, *in_ci) if offline else ONLINE))
@@ -75,7 +78,3 @@ def main(offline: bool) -> int:
         return 0
     print("\nNothing is broken, as far as can be seen from here.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(offline="--offline" in sys.argv))
