@@ -7,6 +7,7 @@ import sys
 import yaml
 
 from tests.conftest import TEMPLATE, make_command, run
+from tests.etl_tools.cluster import states
 
 ANSWERS = {"project_slug": "quakes", "namespace": "etl", "git_repo": "git@github.com:acme/quakes.git"}
 FAKE_CLUSTER = TEMPLATE / "tests" / "etl_tools" / "cluster" / "fake_cluster.py"
@@ -40,6 +41,7 @@ class Cluster:
             script = tools / name
             script.write_text(f"#!{sys.executable}\n" + FAKE_CLUSTER.read_text())
             script.chmod(0o755)
+        self["well.json"] = states.STATES["healthy"]
         self.environment = {
             "KUBECTL": str(tools / "kubectl"),
             "HELM": str(tools / "helm"),
