@@ -8,6 +8,7 @@ import yaml
 
 from tests.conftest import TEMPLATE
 from tests.etl_tools import in_process
+from tests.etl_tools.cluster import states
 
 ANSWERS = {"project_slug": "quakes", "namespace": "etl", "git_repo": "git@github.com:acme/quakes.git"}
 FAKE_CLUSTER = TEMPLATE / "tests" / "etl_tools" / "cluster" / "fake_cluster.py"
@@ -41,6 +42,7 @@ class Cluster:
             script = tools / name
             script.write_text(f"#!{sys.executable}\n" + FAKE_CLUSTER.read_text())
             script.chmod(0o755)
+        self["well.json"] = states.STATES["healthy"]
         self.environment = {
             "KUBECTL": str(tools / "kubectl"),
             "HELM": str(tools / "helm"),

@@ -1,13 +1,15 @@
 """Stands in for a cluster in the tests: run as kubectl or as helm, by its name.
 
 No Kubernetes API server comes from a package registry, so what only a cluster can answer is answered from the folder
-FAKE_CLUSTER, in the form that kubectl 1.35 and helm 4.1 print. It keeps the Secrets that it is given, with each key's
-owners, as server-side apply does. What needs no cluster is passed on to the real tools. Each call is written down in
-calls.jsonl with what it was given on standard input. What is not known here fails: nothing succeeds by accident.
+FAKE_CLUSTER, with recordings of a real one (states.py) and in the form that kubectl 1.35 and helm 4.1 print. It keeps
+the Secrets that it is given, with each key's owners, as server-side apply does. What needs no cluster is passed on to
+the real tools. Each call is written down in calls.jsonl with what it was given on standard input. What is not known
+here fails: nothing succeeds by accident.
 
 tests/etl_tools/cluster/real/ asks the same of a real API server.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -19,10 +21,8 @@ STATE = Path(os.environ["FAKE_CLUSTER"])
 HOW_TO_RESOLVE = (
     "\nPlease review the fields above--they currently have other managers. Here\nare the ways you can resolve this"
 )
-# What a deploy leaves where nothing goes wrong.
-READY = {"phase": "Running", "containerStatuses": [{"name": "scheduler", "ready": True, "state": {"running": {}}}]}
-WELL = [{"kind": "Pod", "metadata": {"name": "airflow-scheduler-1"}, "spec": {}, "status": READY}]
-WELL[0]["metadata"]["labels"] = {"release": "airflow"}
+# What a deploy leaves where nothing goes wrong: a release that was recorded (states.py), nine pods.
+WELL = json.loads((STATE / "well.json").read_text(encoding="utf-8"))
 
 
 def answer(name, default=""):
@@ -112,12 +112,33 @@ def events(flags):
     return [item for item in shown if all(item[name] == value for name, value in wanted.items())]
 
 
+def workloads(items, label=None):
+    """Deployments and StatefulSets as kubectl names them, those with this label."""
+    return [
+        f"{item['kind'].lower()}.apps/{item['metadata']['name']}"
+        for item in items
+        if item["kind"] in ("Deployment", "StatefulSet") and (not label or label in item["metadata"]["labels"])
+    ]
+
+
+def table(items):
+    """The pods as kubectl prints them for people."""
+    rows = [("NAME", "READY", "STATUS")]
+    for item in [item for item in items if item["kind"] == "Pod"]:
+        main = item["status"].get("containerStatuses", [])
+        ready = f"{sum(each['ready'] for each in main)}/{len(main)}"
+        rows.append((f"pod/{item['metadata']['name']}", ready, item["status"]["phase"]))
+    return [f"{name:44} {ready:7} {status}" for name, ready, status in rows]
+
+
 def kubectl(namespace, words, given):
     flags = [word for word in words if word.startswith("-")]
     if words[:2] == ["auth", "can-i"]:
         print(answer("can-i", "yes"))
         sys.exit(0 if answer("can-i", "yes") == "yes" else 1)
-    if words[:2] == ["get", "events"]:
+    if words == ["get", "deployments,statefulsets", "--output=name"]:
+        print(*workloads(json.loads(answer("pods.json", "[]"))), sep="\n")
+    elif words[:2] == ["get", "events"]:
         print(json.dumps({"items": events(flags)}))
     elif words[:2] == ["get", "deployments,statefulsets,jobs,replicasets,pods"]:
         print(json.dumps({"items": json.loads(answer("pods.json", "[]"))}))
@@ -126,10 +147,7 @@ def kubectl(namespace, words, given):
         chosen = [item for item in pods if item["metadata"].get("labels", {}).get("component") == "dag-processor"]
         print(json.dumps({"items": chosen}))
     elif words[:2] == ["get", "pods,persistentvolumeclaims"]:
-        print(
-            "NAME                      READY   STATUS    RESTARTS   AGE\n"
-            "pod/airflow-scheduler-1   3/3     Running   0          1m"
-        )
+        print(*table(json.loads(answer("pods.json", "[]"))), sep="\n")
     elif words[:2] == ["get", "secret"]:
         assert flags == ["--ignore-not-found", "--output=json"], flags
         get_secrets(namespace, [word for word in words[2:] if not word.startswith("-")])
@@ -157,7 +175,7 @@ def kubectl(namespace, words, given):
             (STATE / "waiting").touch()
             time.sleep(60)
         assert words[2:4] == ["deployment,statefulset", "--selector=release=airflow"], words
-        for name in ("deployment.apps/airflow-scheduler", "statefulset.apps/airflow-worker"):
+        for name in workloads(WELL["items"], "release"):
             print(
                 f"{name} restarted"
                 if words[1] == "restart"
@@ -179,7 +197,8 @@ def kubectl(namespace, words, given):
             sys.exit(0)
         sys.exit(subprocess.run(command, check=False).returncode)
     elif words[0] == "logs":
-        print(answer("logs"), end="")
+        container = next((word for before, word in itertools.pairwise(words) if before == "-c"), "")
+        print(answer("logs", WELL["logs"].get(container, "")), end="")
     elif words[0] == "port-forward":
         print(f"Forwarding from 127.0.0.1:{words[2].partition(':')[0]} -> 8080", flush=True)
     else:
@@ -204,7 +223,7 @@ def helm(namespace, words, given):
                     'Kind=StatefulSet: Apply failed with 1 conflict: conflict with "kubectl" with subresource "scale" '
                     "using apps/v1: .spec.replicas"
                 )
-        (STATE / "pods.json").write_text(answer("pods-after.json", json.dumps(WELL)))
+        (STATE / "pods.json").write_text(answer("pods-after.json", json.dumps(WELL["items"])))
     elif words[:2] == ["list", "--pending"]:
         print(answer("pending.json", "[]"))
     elif words[0] == "list":

@@ -9,7 +9,11 @@ import copy
 import json
 from pathlib import Path
 
+from tests.etl_tools.cluster import made_up_states
+
 STATES = json.loads(Path(__file__).with_name("states.json").read_text(encoding="utf-8"))
+# Those of made_up_states.py, which no recording has, beside them.
+ALL = STATES | made_up_states.fill(STATES)
 
 
 def items(*names):
@@ -19,3 +23,10 @@ def items(*names):
 
 def events(*names):
     return [event for name in names for event in STATES[name]["events"]]
+
+
+def selected(events, selector):
+    """The events that a field selector leaves."""
+    wanted = dict(part.split("=") for part in selector.split(","))
+    shown = [event | {"involvedObject.kind": event["involvedObject"]["kind"]} for event in events]
+    return [event for event in shown if all(event[name] == value for name, value in wanted.items())]

@@ -94,7 +94,7 @@ RUN_BY = {
         '"deploy"',
     ),
     "make doctor": ("etl_tools/cluster/test_doctor.py", "doctor", '"doctor"'),
-    "make follow": ("etl_tools/cluster/test_follow.py", "follow", \'"follow"\'),
+    "make follow": ("etl_tools/cluster/test_follow.py", "follow", '"follow"'),
     "make hooks": ("template/ci/test_precommit.py", "repository", '"hooks"'),
     "make image": ("etl_tools/packages/test_packages.py", "test_make_image_builds_and_pushes_once", '"make", "image"'),
     "make lock": ("etl_tools/packages/test_packages.py", "test_again_changes_nothing", '"make", "lock"'),

@@ -124,7 +124,10 @@ def pod_problems(found: list[Pod]) -> Look[None]:
         first, names = group[0], ", ".join(pod.name for pod in group)
         if cause == "git-sync":
             first = next((pod for pod in group if pod.failed), first)
-            yield fetching(first, first.failed or "git-sync-init", names)
+            said = fetching(first, first.failed or "git-sync-init", names)
+            yield said
+            if said.ok:  # that it says no error does not make it ready
+                yield unknown(f"not ready yet: {names}: {first.words}", "make status, after a while")
         elif first.cause[0]:
             yield broken(*shared(group, names))
         elif first.failed:
