@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def conform(
         in_day = (day, dataset.zone) if column.name == dataset.time else None
         values, broken = _typed(text, column, in_day, dataset.csv)
         columns.append(values)
-        _complain(complaints, column, text, broken)
+        _complain(complaints, column, partial(piece.cells, column.name), broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
     if rules := dataset.rules if rules is None else rules:
         good = np.setdiff1d(np.arange(typed.num_rows), list(complaints))
@@ -134,11 +135,14 @@ def conform(
     return typed
 
 
-def _complain(complaints: Problems, column: Column, text: pa.Array, broken: dict[str, pa.Array]) -> None:
-    """Add for each row what it breaks; the value is the start of its text."""
+def _complain(
+    complaints: Problems, column: Column, cells: Callable[[pa.Array], list], broken: dict[str, pa.Array]
+) -> None:
+    """Add for each row what it breaks; the value is the start of its text. cells: of some rows."""
     for rule, mask in broken.items():
-        for row in pc.indices_nonzero(mask).to_pylist():
-            value = str(text[row].as_py() or "")
+        rows = pc.indices_nonzero(mask)
+        for row, cell in zip(rows.to_pylist(), cells(rows) if len(rows) else [], strict=True):
+            value = "" if cell is None else str(cell)
             value = value if len(value) <= 40 else value[:37] + "..."
             complaints.setdefault(row, []).append((column.name, value, rule))
 
@@ -163,12 +167,17 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = _array(frame, field)
-        _complain(complaints, column, values, _limits(values, column))
+        cells = partial(_cells, values)
+        _complain(complaints, column, cells, _limits(values, column))
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
     return complaints
+
+
+def _cells(values: pa.Array, rows: pa.Array) -> list:
+    return values.take(rows).to_pylist()
 
 
 def _typed(
@@ -184,6 +193,8 @@ def _typed(
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
+    elif text.type != pa.string():
+        values = text  # JSON has said it already
     else:
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
@@ -228,14 +239,13 @@ def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[
 
 def _cast(text: pa.Array, column: Column) -> pa.Array:
     """The values, null where the text cannot be read."""
+    if column.type == "timestamp":
+        return _moments(text, column).cast(arrow_type(column), safe=False)
     to = arrow_type(column)
     try:
-        if not column.zone:
-            return pc.cast(text, to)  # the common case, fast: all can be read
+        return pc.cast(text, to)  # the common case, fast: all can be read
     except pa.ArrowInvalid:
         pass
-    if column.type == "timestamp":
-        return _moments(pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1"), column).cast(to, safe=False)
     if column.type in ("number", "integer"):
         text = pc.replace_substring_regex(text, r"^\+", "")
     if column.type == "integer":
@@ -245,16 +255,27 @@ def _cast(text: pa.Array, column: Column) -> pa.Array:
 
 def _moments(text: pa.Array, column: Column) -> pa.Array:
     """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
-    values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), pa.timestamp("us", "UTC"))
-    if column.zone:
-        local = _halved(_only(text, f"^{TIME}$"), pa.timestamp("us"))
-        moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
-        skipped = pc.not_equal(pc.local_timestamp(moments), local)  # by the clock, in spring
-        values = pc.coalesce(values, pc.if_else(skipped, None, moments).cast(values.type))
+    to, local = pa.timestamp("us", "UTC"), pa.timestamp("us")
+    try:  # the common case, fast: all are alike
+        values = _in_utc(pc.cast(text, local), column) if column.zone else pc.cast(text, to)
+    except pa.ArrowInvalid:
+        text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
+        values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), to)
+        if column.zone:
+            values = pc.coalesce(values, _in_utc(_halved(_only(text, f"^{TIME}$"), local), column))
     digit = 10 ** (6 - column.digits)
+    if digit == 1:
+        return values
     rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
     before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
     return pc.subtract(numbers, before_1970).cast(values.type)
+
+
+def _in_utc(local: pa.Array, column: Column) -> pa.Array:
+    """Times of the column's zone; null for those that its clocks skip in spring."""
+    moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+    skipped = pc.not_equal(pc.local_timestamp(moments), local)
+    return pc.if_else(skipped, None, moments).cast(pa.timestamp("us", "UTC"))
 
 
 def _only(text: pa.Array, pattern: str) -> pa.Array:
