@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from etl_tools import answers
 from etl_tools.cluster import kubectl as tools
-from etl_tools.cluster.apply_secrets import bring
+from etl_tools.cluster.apply_secrets import push
 from etl_tools.cluster.doctor.report import blocking
 from etl_tools.cluster.environments import shared
 from etl_tools.cluster.helm_values import chart
@@ -102,7 +102,7 @@ def deploy() -> None:
     if is_locked():
         print("Waiting for another make in this checkout to end ...", flush=True)
     with locked_secrets():
-        bring()
+        push()
         write_private(tools.REMEMBERED, cluster.encode())
         if DATA_VOLUME.exists():
             print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")

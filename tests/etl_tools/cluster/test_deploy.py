@@ -658,7 +658,7 @@ def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
 
 
 SHAPE = "secrets/database_url is not of the form postgresql://"
-LOST = "secrets/database_url: PgBouncer cannot be told"
+LOST = "secrets/database_url: PgBouncer has no option"
 NEED = "secrets/database_ca.crt"
 
 
