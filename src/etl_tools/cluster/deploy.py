@@ -36,6 +36,7 @@ JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-
 PATIENCE = 2 + len(JOBS)
 TOO_LATE = "timed out waiting for the condition|context deadline exceeded"
 
+POLL = 2  # seconds between two looks at the pods
 ISO = "2006-01-02 15:04:05-07:00"  # as Go writes a format
 
 
@@ -132,7 +133,7 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
     began = time.monotonic()
     with ThreadPoolExecutor() as pool:
         running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60 * PATIENCE)
-        while not wait([running], 2).done:
+        while not wait([running], POLL).done:
             with suppress(ClusterError):
                 for pod in replaced(pods()):
                     if seen.get(pod.name, "ready") != pod.words:
