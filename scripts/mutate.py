@@ -78,7 +78,7 @@ MUTATIONS = [
     ),
     Mutation(
         f"{CLUSTER}/database.py",
-        'if told != f"sent {arrived.hexdigest()}":',
+        'if sent != f"sent {arrived.hexdigest()}":',
         'if not told.startswith("sent "):',
         DATABASE,
         "ends_early",
@@ -141,7 +141,7 @@ MUTATIONS = [
     Mutation(f"{DATASETS}/client.py", 'if last != b"\\n":', "if False:", LIBRARY, "projects_versions and client"),
     Mutation(
         f"{DATASETS}/client.py",
-        "if not ends and lines != (expected := count()):",
+        "if not ends and count and lines != (expected := count()):",
         "if False:",
         LIBRARY,
         "projects_versions and client",

@@ -5,6 +5,8 @@ before (`refetch`); for any day by hand, by REST or as a backfill. A day is cut 
 mapped task each. When all are there, the raw day is published, which starts **transform**.
 """
 
+from typing import Any
+
 import pendulum
 from airflow.sdk import Asset, dag, task
 
@@ -41,7 +43,7 @@ def extract():
         return tasks.fetch(EARTHQUAKES, part)
 
     @task(outlets=[RAW], multiple_outputs=False)
-    def publish(files: list[dict], *, outlet_events=None) -> dict:
+    def publish(files, *, outlet_events: Any = None) -> dict:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
         return tasks.publish(EARTHQUAKES, files, outlet_events[RAW])

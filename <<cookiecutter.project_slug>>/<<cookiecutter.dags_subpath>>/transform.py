@@ -7,6 +7,8 @@ keep to them, keeps the newest record of each event, adds columns, and replaces 
 What was published while this DAG was paused is not made up for: run it by hand, the day as `partition`.
 """
 
+from typing import Any
+
 import pendulum
 from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 
@@ -33,7 +35,7 @@ CLEAN = Asset("earthquakes_clean")
 )
 def transform():
     @task(outlets=[CLEAN], multiple_outputs=False)
-    def clean(*, outlet_events=None) -> dict:
+    def clean(*, outlet_events: Any = None) -> dict:
         from << cookiecutter.__package >>.earthquakes.dataset import EARTHQUAKES
 
         return tasks.transform(EARTHQUAKES, outlet_events[CLEAN])

@@ -26,7 +26,7 @@ def test_magnitude_classes():
     magnitudes = [-1, 2.99, 3, 4.5, 5, 6, 7.9, 8, math.nan]
     classes = ["micro", "micro", "minor", "light", "moderate", "strong", "major", "great"]
     found = dataset.clean(events(mag=magnitudes))["magnitude_class"]
-    assert found[:-1].to_list() == classes
+    assert list(found[:-1]) == classes
     assert found.isna().to_list() == [False] * 8 + [True]
 
 

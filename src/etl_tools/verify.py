@@ -58,11 +58,11 @@ def main(place: str) -> int:
             print(problem, file=sys.stderr)
             return 2
     ours = installed()
-    differ = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
-    for name in differ:
+    different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    for name in different:
         how = "is installed, and not in the source" if name not in theirs else "differs"
         print(f"{name}: {how if name in ours else 'is in the source, and not installed'}")
-    if differ:
+    if different:
         return 1
     print(f"{len(ours)} installed files are those of {place}.")
     return 0

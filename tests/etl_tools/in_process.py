@@ -88,9 +88,14 @@ def status_of(words):
         return ended.code or 0
 
 
-def call(project, words, environment, answer=""):
-    """Return a command's exit code and what it printed; `environment` is all that it has."""
+def call(project, words, environment, answer="", constants=()):
+    """Return a command's exit code and what it printed; `environment` is all that it has.
+
+    constants: (module, name, value) of what is to be shorter than people need it.
+    """
     with new_modules(), place(project, environment), captured(answer) as file:
+        for module, name, value in constants:
+            setattr(importlib.import_module(f"etl_tools.{module}"), name, value)
         status = status_of(words)
         file.seek(0)
         printed = file.read().decode(errors="replace")
@@ -111,7 +116,7 @@ def evaluate(project, module, function, **environment):
         return function(importlib.import_module(f"etl_tools.{module}"))
 
 
-def make(project, *words, expect=0, **environment):
+def make(project, *words, expect=0, constants=(), **environment):
     """Run a target as make does, with the words and the environment that the Makefile gives to `airflow-etl`."""
     recipe = rf"^{re.escape(words[0])}:.*\n\t@\$\(ETL\) .*\n(?!\t)"
     if words[0] in NOT_HERE or not re.search(recipe, (project / "Makefile").read_text(), re.MULTILINE):
@@ -123,7 +128,7 @@ def make(project, *words, expect=0, **environment):
         run([*make_command(), *words, f"ETL={recorder}"], cwd=project, RECORDED=name, **environment)
         said = Path(name, "words").read_text().split("\0")[:-1]
         given = dict(pair.split("=", 1) for pair in Path(name, "environment").read_text().split("\0") if pair)
-    status, printed = call(project, said, given)
+    status, printed = call(project, said, given, constants=constants)
     # What make says of a recipe that failed, whatever its code.
     assert expect is None or bool(status) * 2 == expect, f"make {' '.join(words)} ended with {status}:\n{printed}"
     return printed

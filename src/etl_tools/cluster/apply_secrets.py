@@ -59,7 +59,7 @@ def new(wanted: Secrets, there: Secrets) -> Secrets:
     return {pair: content for pair, content in wanted.items() if pair[0] in names}
 
 
-def refuse_surprises(wanted: Secrets, there: Secrets) -> None:
+def check_conflicts(wanted: Secrets, there: Secrets) -> None:
     """Raise ClusterError for a change nobody asked for, with a table of names."""
     overwrite = os.environ.get("OVERWRITE", "")
     found = differences(wanted, there)
@@ -100,7 +100,7 @@ def token_data(token: str) -> Secrets:
     return {(TOKEN, key): value.encode() for key, value in data.items()}
 
 
-def bring() -> None:
+def push() -> None:
     """Bring this checkout's Secrets to the cluster; with SECRETS=external, look whether they are there."""
     if os.environ.get("SECRETS") == "external":
         return check_external()
@@ -113,8 +113,8 @@ def bring() -> None:
     there = in_cluster([*(name for name, _ in wanted), TOKEN, CONNECTIONS])
     if answers.GIT_ACCESS == "https-token" and (given := token(there)):
         wanted |= token_data(given)
-    refuse_surprises(wanted, there)
-    put(new(wanted, there))
+    check_conflicts(wanted, there)
+    apply(new(wanted, there))
 
 
 def check_external() -> None:
@@ -131,7 +131,7 @@ def check_external() -> None:
     print("The Secrets that the values name are there, made by others.")
 
 
-def put(secrets: Secrets) -> None:
+def apply(secrets: Secrets) -> None:
     """Bring to the cluster what is missing or another there, and print kubectl's lines."""
     if not secrets:
         print("The cluster has these Secrets already: nothing was written.")
@@ -188,5 +188,5 @@ def main(from_cluster: bool) -> None:
     """Bring this checkout's Secrets to the cluster, or the cluster's keys to this checkout."""
     with locked_secrets():
         cluster = show_cluster()
-        keys_from_cluster() if from_cluster else bring()
+        keys_from_cluster() if from_cluster else push()
         write_private(REMEMBERED, cluster.encode())

@@ -86,12 +86,12 @@ def write_dump(file: Path) -> None:
     draft = file.with_name(f".{file.name}.tmp")
     try:
         with draft.open("wb") as target:
-            told = in_database(DUMP, target=target)
+            sent = in_database(DUMP, target=target)
         arrived = hashlib.sha256()
         with draft.open("rb") as written:
             while block := written.read(1_048_576):
                 arrived.update(block)
-        if told != f"sent {arrived.hexdigest()}":
+        if sent != f"sent {arrived.hexdigest()}":
             raise ClusterError(f"the dump arrived cut or changed, {file} is as it was before. Try again")
         draft.replace(file)
     finally:

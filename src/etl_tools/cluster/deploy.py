@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from etl_tools import answers
 from etl_tools.cluster import kubectl as tools
-from etl_tools.cluster.apply_secrets import bring
+from etl_tools.cluster.apply_secrets import push
 from etl_tools.cluster.doctor.report import blocking
 from etl_tools.cluster.environments import shared
 from etl_tools.cluster.helm_values import chart
@@ -36,6 +36,7 @@ JOBS = (f"{answers.RELEASE}-run-airflow-migrations", f"{answers.RELEASE}-create-
 PATIENCE = 2 + len(JOBS)
 TOO_LATE = "timed out waiting for the condition|context deadline exceeded"
 
+POLL = 2  # seconds between two looks at the pods
 ISO = "2006-01-02 15:04:05-07:00"  # as Go writes a format
 
 
@@ -102,7 +103,7 @@ def deploy() -> None:
     if is_locked():
         print("Waiting for another make in this checkout to end ...", flush=True)
     with locked_secrets():
-        bring()
+        push()
         write_private(tools.REMEMBERED, cluster.encode())
         if DATA_VOLUME.exists():
             print(kubectl("apply", "--filename=-", stdin=DATA_VOLUME.read_text(encoding="utf-8")), end="")
@@ -132,7 +133,7 @@ def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:
     began = time.monotonic()
     with ThreadPoolExecutor() as pool:
         running = pool.submit(run, *tools.command(tool), *arguments, timeout=minutes() * 60 * PATIENCE)
-        while not wait([running], 2).done:
+        while not wait([running], POLL).done:
             with suppress(ClusterError):
                 for pod in replaced(pods()):
                     if seen.get(pod.name, "ready") != pod.words:

@@ -45,8 +45,8 @@ def git(*words: str) -> str:
     """Run git as the person at the keyboard; ClusterError with its first complaint if it fails."""
     ended = run("git", "-C", answers.ROOT, *words)
     if ended.returncode:
-        said = re.search(r"(?m)^(fatal:|error:| !) .*", ended.stderr)
-        raise ClusterError(f"git {words[0]}: {said[0].strip() if said else ended.stderr.strip() or 'failed'}")
+        error = re.search(r"(?m)^(fatal:|error:| !) .*", ended.stderr)
+        raise ClusterError(f"git {words[0]}: {error[0].strip() if error else ended.stderr.strip() or 'failed'}")
     return ended.stdout.strip()
 
 

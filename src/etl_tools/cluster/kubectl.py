@@ -149,10 +149,10 @@ def run_in_cluster(tool: str, words: list[str]) -> None:
 
     try:
         show_cluster(lambda _: None)
-        said = [word for one in words for word in (chart() if one == "CHART" else [one])]
+        arguments = [word for one in words for word in (chart() if one == "CHART" else [one])]
         program, *options = command(tool)
         if not shutil.which(program):
             raise ClusterError(f"{program} is not on PATH. {INSTALL}")
-        os.execvp(program, [program, *options, *said])
+        os.execvp(program, [program, *options, *arguments])
     except (ClusterError, OSError) as problem:
         sys.exit(advice(problem))

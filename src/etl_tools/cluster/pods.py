@@ -29,16 +29,16 @@ CHECKOUT = (
 SHOW_DAGS = f"""
 fail() {{ echo "$*" >&2; exit 1; }}
 exec 3>&1
-airflow_says() {{ said=$(airflow dags "$@" --output plain 2>&1 1>&3); }}
+run_airflow() {{ message=$(airflow dags "$@" --output plain 2>&1 1>&3); }}
 {CHECKOUT} && test -d "$checkout" || fail "the repository is not fetched yet: make logs-sync says why"
 echo "$commit"
 cd "$checkout/{answers.DAGS_SUBPATH}" || fail "commit $commit has no folder {answers.DAGS_SUBPATH}/"
 echo "Python files in {answers.DAGS_SUBPATH}:"
 find . -name '*.py' | sort | sed 's|^./|  |'
 echo; echo "DAGs that Airflow lists:"
-airflow_says list || echo "  airflow dags list failed: ${{said##*$'\n'}}"
+run_airflow list || echo "  airflow dags list failed: ${{message##*$'\n'}}"
 echo; echo "Import errors:"
-airflow_says list-import-errors || true
+run_airflow list-import-errors || true
 """
 
 

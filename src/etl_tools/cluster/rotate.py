@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from etl_tools import answers
-from etl_tools.cluster.apply_secrets import in_cluster, new, put, refuse_surprises, token, token_data
+from etl_tools.cluster.apply_secrets import apply as apply_manifests
+from etl_tools.cluster.apply_secrets import check_conflicts, in_cluster, new, token, token_data
 from etl_tools.cluster.doctor.repository import explained
 from etl_tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster
 from etl_tools.secrets import github_app
@@ -71,13 +72,13 @@ def check_cluster(name: str) -> None:
     if not there:
         raise ClusterError(f"namespace {answers.NAMESPACE} has none of this project's Secrets: make deploy")
     own = {files()[name][0], f"{answers.SLUG}-{DERIVED.get(name)}"} if unfinished(name) else set()
-    refuse_surprises({pair: content for pair, content in wanted.items() if pair[0] not in own}, there)
+    check_conflicts({pair: content for pair, content in wanted.items() if pair[0] not in own}, there)
 
 
 def apply(wanted: Secrets | None = None, *, then_restart: bool = True) -> None:
     """Bring to the cluster what is new, and read it back; check_cluster() saw that no more differs."""
     wanted = wanted or secret_data()
-    put(new(wanted, in_cluster(secret for secret, _ in wanted)))
+    apply_manifests(new(wanted, in_cluster(secret for secret, _ in wanted)))
     if names := {name for name, _ in new(wanted, in_cluster(secret for secret, _ in wanted))}:
         raise ClusterError(f"kubectl apply ended well, and the cluster lacks it: {', '.join(sorted(names))}")
     if then_restart:

@@ -77,7 +77,7 @@ def main(
 
 
 def asked_for(one: str | None, first: str | None, last: str | None) -> list[str]:
-    """The days of DATE, or those from FROM to TO; none where nothing was said."""
+    """The days of DATE, or those from FROM to TO; none where none was given."""
     if not first and not last:
         return [a_day(one)] if one else []
     if one or not first or not last:
@@ -130,8 +130,8 @@ def run_all(
     bag = DagBag(str(environment.DAGS))
     broken = []
     for path, error in bag.import_errors.items():
-        said = error.strip().splitlines()[-1]
-        broken.append(f"{os.path.relpath(path)} does not import: {place(error)}{said}")
+        reason = error.strip().splitlines()[-1]
+        broken.append(f"{os.path.relpath(path)} does not import: {place(error)}{reason}")
     if name and name not in bag.dags:
         known = ", ".join(sorted(bag.dags))
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")

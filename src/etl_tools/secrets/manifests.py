@@ -106,7 +106,7 @@ def own_database(url: str) -> Secrets:
         raise ValueError(f"{where} is not of the form postgresql://USER:PASSWORD@HOST:5432/DATABASE (@: %40)")
     if query and not SSLMODE.fullmatch(query):
         names = ", ".join(option.partition("=")[0] for option in query.split("&"))
-        raise ValueError(f"{where}: PgBouncer cannot be told {names}. It can: {SSLMODE.pattern}")
+        raise ValueError(f"{where}: PgBouncer has no option {names}, only {SSLMODE.pattern}")
     verified, authority = "verify-" in query, file.read_bytes() if file.exists() else b""
     if verified != (b"-----BEGIN CERTIFICATE-----" in authority):
         both = f"sslmode=verify-full and {answers.in_secrets(file.name)}, who signed the server's certificate"

@@ -247,10 +247,10 @@ class Scanner:
                     yield first + line, what
 
     def found(self, text: bytes, path: str) -> Iterator[tuple[int, str]]:
-        told: set[int] = set()
+        reported: set[int] = set()
         for what, pattern in PATTERNS.items():
             for match in re.finditer(pattern, text):
-                told.add(line := text.count(b"\n", 0, match.start()))
+                reported.add(line := text.count(b"\n", 0, match.start()))
                 yield line, what
         tight = squeezed(text)
         for needle, what in self.own.items():
@@ -261,7 +261,7 @@ class Scanner:
         # As a settings file, where quotes are not needed.
         path = f"{path}.ini" if re.search(r"(^|[./])env(\.|$)", path) else path
         for number, words in enumerate(text.decode(errors="replace").splitlines()):
-            if ALLOW not in words and number not in told:
+            if ALLOW not in words and number not in reported:
                 yield from ((number, what) for what in self.known(words, path))
 
     def known(self, line: str, path: str) -> Iterator[str]:
@@ -342,8 +342,8 @@ def objects() -> Iterator[tuple[str, str, str, bytes]]:
         # Where git stopped early, what it had listed until then is not the history.
         if listed.wait() or printed.wait():
             words.seek(0)
-            said = on_one_line(words.read().decode(errors="replace"))
-            raise ValueError(f"git stopped before the end ({said}): {WHOLE}")
+            reason = on_one_line(words.read().decode(errors="replace"))
+            raise ValueError(f"git stopped before the end ({reason}): {WHOLE}")
 
 
 def check_history(scanner: Scanner) -> Iterator[str]:

@@ -60,9 +60,10 @@ class Cluster:
         text = content if isinstance(content, str) else json.dumps(content)
         (self.state / name).write_text(text, encoding="utf-8")
 
-    def make(self, *words, expect=0, **environment):
+    def make(self, *words, expect=0, constants=(), **environment):
         """Run a target; return what it printed. Most of them run in this process."""
-        printed = in_process.make(self.project, *words, expect=expect, **(self.environment | environment))
+        environment = self.environment | environment
+        printed = in_process.make(self.project, *words, expect=expect, constants=constants, **environment)
         assert "Traceback" not in printed
         return printed
 

@@ -46,6 +46,10 @@ def own_cluster(bake_fresh, tmp_path, real_tools):
     return Cluster(bake_fresh(**ANSWERS), tmp_path, real_tools / "helm")
 
 
+# The pods are looked at more often than a person needs it.
+OFTEN = [("cluster.deploy", "POLL", 0.2)]
+
+
 def pod(name, *, ready=True, labels=None, claim=None, **status):
     main = [{"name": "main", "ready": ready, "started": ready, "restartCount": 0, "state": {}}]
     status = {"phase": "Running", "containerStatuses": main} | status
@@ -106,8 +110,8 @@ def test_deploy_gives_up_after_a_while_and_says_why(cluster):
         pod("some-task", ready=False, labels={"release": "airflow", "dag_id": "extract"}),
         pod("airflow-postgresql-0", labels={"app.kubernetes.io/instance": "airflow"}),
     ]
-    printed = cluster.make("deploy", expect=2, TIMEOUT="0.05")
-    assert "not ready in 0.05 minutes" in printed
+    printed = cluster.make("deploy", expect=2, TIMEOUT="0.02", constants=OFTEN)
+    assert "not ready in 0.02 minutes" in printed
     assert "airflow-worker-0: waits for its volume: quakes-data" in printed
     assert "airflow-worker-1: no place on a node: pod has unbound immediate PersistentVolumeClaims" in printed
     assert "More: make status (pods and volumes), make doctor" in printed
@@ -125,8 +129,8 @@ def test_a_timeout_of_helms_own_is_said_as_that(cluster):
 
 def test_helm_is_given_the_time_that_it_takes_for_each_hook(cluster):
     """Killed while it waits for a Job, it would leave the release pending, and the next deploy would be refused."""
-    cluster["helm-hangs"] = "6"
-    assert "Airflow runs." in cluster.make("deploy", TIMEOUT="0.05")
+    cluster["helm-hangs"] = "3"
+    assert "Airflow runs." in cluster.make("deploy", TIMEOUT="0.04", constants=OFTEN)
 
 
 def test_no_answer_in_time_is_not_called_missing_rights(cluster):
@@ -253,8 +257,8 @@ def test_deploy_names_what_the_cluster_refuses(cluster, state):
     cluster["pods.json"] = states.items(state)
     cluster["events.json"] = states.events(state)
     cluster["helm-hangs"] = "60"
-    printed = cluster.make("deploy", expect=2, TIMEOUT="0.05")
-    begun, _, ended = printed.partition("make deploy: not ready in 0.05 minutes")
+    printed = cluster.make("deploy", expect=2, TIMEOUT="0.02", constants=OFTEN)
+    begun, _, ended = printed.partition("make deploy: not ready in 0.02 minutes")
     refused = {
         "pod-security": (
             "refused-by-policy: 0 of 1 pods: violates PodSecurity",
@@ -280,8 +284,8 @@ def test_pods_that_the_new_revision_would_wait_for_for_ever_are_deleted(cluster)
     not_ready = pod("airflow-triggerer-0", ready=False, containerStatuses=[WITHOUT_IMAGE])
     cluster["pods.json"] = [*states.items("stuck"), not_ready, well]
     cluster["pods-after.json"] = [well]
-    cluster["helm-hangs"] = "5"
-    printed = cluster.make("deploy")
+    cluster["helm-hangs"] = "2"
+    printed = cluster.make("deploy", constants=OFTEN)
     deleted = [call[2:-1] for call in cluster.calls("kubectl") if call[:2] == ["delete", "pod"]]
     assert deleted == [["stuck-0", "--ignore-not-found", "--wait=false"]]
     assert "stuck-0: is of an older revision and not ready, and the new one waits for it; " in printed
@@ -292,8 +296,8 @@ def test_an_old_pod_that_runs_is_left_alone(cluster):
     items = json.loads(json.dumps(states.items("stuck")))
     items[1]["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": "2026-11-29T02:39:38Z"}}
     cluster["pods.json"] = items
-    cluster["helm-hangs"] = "5"
-    cluster.make("deploy")
+    cluster["helm-hangs"] = "2"
+    cluster.make("deploy", constants=OFTEN)
     assert not [call for call in cluster.calls("kubectl") if call[:2] == ["delete", "pod"]]
 
 
@@ -658,7 +662,7 @@ def test_one_line_makes_all_that_the_production_overlay_names(own_cluster):
 
 
 SHAPE = "secrets/database_url is not of the form postgresql://"
-LOST = "secrets/database_url: PgBouncer cannot be told"
+LOST = "secrets/database_url: PgBouncer has no option"
 NEED = "secrets/database_ca.crt"
 
 

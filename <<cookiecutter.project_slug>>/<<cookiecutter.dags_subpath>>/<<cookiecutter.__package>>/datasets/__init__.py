@@ -43,6 +43,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from .formats import Csv as Csv
@@ -95,7 +96,7 @@ class Column:
         if self.digits not in (3, 6):
             raise ValueError(f"{self.name} has digits={self.digits!r}: use 3 or 6.")
         try:
-            low, high = (self.limit(each) for each in (self.low, self.high))
+            low, high = (cast(Any, self.limit(each)) for each in (self.low, self.high))
             wrong = low is not None and high is not None and low > high
         except (TypeError, ValueError, AttributeError):
             wrong = True
@@ -196,7 +197,7 @@ class Dataset:
 
     @property
     def csv(self) -> Csv:
-        return self.format if isinstance(self.format, Csv) else FORMATS.get(self.format, Csv())
+        return self.format if isinstance(self.format, Csv) else FORMATS.get(str(self.format), Csv())
 
     @property
     def suffix(self) -> str:
@@ -209,7 +210,9 @@ class Dataset:
         text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        quote = {"quotechar": self.csv.quote} if self.csv.quote else {"quoting": csv.QUOTE_NONE}
+        quote: dict[str, Any] = {"quotechar": self.csv.quote}
+        if not self.csv.quote:
+            quote = {"quoting": csv.QUOTE_NONE}
         lines = csv.reader([text], delimiter=self.csv.delimiter, skipinitialspace=True, **quote)
         names = [name.strip() for name in next(lines, [])]
         columns = {column.name: column for column in self.columns}

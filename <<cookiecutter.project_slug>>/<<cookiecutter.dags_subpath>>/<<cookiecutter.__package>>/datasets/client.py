@@ -21,7 +21,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urljoin, urlsplit
 
 from .settings import Permanent
@@ -128,7 +128,7 @@ def pages(
             if page or into:
                 query[page or into] = follow
             else:
-                url, query, params = urljoin(url, follow), {}, None
+                url, query, params = urljoin(url, cast(str, follow)), {}, None
                 if urlsplit(url).netloc != host:
                     raise Permanent(hidden(f"{url} is not on {host}, whose pages were asked for."))
 
@@ -193,7 +193,7 @@ def download_csv(
             lines += sink.write(b"\n")  # the last line may lack its end
         elif last != b"\n":
             raise TryAgain(f"{url}: the body ends in the middle of a line: it was cut off")
-        if not ends and lines != (expected := count()):
+        if not ends and count and lines != (expected := count()):
             raise TryAgain(f"{url}: the body has {lines} lines instead of {expected}: it was cut off")
         return lines
 
@@ -237,7 +237,7 @@ def _if_harmless(found: re.Match) -> str:
     return found[0] if SHOWN.fullmatch(unquote(found[2])) and not SECRET.search(found[1]) else f"{found[1]}…"
 
 
-def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]):
+def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]) -> Any:
     """once(), tried again after TryAgain, with nothing of a failed attempt left in `sink`."""
     mark = sink.tell()
     for attempt in range(1, ATTEMPTS + 1):
@@ -260,16 +260,14 @@ def _session() -> "requests.Session":
     """One that leaves behind what may be a key when it is sent on to another host."""
     import requests
 
-    session = requests.Session()
+    class Session(requests.Session):
+        def rebuild_auth(self, prepared_request, response) -> None:
+            if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+                for name in {name for name in prepared_request.headers if name.lower() not in HARMLESS}:
+                    del prepared_request.headers[name]
+            super().rebuild_auth(prepared_request, response)
 
-    def leave_behind(request, redirect) -> None:
-        if session.should_strip_auth(redirect.request.url, request.url):
-            for name in {name for name in request.headers if name.lower() not in HARMLESS}:
-                del request.headers[name]
-        requests.Session.rebuild_auth(session, request, redirect)
-
-    session.rebuild_auth = leave_behind
-    return session
+    return Session()
 
 
 @contextlib.contextmanager
@@ -295,7 +293,8 @@ def _answer(
                 raise Refused(f"{response.url}: the answer is encoded as {encoding}, which nobody asked for")
             content, packed = io.BufferedReader(_Body(response.raw), BLOCK), "gzip" in encoding
             ends = packed or response.raw.chunked or "Content-Length" in response.headers
-            yield response, gzip.GzipFile(fileobj=content) if packed else content, ends
+            plain = gzip.GzipFile(fileobj=content) if packed else content
+            yield response, cast(BinaryIO, plain), ends
     except requests.exceptions.SSLError as problem:
         raise Refused(f"{url}: the certificate is not accepted: {problem}") from problem
     except (requests.exceptions.TooManyRedirects, requests.exceptions.InvalidURL) as problem:

@@ -5,17 +5,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from . import Column, Dataset
 from .formats import Csv
 from .reading import Piece
 from .settings import Permanent, bounds
 
+# Its functions are made when it is imported: no type checker knows them.
+pc: Any = pyarrow.compute
 TYPES = {
     "timestamp": (pa.timestamp("ms", tz="UTC"), "is not a time with a zone, like 2018-02-01T00:00:00.000Z"),
     "date": (pa.date32(), "is not a date, like 2018-02-01"),
@@ -72,13 +75,12 @@ def unified(tables: dict[str, pa.Table], wanted: pa.Schema | None) -> pa.Table:
 
     wanted: None for all that any of them has. Permanent when a day's values do not fit the type of today.
     """
-    if wanted is None:
-        plain = [table.schema.remove_metadata() for table in tables.values()]
-        wanted = pa.unify_schemas(plain, promote_options="permissive")
+    plain = [table.schema.remove_metadata() for table in tables.values()]
+    whole: pa.Schema = wanted if wanted is not None else pa.unify_schemas(plain, promote_options="permissive")
     found = []
     for day, table in tables.items():
         arrays = []
-        for each in wanted:
+        for each in whole:
             there = each.name in table.column_names
             values = table[each.name] if there else pa.nulls(table.num_rows, each.type)
             try:
@@ -86,8 +88,8 @@ def unified(tables: dict[str, pa.Table], wanted: pa.Schema | None) -> pa.Table:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as problem:
                 reason = f"{day} has a {each.name} that is no {each.type}: transform it again ({problem})."
                 raise Permanent(reason) from None
-        found.append(pa.Table.from_arrays(arrays, names=wanted.names))
-    return pa.concat_tables(found).replace_schema_metadata(for_pandas(wanted).metadata)
+        found.append(pa.Table.from_arrays(arrays, names=whole.names))
+    return pa.concat_tables(found).replace_schema_metadata(for_pandas(whole).metadata)
 
 
 Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
@@ -109,7 +111,8 @@ def conform(
 
     rules: those that need no derived columns. known: the problems of lines that are known before.
     """
-    columns, complaints = [], {}
+    columns: list[pa.Array] = []
+    complaints: Problems = {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
         in_day = (day, dataset.zone) if column.name == dataset.time else None
@@ -123,7 +126,8 @@ def conform(
         for reason, rule in rules.items():
             for row in good[as_mask(rule(frame), frame)].tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
-    for row in np.flatnonzero(np.isin(piece.lines, list(known or ()))).tolist():
+    known = known or {}
+    for row in np.flatnonzero(np.isin(piece.lines, list(known))).tolist():
         complaints.setdefault(row, []).extend(known[int(piece.lines[row])])
     rejects = [(line, [("", "", reason)], text) for line, reason, text in piece.broken]
     rejects += [(int(piece.lines[row]), problems, piece.text(row)) for row, problems in complaints.items()]
@@ -296,7 +300,8 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
 
 def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
     """Which values are in the column's range, and the range in words."""
-    low, high = column.low, column.high
+    low: Any = column.low
+    high: Any = column.high
     if column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
     limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
@@ -355,8 +360,8 @@ def _hashes(keys: pa.Table) -> np.ndarray:
     found = [np.array([], np.uint64)]
     for batch in keys.to_batches():
         texts = [column.cast(pa.string()).to_numpy(zero_copy_only=False) for column in batch.columns]
-        hashes = [pd.util.hash_array(text, categorize=False) for text in texts]
-        found.append(sum(number * (2 * n + 1) for n, number in enumerate(hashes)))
+        hashes: list[Any] = [cast(Any, pd).util.hash_array(text, categorize=False) for text in texts]
+        found.append(cast(Any, sum(number * (2 * n + 1) for n, number in enumerate(hashes))))
     return np.concatenate(found)
 
 

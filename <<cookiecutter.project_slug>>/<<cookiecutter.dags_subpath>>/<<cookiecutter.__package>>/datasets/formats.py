@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .settings import Permanent
 
@@ -67,13 +67,13 @@ def opened(file: BinaryIO, encoding: str = "utf-8", digest=None) -> BinaryIO:
         archive = zipfile.ZipFile(file)
         if len(members := [name for name in archive.namelist() if not name.endswith("/")]) != 1:
             raise Permanent(f"The zip has {len(members)} files instead of one: {', '.join(members)[:200]}.")
-        plain = archive.open(members[0])
+        plain: Any = archive.open(members[0])
     else:
         plain = io.BufferedReader(_Hashed(file, digest), BLOCK)
         if start[:2] == b"\x1f\x8b":
             plain = gzip.GzipFile(fileobj=plain)
     same = codecs.lookup(encoding).name == "utf-8"
-    return plain if same else io.BufferedReader(_Recoded(plain, encoding), BLOCK)
+    return plain if same else cast(BinaryIO, io.BufferedReader(_Recoded(plain, encoding), BLOCK))
 
 
 class _Hashed(io.RawIOBase):

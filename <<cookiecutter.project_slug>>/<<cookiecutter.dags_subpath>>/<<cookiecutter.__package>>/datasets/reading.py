@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
-from json.decoder import scanstring
+from json import decoder as json_decoder
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from pyarrow import csv
 from pyarrow import json as arrow_json
 
@@ -22,6 +23,9 @@ from . import Column, Dataset
 from .formats import opened
 from .settings import Permanent
 
+# Its functions are made when it is imported: no type checker knows them.
+pc: Any = pyarrow.compute
+scanstring: Any = vars(json_decoder)["scanstring"]  # not in its stubs
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
 
@@ -96,7 +100,7 @@ def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
         digest.update(block)
     file.seek(0)
     line = 1
-    for frame in dataset.format(file):
+    for frame in cast(Callable, dataset.format)(file):
         dataset.check_names(frame.columns, "What format() yields")
         arrays = {}
         for name in (column.name for column in dataset.columns):
@@ -248,15 +252,19 @@ _MINUS_ZERO = re.compile(rb":\s*-0[\s,}]")  # 0 once it is an integer
 _SPACE = re.compile(r"\s*")
 
 
+def _after_space(text: str, at: int) -> int:
+    return cast(re.Match, _SPACE.match(text, at)).end()
+
+
 def _members(text: str) -> dict[str, str]:
     """The members of an object in JSON, their values as they are written."""
     found, decoder, at = {}, json.JSONDecoder(), text.index("{")
     while text[at] != "}":
-        key, at = scanstring(text, _SPACE.match(text, at + 1).end() + 1)
-        start = _SPACE.match(text, text.index(":", at) + 1).end()
+        key, at = scanstring(text, _after_space(text, at + 1) + 1)
+        start = _after_space(text, text.index(":", at) + 1)
         at = decoder.raw_decode(text, start)[1]
         found[key] = text[start:at]
-        at = _SPACE.match(text, at).end()
+        at = _after_space(text, at)
     return found
 
 

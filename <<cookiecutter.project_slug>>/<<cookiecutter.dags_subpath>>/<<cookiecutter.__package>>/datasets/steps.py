@@ -43,8 +43,8 @@ def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
         if not 1 <= slices <= minutes:
             raise Permanent(f"{day} can be cut into 1 to {minutes} slices, not {slices}.")
         # Whole minutes, so that no row falls between two slices by rounding.
-        edges = [start + timedelta(minutes=minutes * n // slices) for n in range(slices + 1)]
-        edges = [edge.astimezone(ZoneInfo(dataset.zone)).isoformat() for edge in edges]
+        times = [start + timedelta(minutes=minutes * n // slices) for n in range(slices + 1)]
+        edges = [time.astimezone(ZoneInfo(dataset.zone)).isoformat() for time in times]
         for n in range(slices):
             parts.append({"day": day, "slice": n, "of": slices, "start": edges[n], "end": edges[n + 1]})
     return parts
@@ -152,7 +152,7 @@ def manifest(store: Store, name: str, day: str) -> dict[str, int] | None:
 
 def fetched_at(names) -> datetime:
     """When the first of the slices was begun, by their names."""
-    began = min(SLICE.fullmatch(name)[1] for name in names)
+    began = min(match[1] for name in names if (match := SLICE.fullmatch(name)))
     return datetime.strptime(f"{began}000+0000", "%Y%m%dT%H%M%S%f%z")
 
 
@@ -182,7 +182,7 @@ def is_fetched(dataset: Dataset, day: str, settings: Settings) -> bool:
 
 def _old_raw_files(there: dict[str, tuple]) -> dict[str, tuple]:
     """The files of a raw day from before there were manifests: of the sets that are whole, the newest one."""
-    sets = {}
+    sets: dict[int, dict[str, tuple]] = {}
     for file, state in there.items():
         if match := re.fullmatch(r"\d{4}-of-(\d{4})\.\w+", file):
             sets.setdefault(int(match[1]), {})[file] = state
@@ -275,7 +275,8 @@ def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejecte
     # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
-    early, known = contract.early_rules(dataset), {}
+    early = contract.early_rules(dataset)
+    known: dict[int, contract.Problems] = {}
     while True:
         rejected_file.seek(0)
         rejected_file.truncate()

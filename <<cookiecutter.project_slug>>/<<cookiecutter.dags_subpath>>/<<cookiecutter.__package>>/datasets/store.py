@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
 CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
@@ -43,11 +43,11 @@ class Store:
         """A binary file to read; FileNotFoundError when there is none, OSError when it is replaced."""
         self._fs.invalidate_cache()
         # What an object store's file system gives lacks a part of Python's files: readline(size).
-        return io.BufferedReader(self._fs.open(self.full(path), "rb"))
+        return io.BufferedReader(cast(io.RawIOBase, self._fs.open(self.full(path), "rb")))
 
     def read(self, path: str) -> bytes:
         """All of a file, as it was at one moment."""
-        return self._fs.cat_file(self.full(path))
+        return cast(bytes, self._fs.cat_file(self.full(path)))
 
     @contextlib.contextmanager
     def writing(self, path: str) -> Iterator[BinaryIO]:
@@ -83,7 +83,7 @@ class Store:
         """The files in `folder` by name: when each was changed, and what else changes with its content."""
         self._fs.invalidate_cache()
         files = {}
-        for path, info in self._fs.find(self.full(folder), maxdepth=1, detail=True).items():
+        for path, info in cast(dict, self._fs.find(self.full(folder), maxdepth=1, detail=True)).items():
             name = path.rpartition("/")[2]
             if not name.startswith("."):
                 changed = next(info[word] for word in CHANGED if word in info)

@@ -15,8 +15,10 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import airflow.sdk
 from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
 from . import steps
@@ -45,7 +47,7 @@ def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = T
     """
     days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
     text = "The day of a run without a partition key; empty: the day before the run"
-    types = {"type": ["null", "string"], "format": "date"}
+    types: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
     if accept:
         text = "Publish the day even if it has few rows (min_rows, min_share): somebody has looked at it"
@@ -58,12 +60,12 @@ def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = T
 
 def defaults(owner: str) -> dict:
     """A DAG's default_args: two retries, and a mail when a task has failed for good (ETL_NOTIFY)."""
-    found = {"owner": owner, "retries": 2, "retry_delay": timedelta(minutes=1)}
-    if load().notify:
+    found: dict[str, Any] = {"owner": owner, "retries": 2, "retry_delay": timedelta(minutes=1)}
+    if notify := load().notify:
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
         subject, text = "{{ dag.dag_id }} {{ ti.task_id }} failed", "Run {{ run_id }}: {{ exception }}"
-        found["on_failure_callback"] = [SmtpNotifier(to=load().notify, subject=subject, html_content=text)]
+        found["on_failure_callback"] = [SmtpNotifier(to=notify, subject=subject, html_content=text)]
     return found
 
 
@@ -72,12 +74,12 @@ def deadline(dag_id: str):
     if not load().notify:
         return None
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-    from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
 
+    sdk: Any = airflow.sdk  # whose stub lacks what a deadline needs
     text = f"It is not over after {LONGEST_RUN} hours. See its page in Airflow."
     mail = {"to": load().notify, "subject": f"A run of {dag_id} takes too long", "html_content": text}
-    queued, callback = DeadlineReference.DAGRUN_QUEUED_AT, AsyncCallback(SmtpNotifier, kwargs=mail)
-    return DeadlineAlert(reference=queued, interval=LONGEST_RUN, callback=callback)
+    queued, callback = sdk.DeadlineReference.DAGRUN_QUEUED_AT, sdk.AsyncCallback(SmtpNotifier, kwargs=mail)
+    return sdk.DeadlineAlert(reference=queued, interval=LONGEST_RUN, callback=callback)
 
 
 def extract_then_transform(dataset, clean: Asset) -> None:
@@ -91,7 +93,7 @@ def extract_then_transform(dataset, clean: Asset) -> None:
         return extract(dataset)
 
     @task(task_id="transform", outlets=[clean])
-    def transforming(*, outlet_events=None):
+    def transforming(*, outlet_events: Any = None):
         return transform(dataset, outlet_events[clean])
 
     extracting() >> transforming()
@@ -134,7 +136,8 @@ def plan(dataset) -> list[dict]:
 @errors()
 def fetch(dataset, part: dict) -> dict:
     """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
-    get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
+    context = cast(dict, get_current_context())
+    context["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
     return _if_there(part["day"], steps.fetch, dataset, part) or {"day": part["day"], "file": None}
 
 

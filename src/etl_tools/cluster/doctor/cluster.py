@@ -41,7 +41,7 @@ def cluster_state() -> Iterator[Finding]:
         # Not everybody may read Secrets; what one of these cannot see is no reason not to look at the others.
         there = yield from looked("the Secrets", cluster_secrets, found)
         yield from looked("the pods", pod_problems, found)
-        if found and shutil.which(command("helm")[0]):  # that it is missing was said
+        if found and shutil.which(command("helm")[0]):  # chart() reports that it is missing
             yield from looked("what the release should have", deleted)
         if any(pod.ready for pod in found if "-api-server-" in pod.name):
             errors = yield from looked("import errors", import_errors)
@@ -75,7 +75,7 @@ def cluster_secrets(found: list[Pod]) -> Look[Secrets]:
     named = {**dict.fromkeys(named_secrets(merged())), **here}
     there = apply_secrets.in_cluster([*(name for name, _ in named), CONNECTIONS])
     if not found and not there:
-        return there  # nothing is deployed, as is said below
+        return there  # nothing is deployed, as pod_problems() reports
     problems: list[Finding] = []
     missing: dict[str, list[str]] = {}
     waits: dict[str, list[str]] = {}
@@ -145,7 +145,7 @@ def pod_problems(found: list[Pod]) -> Look[None]:
 
 
 def has_begun(pod: Pod) -> bool:
-    """Is there a container that could have said something?"""
+    """Is there a container that could have logged something?"""
     nothing_yet = pod.cause[0] or pod.words.startswith(("waits", "no place", "runs "))
     return not (pod.secret or nothing_yet)
 
@@ -166,10 +166,10 @@ def deleted() -> Look[None]:
 def waiting(pod: Pod, what: str) -> Finding:
     """Tell a pod that takes its time from one that waits for what never comes: a database, for one."""
     container = pod.words.removeprefix("runs ")
-    said = []
+    lines: list[str] = []
     with suppress(ClusterError):  # not ready yet, is then all that is known
-        said = log(pod.name, container) if container != pod.words else []
-    if errors := [line for line in said if re.search(r"Error\b|FATAL|could not|refused", line)]:
+        lines = log(pod.name, container) if container != pod.words else []
+    if errors := [line for line in lines if re.search(r"Error\b|FATAL|could not|refused", line)]:
         fix = f"{KUBECTL} logs {pod.name} -c {container}"
         return broken(f"not ready: {what}; its last error: {errors[-1].strip()[:200]}", fix)
     return unknown(f"not ready yet: {what}", "make status, after a while")
@@ -213,12 +213,12 @@ def shared(group: list[Pod], names: str) -> tuple[str, str]:
 
 def why_no_volume(claims: list[str]) -> str:
     """Return what an event says about the first of these claims that has one, after a colon."""
-    said = {}
+    warnings: dict[str, str] = {}
     with suppress(ClusterError):  # not everybody may list events
         only = "--field-selector=involvedObject.kind=PersistentVolumeClaim,type=Warning"
         shown = json.loads(kubectl("get", "events", only, "--output=json", timeout=30))["items"]
-        said = {event["involvedObject"]["name"]: f": {event['message']}" for event in shown}
-    return next((said[claim] for claim in claims if claim in said), "")
+        warnings = {event["involvedObject"]["name"]: f": {event['message']}" for event in shown}
+    return next((warnings[claim] for claim in claims if claim in warnings), "")
 
 
 def log(pod: str, container: str, *window: str) -> list[str]:
@@ -248,7 +248,7 @@ def fetching(pod: Pod, container: str, names: str) -> Finding:
     if not errors:
         return fine(f"{container} in {names} reports no error")
     what, fix = explained("\n".join(errors))
-    # Where the git server refuses this checkout, too, that was said.
+    # Where the git server refuses this checkout, too, repository() reports it.
     return broken(f"{container} in {names}: {what}", fix, cause=what)
 
 

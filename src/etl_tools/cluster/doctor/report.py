@@ -51,8 +51,8 @@ def blocking() -> list[Finding]:
 
 def once(found: Iterable[Finding]) -> Iterator[Finding]:
     """Leave out what has the same cause as a finding before it."""
-    said: dict[str, Finding] = {}
-    return (one for one in found if not one.cause or said.setdefault(one.cause, one) is one)
+    seen: dict[str, Finding] = {}
+    return (one for one in found if not one.cause or seen.setdefault(one.cause, one) is one)
 
 
 def main(offline: bool) -> int:

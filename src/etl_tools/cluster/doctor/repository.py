@@ -25,7 +25,7 @@ def repository() -> Iterator[Finding]:
     """Fetch what a pod fetches, with what it has, then compare with what is here."""
     repo, branch, subpath = answers.GIT_REPO, answers.GIT_BRANCH, answers.DAGS_SUBPATH
     if url_problem(repo, answers.GIT_ACCESS) or "your-org/" in repo:
-        return  # said with the values
+        return  # values() reports it
     lacking = github_app.missing() or (["deploy_key"] if answers.SSH and not KEY.exists() else [])
     if lacking:
         yield unknown(f"{repo}: not asked, {answers.in_secrets('')} lacks {', '.join(lacking)}")
@@ -72,11 +72,11 @@ def unpushed(commit: str) -> Iterator[Finding]:
         yield unknown("the server has commits that this checkout has not", "git pull")
         return
     branch = answers.GIT_BRANCH
-    ahead = git("rev-list", "--count", f"{commit}..refs/heads/{branch}").stdout.strip()  # none of a tag
-    if ahead == "0":
+    unpushed_count = git("rev-list", "--count", f"{commit}..refs/heads/{branch}").stdout.strip()  # none of a tag
+    if unpushed_count == "0":
         yield fine(f"every commit of {branch} is pushed")
-    elif ahead:
-        what = f"commits of {branch} that are not pushed: {ahead}"
+    elif unpushed_count:
+        what = f"commits of {branch} that are not pushed: {unpushed_count}"
         yield broken(what, f"git push origin {branch}", blocks=False)
     current = git("symbolic-ref", "--short", "HEAD").stdout.strip()
     if current and current != branch:

@@ -160,8 +160,8 @@ def rendered(*more: str) -> Finding:
     helm, arguments = kubectl.command("helm"), helm_values.chart()
     done = run(*helm, "template", *arguments, *more, timeout=patience)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["helm template failed"]
-        wrong = "; ".join(line.strip()[2:] for line in said if line.strip().startswith("- ")) or said[-1].strip()
+        lines = done.stderr.strip().splitlines() or ["helm template failed"]
+        wrong = "; ".join(line.strip()[2:] for line in lines if line.strip().startswith("- ")) or lines[-1].strip()
         if re.search("specifications of the schema|helm/values|execution error", done.stderr):
             return broken(f"the values do not fit the chart: {wrong}", "correct them in helm/")
         return unknown(f"the values against the chart: {wrong[:150]}")
