@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from . import Column, Dataset
 from .formats import Csv
 from .reading import Piece
-from .settings import Permanent, bounds
+from .settings import Permanent
 
 TYPES = {
     "timestamp": (pa.timestamp("ms", tz="UTC"), "is not a time with a zone, like 2018-02-01T00:00:00.000Z"),
@@ -95,7 +95,7 @@ Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
 def conform(
     dataset: Dataset,
     piece: Piece,
-    day: str,
+    key: str,
     reject: Callable[[int, list, bytes], None],
     rules: Mapping[str, Callable] | None = None,
     known: Problems | None = None,
@@ -111,8 +111,8 @@ def conform(
     columns, complaints = [], {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        in_day = (day, dataset.zone) if column.name == dataset.time else None
-        values, broken = _typed(text, column, in_day, dataset.csv)
+        within = (dataset, key) if column.name == dataset.time else None
+        values, broken = _typed(text, column, within, dataset.csv)
         columns.append(values)
         _complain(complaints, column, text, broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
@@ -172,11 +172,11 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
 
 
 def _typed(
-    text: pa.Array, column: Column, day: tuple | None, words: Csv
+    text: pa.Array, column: Column, within: tuple | None, words: Csv
 ) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
-    day: where the values must be, and its zone, for the column that says to which day a row belongs.
+    within: the dataset and the key of the period where the values must be, for the column `time`.
     """
     wanted, rules = TYPES[column.type][1], {}
     if column.zone:
@@ -188,10 +188,10 @@ def _typed(
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values = _cast(readable, column)
+        values = _cast(readable, column, within)
         rules[wanted] = pc.and_(values.is_null(), text.is_valid())
-    rules |= _limits(values, column, day)
-    if day or not column.nullable:
+    rules |= _limits(values, column, within)
+    if within or not column.nullable:
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -214,7 +214,7 @@ def _plain(text: pa.Array, column: Column, words: Csv) -> pa.Array:
     return text
 
 
-def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[str, pa.Array]:
+def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> dict[str, pa.Array]:
     """The rule of the column's range or length, with a mask of the values that break it."""
     if column.type == "text":
         # Bytes are counted faster than characters.
@@ -222,11 +222,11 @@ def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[
         if pc.any(too_long).as_py():
             too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
-    fits, words = _fits(values, column, day)
+    fits, words = _fits(values, column, within)
     return {f"is outside {words}": pc.invert(fits)}
 
 
-def _cast(text: pa.Array, column: Column) -> pa.Array:
+def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """The values, null where the text cannot be read."""
     to = arrow_type(column)
     try:
@@ -235,7 +235,8 @@ def _cast(text: pa.Array, column: Column) -> pa.Array:
     except pa.ArrowInvalid:
         pass
     if column.type == "timestamp":
-        return _moments(pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1"), column).cast(to, safe=False)
+        text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
+        return _moments(text, column, within).cast(to, safe=False)
     if column.type in ("number", "integer"):
         text = pc.replace_substring_regex(text, r"^\+", "")
     if column.type == "integer":
@@ -243,12 +244,19 @@ def _cast(text: pa.Array, column: Column) -> pa.Array:
     return _halved(_only(text, LOOKS_LIKE.get(column.type, ".*")), to)
 
 
-def _moments(text: pa.Array, column: Column) -> pa.Array:
-    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
+def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
+    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read.
+
+    Of the two meanings that a time has in autumn it is the first, unless that is before the period begins.
+    """
     values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), pa.timestamp("us", "UTC"))
     if column.zone:
         local = _halved(_only(text, f"^{TIME}$"), pa.timestamp("us"))
         moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+        if within:
+            start = pa.scalar(within[0].periods.bounds(within[1])[0], moments.type)
+            second = pc.assume_timezone(local, column.zone, ambiguous="latest", nonexistent="latest")
+            moments = pc.if_else(pc.less(moments, start), second, moments)
         skipped = pc.not_equal(pc.local_timestamp(moments), local)  # by the clock, in spring
         values = pc.coalesce(values, pc.if_else(skipped, None, moments).cast(values.type))
     digit = 10 ** (6 - column.digits)
@@ -273,7 +281,7 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
+def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array, str]:
     """Which values are in the column's range, and the range in words."""
     low, high = column.low, column.high
     if column.type in ("timestamp", "date"):
@@ -281,9 +289,11 @@ def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array
     limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
     words = " to ".join(limits)
     low, high = column.limit(low), column.limit(high)
-    if day:
-        low, end = bounds(*day)
-        high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
+    if within:
+        period, key = within[0].periods, within[1]
+        low, end = period.bounds(key)
+        high = end - timedelta(microseconds=10 ** (6 - column.digits))
+        words = f"the {period.name} {key} ({period.calendar})"
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
     for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
         if limit is not None:
