@@ -1,10 +1,11 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,7 @@ LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
+@cache
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
@@ -200,9 +202,10 @@ def _typed(
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
         values = _cast(readable, column)
-        rules[wanted] = pc.and_(values.is_null(), text.is_valid())
+        if values.null_count > text.null_count:
+            rules[wanted] = pc.and_(values.is_null(), text.is_valid())
     rules |= _limits(values, column, day)
-    if day or not column.nullable:
+    if text.null_count and (day or not column.nullable):
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -229,12 +232,12 @@ def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[
     """The rule of the column's range or length, with a mask of the values that break it."""
     if column.type == "text":
         # Bytes are counted faster than characters.
-        too_long = pc.greater(pc.binary_length(values), column.longest)
-        if pc.any(too_long).as_py():
-            too_long = pc.greater(pc.utf8_length(values), column.longest)
+        if (pc.max(pc.binary_length(values)).as_py() or 0) <= column.longest:
+            return {}
+        too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
     fits, words = _fits(values, column, day)
-    return {f"is outside {words}": pc.invert(fits)}
+    return {} if fits is None else {f"is outside {words}": pc.invert(fits)}
 
 
 def _cast(text: pa.Array, column: Column) -> pa.Array:
@@ -294,8 +297,8 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
-    """Which values are in the column's range, and the range in words."""
+def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array | None, str]:
+    """Which values are in the column's range, None for all of them, and the range in words."""
     low, high = column.low, column.high
     if column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
@@ -305,11 +308,26 @@ def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array
     if day:
         low, end = bounds(*day)
         high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
+    limits = [None if limit is None else pa.scalar(limit, values.type) for limit in (low, high)]
+    if _all_within(values, *limits):
+        return None, words
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
-    for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
+    for limit, compare in zip(limits, (pc.greater_equal, pc.less_equal), strict=True):
         if limit is not None:
-            fits = pc.and_(fits, compare(values, pa.scalar(limit, values.type)))
+            fits = pc.and_(fits, compare(values, limit))
     return fits, words
+
+
+def _all_within(values: pa.Array, low: pa.Scalar | None, high: pa.Scalar | None) -> bool:
+    """The common case, by one look at the column."""
+    if values.type == pa.bool_():
+        return True
+    if values.type == pa.float64() and not math.isfinite(pc.sum(values).as_py() or 0):
+        return False
+    least, most = pc.min_max(values).values()
+    below = low is not None and pc.less(least, low).as_py()
+    above = high is not None and pc.greater(most, high).as_py()
+    return not (below or above)
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
