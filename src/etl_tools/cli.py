@@ -26,7 +26,7 @@ _LOCAL = "etl_tools.local"
 _SECRETS = "etl_tools.secrets"
 COMMANDS = {
     "run": Command(
-        f"{_LOCAL}.run", (), "run the daily DAGs on their sample days", "run --dag orders --date 2018-02-01"
+        f"{_LOCAL}.run", (), "run the DAGs of datasets on their sample days", "run --dag orders --date 2018-02-01"
     ),
     "ui": Command(f"{_LOCAL}.ui", (), "start Airflow with its UI"),
     "environment": Command(f"{_LOCAL}.environment", (), "write .env, or run a command in that environment"),

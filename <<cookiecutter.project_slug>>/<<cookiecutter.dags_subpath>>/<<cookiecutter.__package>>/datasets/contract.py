@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from . import Column, Dataset
 from .formats import Csv
 from .reading import Piece
-from .settings import Permanent, bounds
+from .settings import Permanent
 
 TYPES = {
     "timestamp": (pa.timestamp("ms", tz="UTC"), "is not a time with a zone, like 2018-02-01T00:00:00.000Z"),
@@ -98,7 +98,7 @@ Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
 def conform(
     dataset: Dataset,
     piece: Piece,
-    day: str,
+    key: str,
     reject: Callable[[int, list, bytes], None],
     rules: Mapping[str, Callable] | None = None,
     known: Problems | None = None,
@@ -114,8 +114,8 @@ def conform(
     columns, complaints = [], {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        in_day = (day, dataset.zone) if column.name == dataset.time else None
-        values, broken = _typed(text, column, in_day, dataset.csv)
+        within = (dataset, key) if column.name == dataset.time else None
+        values, broken = _typed(text, column, within, dataset.csv)
         columns.append(values)
         _complain(complaints, column, partial(piece.cells, column.name), broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
@@ -183,11 +183,11 @@ def _cells(values: pa.Array, rows: pa.Array) -> list:
 
 
 def _typed(
-    text: pa.Array, column: Column, day: tuple | None, words: Csv
+    text: pa.Array, column: Column, within: tuple | None, words: Csv
 ) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
-    day: where the values must be, and its zone, for the column that says to which day a row belongs.
+    within: the dataset and the key of the period where the values must be, for the column `time`.
     """
     wanted, rules = TYPES[column.type][1], {}
     if column.zone:
@@ -201,11 +201,11 @@ def _typed(
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values = _cast(readable, column)
+        values = _cast(readable, column, within)
         if values.null_count > text.null_count:
             rules[wanted] = pc.and_(values.is_null(), text.is_valid())
-    rules |= _limits(values, column, day)
-    if text.null_count and (day or not column.nullable):
+    rules |= _limits(values, column, within)
+    if text.null_count and (within or not column.nullable):
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -228,7 +228,7 @@ def _plain(text: pa.Array, column: Column, words: Csv) -> pa.Array:
     return text
 
 
-def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[str, pa.Array]:
+def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> dict[str, pa.Array]:
     """The rule of the column's range or length, with a mask of the values that break it."""
     if column.type == "text":
         # Bytes are counted faster than characters.
@@ -236,14 +236,14 @@ def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[
             return {}
         too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
-    fits, words = _fits(values, column, day)
+    fits, words = _fits(values, column, within)
     return {} if fits is None else {f"is outside {words}": pc.invert(fits)}
 
 
-def _cast(text: pa.Array, column: Column) -> pa.Array:
+def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """The values, null where the text cannot be read."""
     if column.type == "timestamp":
-        return _moments(text, column).cast(arrow_type(column), safe=False)
+        return _moments(text, column, within).cast(arrow_type(column), safe=False)
     to = arrow_type(column)
     try:
         return pc.cast(text, to)  # the common case, fast: all can be read
@@ -256,16 +256,17 @@ def _cast(text: pa.Array, column: Column) -> pa.Array:
     return _halved(_only(text, LOOKS_LIKE.get(column.type, ".*")), to)
 
 
-def _moments(text: pa.Array, column: Column) -> pa.Array:
+def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
     to, local = pa.timestamp("us", "UTC"), pa.timestamp("us")
     try:  # the common case, fast: all are alike
-        values = _in_utc(pc.cast(text, local), column) if column.zone else pc.cast(text, to)
+        values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
     except pa.ArrowInvalid:
         text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
         values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), to)
         if column.zone:
-            values = pc.coalesce(values, _in_utc(_halved(_only(text, f"^{TIME}$"), local), column))
+            times = _halved(_only(text, f"^{TIME}$"), local)
+            values = pc.coalesce(values, _in_utc(times, column, within))
     digit = 10 ** (6 - column.digits)
     if digit == 1:
         return values
@@ -274,9 +275,16 @@ def _moments(text: pa.Array, column: Column) -> pa.Array:
     return pc.subtract(numbers, before_1970).cast(values.type)
 
 
-def _in_utc(local: pa.Array, column: Column) -> pa.Array:
-    """Times of the column's zone; null for those that its clocks skip in spring."""
+def _in_utc(local: pa.Array, column: Column, within: tuple | None) -> pa.Array:
+    """Times of the column's zone; null for those that its clocks skip in spring.
+
+    Of the two meanings that a time has in autumn it is the first, unless that is before the period begins.
+    """
     moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+    if within:
+        start = pa.scalar(within[0].periods.bounds(within[1])[0], moments.type)
+        second = pc.assume_timezone(local, column.zone, ambiguous="latest", nonexistent="latest")
+        moments = pc.if_else(pc.less(moments, start), second, moments)
     skipped = pc.not_equal(pc.local_timestamp(moments), local)
     return pc.if_else(skipped, None, moments).cast(pa.timestamp("us", "UTC"))
 
@@ -297,7 +305,7 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array | None, str]:
+def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array | None, str]:
     """Which values are in the column's range, None for all of them, and the range in words."""
     low, high = column.low, column.high
     if column.type in ("timestamp", "date"):
@@ -305,9 +313,11 @@ def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array
     limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
     words = " to ".join(limits)
     low, high = column.limit(low), column.limit(high)
-    if day:
-        low, end = bounds(*day)
-        high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
+    if within:
+        period, key = within[0].periods, within[1]
+        low, end = period.bounds(key)
+        high = end - timedelta(microseconds=10 ** (6 - column.digits))
+        words = f"the {period.name} {key} ({period.calendar})"
     limits = [None if limit is None else pa.scalar(limit, values.type) for limit in (low, high)]
     if _all_within(values, *limits):
         return None, words
