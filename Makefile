@@ -93,6 +93,8 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	@UV_EXCLUDE_NEWER="$(COOLDOWN) days" $(BIN)/python scripts/lock_project.py UPGRADE=$(UPGRADE)
 	@$(COMPILE) --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group image pyproject.toml -o tests/e2e/requirements.lock
+	@$(COMPILE) --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
+	  $(UPGRADE) --group recipes pyproject.toml -o tests/library/pages/requirements.lock
 
 .PHONY: wheel
 wheel: .venv/.installed ## Build the projects' wheel from src/, and write its version and hash where they stand

@@ -243,6 +243,16 @@ def test_fractions_of_a_second_are_kept_or_cut(texts, digits, fractions):
     assert (values, rejects) == ([noon.replace(microsecond=each) for each in fractions], [])
 
 
+@pytest.mark.parametrize(
+    ("text", "zone"), [("2018-02-01T12:00:00.123456Z", ""), ("2018-02-01 13:00:00.123456", "Europe/Berlin")]
+)
+def test_times_that_are_alike_are_read_at_once(monkeypatch, text, zone):
+    monkeypatch.setattr(contract, "_halved", None)
+    values, rejects = one_column([text] * 3, type="timestamp", zone=zone, digits=6)
+    assert values == [datetime.datetime(2018, 2, 1, 12, microsecond=123456, tzinfo=datetime.UTC)] * 3
+    assert rejects == []
+
+
 def test_a_fraction_is_cut_before_1970_too():
     (value,), _ = one_column(["1969-12-31T23:59:59.999999Z"], type="timestamp")
     assert value.isoformat() == "1969-12-31T23:59:59.999000+00:00"

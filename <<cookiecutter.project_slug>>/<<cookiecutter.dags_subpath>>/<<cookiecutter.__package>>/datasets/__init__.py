@@ -54,7 +54,8 @@ from .settings import load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
-FORMATS = {"csv": Csv(), "jsonl": Csv()}  # the words and the encoding of JSON lines are those of CSV
+FORMATS = ("csv", "jsonl")
+PLAIN = Csv()  # the words and the encoding of JSON lines are those of CSV, too
 KINDS = ("events", "changes", "snapshot")
 
 
@@ -208,7 +209,7 @@ class Dataset:
 
     @property
     def csv(self) -> Csv:
-        return self.format if isinstance(self.format, Csv) else FORMATS.get(self.format, Csv())
+        return self.format if isinstance(self.format, Csv) else PLAIN
 
     @property
     def suffix(self) -> str:

@@ -1,9 +1,11 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -39,6 +41,7 @@ LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
+@cache
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
@@ -114,7 +117,7 @@ def conform(
         within = (dataset, key) if column.name == dataset.time else None
         values, broken = _typed(text, column, within, dataset.csv)
         columns.append(values)
-        _complain(complaints, column, text, broken)
+        _complain(complaints, column, partial(piece.cells, column.name), broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
     if rules := dataset.rules if rules is None else rules:
         good = np.setdiff1d(np.arange(typed.num_rows), list(complaints))
@@ -134,11 +137,14 @@ def conform(
     return typed
 
 
-def _complain(complaints: Problems, column: Column, text: pa.Array, broken: dict[str, pa.Array]) -> None:
-    """Add for each row what it breaks; the value is the start of its text."""
+def _complain(
+    complaints: Problems, column: Column, cells: Callable[[pa.Array], list], broken: dict[str, pa.Array]
+) -> None:
+    """Add for each row what it breaks; the value is the start of its text. cells: of some rows."""
     for rule, mask in broken.items():
-        for row in pc.indices_nonzero(mask).to_pylist():
-            value = str(text[row].as_py() or "")
+        rows = pc.indices_nonzero(mask)
+        for row, cell in zip(rows.to_pylist(), cells(rows) if len(rows) else [], strict=True):
+            value = "" if cell is None else str(cell)
             value = value if len(value) <= 40 else value[:37] + "..."
             complaints.setdefault(row, []).append((column.name, value, rule))
 
@@ -163,12 +169,17 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = _array(frame, field)
-        _complain(complaints, column, values, _limits(values, column))
+        cells = partial(_cells, values)
+        _complain(complaints, column, cells, _limits(values, column))
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
     return complaints
+
+
+def _cells(values: pa.Array, rows: pa.Array) -> list:
+    return values.take(rows).to_pylist()
 
 
 def _typed(
@@ -184,14 +195,17 @@ def _typed(
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
+    elif text.type != pa.string():
+        values = text  # JSON has said it already
     else:
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
         values = _cast(readable, column, within)
-        rules[wanted] = pc.and_(values.is_null(), text.is_valid())
+        if values.null_count > text.null_count:
+            rules[wanted] = pc.and_(values.is_null(), text.is_valid())
     rules |= _limits(values, column, within)
-    if within or not column.nullable:
+    if text.null_count and (within or not column.nullable):
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -218,25 +232,23 @@ def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> di
     """The rule of the column's range or length, with a mask of the values that break it."""
     if column.type == "text":
         # Bytes are counted faster than characters.
-        too_long = pc.greater(pc.binary_length(values), column.longest)
-        if pc.any(too_long).as_py():
-            too_long = pc.greater(pc.utf8_length(values), column.longest)
+        if (pc.max(pc.binary_length(values)).as_py() or 0) <= column.longest:
+            return {}
+        too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
     fits, words = _fits(values, column, within)
-    return {f"is outside {words}": pc.invert(fits)}
+    return {} if fits is None else {f"is outside {words}": pc.invert(fits)}
 
 
 def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """The values, null where the text cannot be read."""
+    if column.type == "timestamp":
+        return _moments(text, column, within).cast(arrow_type(column), safe=False)
     to = arrow_type(column)
     try:
-        if not column.zone:
-            return pc.cast(text, to)  # the common case, fast: all can be read
+        return pc.cast(text, to)  # the common case, fast: all can be read
     except pa.ArrowInvalid:
         pass
-    if column.type == "timestamp":
-        text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
-        return _moments(text, column, within).cast(to, safe=False)
     if column.type in ("number", "integer"):
         text = pc.replace_substring_regex(text, r"^\+", "")
     if column.type == "integer":
@@ -245,24 +257,36 @@ def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Arr
 
 
 def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
-    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read.
-
-    Of the two meanings that a time has in autumn it is the first, unless that is before the period begins.
-    """
-    values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), pa.timestamp("us", "UTC"))
-    if column.zone:
-        local = _halved(_only(text, f"^{TIME}$"), pa.timestamp("us"))
-        moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
-        if within:
-            start = pa.scalar(within[0].periods.bounds(within[1])[0], moments.type)
-            second = pc.assume_timezone(local, column.zone, ambiguous="latest", nonexistent="latest")
-            moments = pc.if_else(pc.less(moments, start), second, moments)
-        skipped = pc.not_equal(pc.local_timestamp(moments), local)  # by the clock, in spring
-        values = pc.coalesce(values, pc.if_else(skipped, None, moments).cast(values.type))
+    """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
+    to, local = pa.timestamp("us", "UTC"), pa.timestamp("us")
+    try:  # the common case, fast: all are alike
+        values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
+    except pa.ArrowInvalid:
+        text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
+        values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), to)
+        if column.zone:
+            times = _halved(_only(text, f"^{TIME}$"), local)
+            values = pc.coalesce(values, _in_utc(times, column, within))
     digit = 10 ** (6 - column.digits)
+    if digit == 1:
+        return values
     rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
     before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
     return pc.subtract(numbers, before_1970).cast(values.type)
+
+
+def _in_utc(local: pa.Array, column: Column, within: tuple | None) -> pa.Array:
+    """Times of the column's zone; null for those that its clocks skip in spring.
+
+    Of the two meanings that a time has in autumn it is the first, unless that is before the period begins.
+    """
+    moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+    if within:
+        start = pa.scalar(within[0].periods.bounds(within[1])[0], moments.type)
+        second = pc.assume_timezone(local, column.zone, ambiguous="latest", nonexistent="latest")
+        moments = pc.if_else(pc.less(moments, start), second, moments)
+    skipped = pc.not_equal(pc.local_timestamp(moments), local)
+    return pc.if_else(skipped, None, moments).cast(pa.timestamp("us", "UTC"))
 
 
 def _only(text: pa.Array, pattern: str) -> pa.Array:
@@ -281,8 +305,8 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array, str]:
-    """Which values are in the column's range, and the range in words."""
+def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array | None, str]:
+    """Which values are in the column's range, None for all of them, and the range in words."""
     low, high = column.low, column.high
     if column.type in ("timestamp", "date"):
         low, high = low or TIMES[0], high or TIMES[1]
@@ -294,11 +318,26 @@ def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Ar
         low, end = period.bounds(key)
         high = end - timedelta(microseconds=10 ** (6 - column.digits))
         words = f"the {period.name} {key} ({period.calendar})"
+    limits = [None if limit is None else pa.scalar(limit, values.type) for limit in (low, high)]
+    if _all_within(values, *limits):
+        return None, words
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
-    for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
+    for limit, compare in zip(limits, (pc.greater_equal, pc.less_equal), strict=True):
         if limit is not None:
-            fits = pc.and_(fits, compare(values, pa.scalar(limit, values.type)))
+            fits = pc.and_(fits, compare(values, limit))
     return fits, words
+
+
+def _all_within(values: pa.Array, low: pa.Scalar | None, high: pa.Scalar | None) -> bool:
+    """The common case, by one look at the column."""
+    if values.type == pa.bool_():
+        return True
+    if values.type == pa.float64() and not math.isfinite(pc.sum(values).as_py() or 0):
+        return False
+    least, most = pc.min_max(values).values()
+    below = low is not None and pc.less(least, low).as_py()
+    above = high is not None and pc.greater(most, high).as_py()
+    return not (below or above)
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
