@@ -51,7 +51,8 @@ def data_diff_arguments(parser: argparse.ArgumentParser) -> None:
 def new_dag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", metavar="NAME")
     parser.add_argument("--kind", default="source", help="source, files, sql, asset, plain or heavy (default: source)")
-    parser.add_argument("--asset", default="", help="for --kind asset: the clean days that it is made of")
+    parser.add_argument("--asset", default="", help="for --kind asset: what it is made of, one or several")
+    parser.add_argument("--period", default="", help="hour, day, week or month (default: day, or the assets')")
 
 
 def remove_example_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +112,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "run": Command(
         "local.run:main",
-        "run the daily DAGs on their sample days",
+        "run the DAGs of datasets on their sample days",
         "airflow-etl run --dag orders --date 2018-02-01",
         run_arguments,
     ),
@@ -218,6 +219,16 @@ COMMANDS = {
         logs_sync_arguments,
     ),
     "trigger": Command("cluster.trigger:trigger", "start a run on the cluster", "DAG=extract airflow-etl trigger"),
+    "backfill": Command(
+        "cluster.backfill:backfill_days",
+        "load old days on the cluster, with progress",
+        "DAG=extract FROM=2018-02-01 TO=2018-02-28 airflow-etl backfill",
+    ),
+    "rebuild": Command(
+        "cluster.backfill:rebuild_days",
+        "make days on the cluster again of their raw rows",
+        "DAG=transform FROM=2018-02-01 TO=2018-02-28 airflow-etl rebuild",
+    ),
     "in-cluster": Command(
         "cluster.kubectl:run_in_cluster",
         "run kubectl or helm in the namespace and context that are meant",

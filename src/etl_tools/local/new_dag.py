@@ -1,8 +1,8 @@
 """make new-dag NAME=orders KIND=source: a DAG, its module, its test and a sample, from new_dag/.
 
 Kinds: source (an HTTP API), files (dropped in a folder or bucket), sql (a database, by an Airflow
-connection), asset (made of another DAG's clean days: ASSET=orders_clean), plain (neither days nor data),
-heavy (packages of its own).
+connection), asset (made of what other DAGs made of a day: ASSETS="orders_clean visits_clean"), plain (neither
+days nor data), heavy (packages of its own). PERIOD: what comes together, a day if it is not said.
 """
 
 import importlib.util
@@ -23,9 +23,16 @@ PACKAGE = SLUG.replace("-", "_")
 LONGEST = 30
 DATASETS = ("source", "files", "sql")
 KINDS = (*DATASETS, "asset", "plain", "heavy")
+# Period → the key of the sample's, and its three moments.
+SAMPLES = {
+    "hour": ("2018-02-01T08", ("2018-02-01T08:00:00Z", "2018-02-01T08:40:00Z", "2018-02-01T08:59:59Z")),
+    "day": ("2018-02-01", ("2018-02-01T08:15:00Z", "2018-02-01T10:40:00Z", "2018-02-01T23:59:59Z")),
+    "week": ("2018-01-29", ("2018-01-29T08:15:00Z", "2018-02-01T10:40:00Z", "2018-02-04T23:59:59Z")),
+    "month": ("2018-02", ("2018-02-01T08:15:00Z", "2018-02-10T10:40:00Z", "2018-02-28T23:59:59Z")),
+}
 
 
-def check(name: str, kind: str, asset: str) -> None:
+def check(name: str, kind: str, assets: list[str], period: str) -> None:
     """ValueError when no such DAG can be made."""
     if not name:
         raise ValueError("Give the DAG a name: make new-dag NAME=orders")
@@ -41,9 +48,26 @@ def check(name: str, kind: str, asset: str) -> None:
         raise ValueError(f"{name} is the name of a Python module: choose another name.")
     if kind not in KINDS:
         raise ValueError(f"There is no KIND={kind}, only {', '.join(KINDS)}.")
-    if kind == "asset" and asset not in (known := clean_assets()):
-        there = f"one of {', '.join(known)}" if known else "none yet: make a DAG with KIND=source first"
-        raise ValueError(f"Say of which clean days it is made, ASSET=…: {there}.")
+    if period not in SAMPLES:
+        raise ValueError(f"There is no PERIOD={period}, only {', '.join(SAMPLES)}.")
+    known = clean_assets() if kind == "asset" else []
+    if kind == "asset" and not (assets and set(assets) <= set(known)):
+        there = f"some of {', '.join(known)}" if known else "none yet: make a DAG with KIND=source first"
+        raise ValueError(f"Say of which clean days it is made, ASSETS=…: {there}.")
+
+
+def period_of(assets: list[str]) -> str:
+    """The period that the assets' datasets have; ValueError when they have not the same one."""
+    found = {}
+    for asset in assets:
+        files = [folder / f"{asset.removesuffix('_clean')}.py" for folder in (ROOT / DAGS, ROOT / DAGS / PACKAGE)]
+        text = "".join(file.read_text("utf-8") for file in files if file.exists())
+        stated = re.search(r'\bperiod="(\w+)"', text)
+        found[asset] = stated[1] if stated else "day"
+    if len(set(found.values())) > 1:
+        both = ", ".join(f"{asset} by the {period}" for asset, period in found.items())
+        raise ValueError(f"What is made of several has their period, which must be the same: {both}.")
+    return next(iter(found.values()), "day")
 
 
 def clean_assets() -> list[str]:
@@ -58,17 +82,26 @@ def targets(name: str) -> list[Path]:
     return [DAGS / file, inside / file, Path(f"tests/test_{file}"), inside / f"{name}_sample"]
 
 
-def write(name: str, kind: str, asset: str) -> list[Path]:
+def write(name: str, kind: str, assets: list[str], period: str) -> list[Path]:
     """Write the files and return their paths, relative to the repository."""
+    key, moments = SAMPLES[period]
+    sources = [asset.removesuffix("_clean") for asset in assets]
     values = {
         "name": name,
         "NAME": name.upper(),
         "title": name.replace("_", " ").capitalize(),
         "package": PACKAGE,
         "owner": json.dumps((read_policy(ROOT).owners or [SLUG])[0], ensure_ascii=False),
-        "asset": asset,
-        "dataset": asset.removesuffix("_clean"),
+        "assets": " & ".join(f'Asset("{asset}")' for asset in assets),
+        "datasets": " and ".join(sources),
+        "sources": json.dumps(sources).strip("[]") + ",",
+        "tags": json.dumps(sources),
         "format": "csv" if kind == "files" else "jsonl",
+        "period": period,
+        "is_period": "" if period == "day" else f'period="{period}", ',
+        "key": key,
+        "stamp": {"hour": "%Y-%m-%dT%H", "month": "%Y-%m"}.get(period, "%Y-%m-%d"),
+        **{f"at{number}": moment for number, moment in enumerate(moments, 1)},
     }
 
     def filled(part: str) -> str:
@@ -82,22 +115,24 @@ def write(name: str, kind: str, asset: str) -> list[Path]:
         values["fetch"] = filled("fetch.py.txt")
     parts = {dag: "dag", module: "module", test: "test"}
     texts = {path: filled(f"{part}.py.txt") for path, part in parts.items()}
-    for path in sorted((TEMPLATES / kind).glob("*2018-02-01.*")):
-        texts[sample / path.name] = filled(path.name)
+    for path in sorted((TEMPLATES / kind).glob("*key.*")):
+        texts[sample / path.name.replace("key", key)] = filled(path.name)
     for path, text in texts.items():
         (ROOT / path).parent.mkdir(exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
     return list(texts)
 
 
-def main(name: str, kind: str, asset: str) -> int:
+def main(name: str, kind: str, asset: str, period: str) -> int:
     """Make the DAG; return the exit code."""
+    assets = asset.split()
     try:
-        check(name, kind, asset)
+        period = period or period_of(assets)
+        check(name, kind, assets, period)
     except ValueError as problem:
         print(problem, file=sys.stderr)
         return 1
-    paths = write(name, kind, asset)
+    paths = write(name, kind, assets, period)
     # How long a name is decides where lines break and how imports are sorted.
     python = [path for path in paths if path.suffix == ".py"]
     for command in (["check", "--quiet", "--fix", "--select", "I"], ["format", "--quiet"]):

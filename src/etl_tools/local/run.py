@@ -1,4 +1,4 @@
-"""make run: DAGs in this one process, without a scheduler: every daily one on the days that it offers.
+"""make run: DAGs in this one process, without a scheduler: those of datasets on the days that they offer.
 
 Prints which task is at work, what tasks print and what each run made, and ends with a chart of the last day
 and the line that opens it, or with what failed. Airflow's log is in .airflow/run.log; with DEBUG=1 it is on
@@ -19,12 +19,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from etl_tools.local import environment
+from etl_tools.local import environment, periods
+from etl_tools.local.periods import PARAM
 from etl_tools.local.progress import Progress
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 LOG = environment.HOME / "run.log"
 CHARTS = environment.HOME / "charts"
-DAY = "partition"  # the param that names the day of a daily DAG
 WIDTH = 11  # of a column
 # The version of the API between tasks and Airflow that spare_old_versions() knows.
 TASK_API = "2026-06-30"
@@ -76,23 +76,16 @@ def main(
     return 1 if failed else 0
 
 
-def asked_for(one: str | None, first: str | None, last: str | None) -> list[str]:
-    """The days of DATE, or those from FROM to TO; none where none was given."""
+def asked_for(one: str | None, first: str | None, last: str | None) -> tuple[datetime, datetime] | None:
+    """When DATE, or what FROM and TO are the edges of, begins and ends; None where nothing was said."""
     if not first and not last:
-        return [a_day(one)] if one else []
+        return periods.begin_and_end(one) if one else None
     if one or not first or not last:
         raise ValueError("say either DATE=… or both FROM=… and TO=…")
-    begin, end = date.fromisoformat(a_day(first)), date.fromisoformat(a_day(last))
-    if end < begin:
+    (begin, _), (_, end) = periods.begin_and_end(first), periods.begin_and_end(last)
+    if end <= begin:
         raise ValueError(f"FROM={first} is after TO={last}.")
-    return [(begin + timedelta(number)).isoformat() for number in range((end - begin).days + 1)]
-
-
-def a_day(text: str) -> str:
-    with contextlib.suppress(ValueError):
-        if date.fromisoformat(text).isoformat() == text:
-            return text
-    raise ValueError(f"{text!r} is not a day: write it like 2018-02-01.")
+    return begin, end
 
 
 def prepare_database(say: TextIO) -> None:
@@ -119,7 +112,7 @@ def spare_old_versions() -> None:
 
 
 def run_all(
-    name: str | None, days: list[str], progress: Progress, accept: bool = False, rebuild: bool = False
+    name: str | None, asked: tuple | None, progress: Progress, accept: bool = False, rebuild: bool = False
 ) -> tuple[int, list[str]]:
     """Run the DAGs in the order of their assets; how many runs succeeded, and a line for each that failed.
 
@@ -135,10 +128,10 @@ def run_all(
     if name and name not in bag.dags:
         known = ", ".join(sorted(bag.dags))
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
-    daily = [dag_id for dag_id, dag in bag.dags.items() if DAY in dag.params]
-    if not name and not daily:
+    datasets = [dag_id for dag_id, dag in bag.dags.items() if PARAM in dag.params]
+    if not name and not datasets:
         what_to_do = "say which one: make run DAG=… (make dags lists them)."
-        raise ValueError(broken[0] if broken else f"there is no daily DAG; {what_to_do}")
+        raise ValueError(broken[0] if broken else f"there is no DAG of a dataset; {what_to_do}")
     before = graph(bag.dags)
     failed = [] if name else broken
     runs = 0
@@ -148,14 +141,14 @@ def run_all(
     needed_for_it = ancestors(name, before) if name else []
     for dag_id in TopologicalSorter(before).static_order():
         needed = dag_id in needed_for_it and not rebuild
-        if dag_id != name and (name or dag_id not in daily) and not needed:
+        if dag_id != name and (name or dag_id not in datasets) and not needed:
             continue
         if not without_days.isdisjoint(ancestors(dag_id, before)):
             without_days.add(dag_id)
             continue
         try:  # a DAG that offers no days takes those of the DAGs before it
             chain = [bag.dags[one] for one in (dag_id, *ancestors(dag_id, before))]
-            planned += [(dag_id, day, needed) for day in days_for(bag.dags[dag_id], days, chain)]
+            planned += [(dag_id, day, needed) for day in days_for(bag.dags[dag_id], asked, chain)]
         except ValueError as problem:
             without_days.add(dag_id)
             failed.append(str(problem))
@@ -211,14 +204,14 @@ def ancestors(dag_id: str, before: dict[str, set[str]]) -> list[str]:
     return found
 
 
-def days_for(dag: DAG, asked: list[str], chain: list[DAG]) -> list[str | None]:
+def days_for(dag: DAG, asked: tuple[datetime, datetime] | None, chain: list[DAG]) -> list[str | None]:
     """The days to run the DAG for: [None] for one that has no partitions, unless days were asked for."""
     if asked:
-        return [*asked]
-    if DAY not in dag.params:
+        return [*periods.keys(*asked, periods.of(dag))]
+    if PARAM not in dag.params:
         return [None]
     for one in chain:
-        param = one.params.get_param(DAY) if DAY in one.params else None
+        param = one.params.get_param(PARAM) if PARAM in one.params else None
         if param and (days := param.schema.get("examples") or [param.value] * bool(param.value)):
             return days
     name = dag.dag_id
@@ -232,7 +225,7 @@ def has_run(dag_id: str, day: str | None) -> bool:
 
     with settings.Session() as session:
         done = session.query(DagRun).filter(DagRun.dag_id == dag_id, DagRun.state == "success")
-        return any((one.partition_key or (one.conf or {}).get(DAY)) == day for one in done)
+        return any((one.partition_key or (one.conf or {}).get(PARAM)) == day for one in done)
 
 
 def run(dag: DAG, day: str | None, label: str, progress: Progress, accept: bool = False) -> dict[str, object]:
@@ -249,8 +242,8 @@ def run(dag: DAG, day: str | None, label: str, progress: Progress, accept: bool 
         settings["on_execute_callback"] = [progress.task, *(one for one in theirs if one != progress.task)]
     when = datetime.now(UTC)
     conf: dict[str, object] = {}
-    if day and DAY in dag.params:
-        conf = {DAY: day}
+    if day and PARAM in dag.params:
+        conf = {PARAM: day}
         if "slices" in dag.params:
             # One process works on one slice after the other: more of them would only take longer.
             conf["slices"] = 1

@@ -75,6 +75,37 @@ def lines_of_code(path):
     return sum(1 for number, line in lines if number not in words and line.strip() and line.strip()[0] != "#")
 
 
+@pytest.mark.parametrize("period", ["hour", "week", "month"])
+@pytest.mark.parametrize("kind", ["source", "files", "sql"])
+def test_a_period(bake_fresh, kind, period):
+    """The dataset, its DAG and sample say it, and so does what is made of it and another one of the period."""
+    project = bake_fresh()
+    for name in ("orders", "visits"):
+        result = new_dag(project, name, "--kind", kind, "--period", period)
+        assert result.returncode == 0, result.stderr
+    both = ("--kind", "asset", "--asset")
+    assert new_dag(project, "both", *both, "orders_clean visits_clean").returncode == 0
+    assert new_dag(project, "more", *both, "both_clean visits_clean").returncode == 0
+    package = project / "dags" / "my_etl"
+    assert f'period="{period}"' in (package / "orders.py").read_text()
+    key = {"hour": "2018-02-01T08", "week": "2018-01-29", "month": "2018-02"}[period]
+    assert all(key in path.name for path in (package / "orders_sample").iterdir())
+    assert f'DAY = "{key}"' in (project / "tests" / "test_orders.py").read_text()
+    for name in ("both", "more"):
+        text = (project / "dags" / f"{name}.py").read_text()
+        assert f'tasks.params(accept=False, period="{period}")' in text
+        assert f'Period("{period}")' in text
+    assert 'Asset("both_clean") & Asset("visits_clean")' in text
+    mixed = new_dag(project, "mixed", *both, "both_clean earthquakes_clean")
+    assert mixed.stderr == (
+        "What is made of several has their period, which must be the same: "
+        f"both_clean by the {period}, earthquakes_clean by the day.\n"
+    )
+    changed = [path for path in files(project) if path.name.endswith(("orders.py", "visits.py", "both.py", "more.py"))]
+    run([BIN / "ruff", "check", "--no-cache", *changed], cwd=project)
+    run([BIN / "ruff", "format", "--no-cache", "--check", *changed], cwd=project)
+
+
 REFUSED = {
     "nothing": ([], "make new-dag NAME=orders"),
     "empty": ([""], "make new-dag NAME=orders"),
@@ -94,8 +125,9 @@ REFUSED = {
     "a DAG": (["extract"], "dags/extract.py exists"),
     "a folder of the package": (["datasets"], "dags/my_etl/datasets exists"),
     "a kind that is not there": (["orders", "--kind", "Source"], "only source, files, sql, asset, plain, heavy"),
-    "no asset": (["orders", "--kind", "asset"], "one of earthquakes_clean"),
-    "an asset of no DAG": (["orders", "--kind", "asset", "--asset", "x_clean"], "one of earthquakes_clean"),
+    "a period that is not there": (["orders", "--period", "year"], "only hour, day, week, month"),
+    "no asset": (["orders", "--kind", "asset"], "some of earthquakes_clean"),
+    "an asset of no DAG": (["orders", "--kind", "asset", "--asset", "x_clean"], "some of earthquakes_clean"),
     "the package": (["my_etl"], "dags/my_etl exists"),
     "a test": (["dag_integrity"], "tests/test_dag_integrity.py exists"),
 }
@@ -156,7 +188,7 @@ def test_without_the_example_all_else_works(emptied):
     assert set(left.split()) <= {"dags/my_etl/datasets/__init__.py", "Makefile"}, left
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "failed" not in run(["make", "--silent", "test"], cwd=emptied)
-    assert "there is no daily DAG" in run(["make", "--silent", "run"], cwd=emptied, expect=2)
+    assert "there is no DAG of a dataset" in run(["make", "--silent", "run"], cwd=emptied, expect=2)
     run(["git", "commit", "--quiet", "--all", "--message", "Without the example"], cwd=emptied)
     (found,) = broken(run(["make", "--silent", "doctor", "OFFLINE=1"], cwd=emptied, expect=2))
     assert "git_repo: still the placeholder" in found
@@ -171,6 +203,11 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
     run(["make", "--silent", "new-dag", "NAME=orders"], cwd=emptied)
     for kind in KINDS[1:]:
         run(["make", "--silent", "new-dag", f"NAME=my_{kind}", f"KIND={kind}", "ASSET=orders_clean"], cwd=emptied)
+    for kind, period in (("source", "hour"), ("files", "week"), ("sql", "month")):
+        run(["make", "--silent", "new-dag", f"NAME=by_{period}", f"KIND={kind}", f"PERIOD={period}"], cwd=emptied)
+    run(
+        ["make", "--silent", "new-dag", "NAME=several", "KIND=asset", "ASSETS=my_asset_clean my_sql_clean"], cwd=emptied
+    )
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "no findings" in run(["make", "--silent", "integrity"], cwd=emptied)
     # An empty file, and one with a byte order mark, are no other columns.
@@ -190,6 +227,10 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         # With a source of one's own, neither make run nor the form of the UI has a day of the sample.
         own = run(["make", "--silent", "run", f"DAG={name}", f"{name.upper()}_SOURCE=own"], cwd=emptied, expect=2)
         assert f"{name} offers no day" in own
+    made = run(["make", "--silent", "run", "DAG=several"], cwd=emptied)
+    assert re.search(rf"^several .*\n{DAY} +7 ", made, re.MULTILINE)
+    made = run(["make", "--silent", "run", "DAG=by_month", f"DATE={DAY}"], cwd=emptied)
+    assert re.search(r"^by_month .*\n2018-02 +3 +3 ", made, re.MULTILINE)
     for name in ("my_plain", "my_heavy"):
         assert " 60" in run(["make", "--silent", "run", f"DAG={name}"], cwd=emptied)
     output = run(["make", "--silent", "test", "DAG=orders"], cwd=emptied)

@@ -43,20 +43,22 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(project, store):
-    """Return a function: DAG, params of each run → what the tasks of each returned, or the reason why they failed."""
+    """Return a function: DAG, params of each run, DAG, … → what the tasks of each returned, or why they failed."""
 
-    def run(dag_id, *confs, **environment):
+    def run(*words, **environment):
         own = {
             "AIRFLOW_HOME": f"{project}/home",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{project}/airflow.db",
             "PYTHONPATH": f"{project}/dags",
         }
-        command = [sys.executable, HERE / "run_dag.py", f"{project}/dags", dag_id, *map(json.dumps, confs)]
+        words = [word if isinstance(word, str) else json.dumps(word) for word in words]
+        command = [sys.executable, HERE / "run_dag.py", f"{project}/dags", *words]
         done = subprocess.run(command, env=os.environ | own | environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"state"')]
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(('{"state"', "["))]
 
     return run
 
@@ -73,7 +75,7 @@ def rejected(store, name):
     return [json.loads(ID.sub("ID", line.decode())) for line in lines]
 
 
-@pytest.mark.parametrize("name", ["orders", "visits"])
+@pytest.mark.parametrize("name", ["orders", "visits", "day_of_shop"])
 def test_a_source_is_at_most_60_lines(name):
     texts = [(HERE / "sources" / place / f"{name}.py").read_text() for place in (".", "my_etl")]
     assert sum(len(text.splitlines()) for text in texts) <= 60, "blank lines counted"
@@ -158,3 +160,31 @@ def test_files_in_a_folder(run, project, store):
         "reason": "hour '25' is outside 0 to 23",
         "row": "north,25,1",
     }
+
+
+def test_a_dataset_made_of_two_starts_when_both_are_published(run, project, server):
+    """By the scheduler's own code: runs for the days that both have got, and then for what is made of these."""
+    Shop(server)
+    inbox = project / "inbox"
+    inbox.mkdir()
+    for day in (DAY, "2018-02-03"):
+        (inbox / f"north-{day}.csv").write_text("door,hour,visitors\nnorth,9,12\n")
+    settings = {"SHOP_URL": server.url, "INBOX": str(inbox), "ETL_MAX_REJECTED_SHARE": "0.5"}
+    first, third = {"partition": DAY}, {"partition": "2018-02-03"}
+    steps = [
+        "orders",
+        {**first, "slices": 1},
+        {"partition": "2018-02-02", "slices": 1},
+        "scheduler",
+        "visits",
+        first,
+        third,
+    ]
+    steps += ["scheduler", "day_of_shop", first, third, "scheduler", "in_words", first]
+    _, one, _, _, both, made, missing, after, said = run(*steps, **settings)
+    assert (one, both) == ([], [["day_of_shop", DAY]])
+    assert (made["state"], made["build"]) == ("success", {"rows": 1})
+    assert missing["state"] == "failed"
+    assert "orders of 2018-02-03 is not in" in missing["build"]
+    assert ["in_words", DAY] in after
+    assert said["say"] == "12 visitors, 21 orders"

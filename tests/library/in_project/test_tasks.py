@@ -18,7 +18,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from my_etl.datasets import Column, Dataset, read, steps, tasks
+from my_etl.datasets import Column, Dataset, Period, read, steps, tasks
 from my_etl.datasets.settings import NoSuchDay, Permanent, load
 from my_etl.earthquakes.dataset import EARTHQUAKES
 from sqlalchemy import delete, select
@@ -173,7 +173,7 @@ def test_days_of_a_zone(monkeypatch, change, hours):
     zone = "Europe/Berlin"
     berlin = dataclasses.replace(EARTHQUAKES, zone=zone, refetch=())
     midnight = pendulum.parse(change, tz=zone)
-    timetable = tasks.every_day(zone)
+    timetable = tasks.every("day", zone)
     restriction = TimeRestriction(earliest=midnight, latest=None, catchup=True)
     served = DagSerialization.from_dict(DagSerialization.to_dict(DAG("d", schedule=timetable))).timetable
     info = served.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
@@ -186,7 +186,64 @@ def test_days_of_a_zone(monkeypatch, change, hours):
     assert edges[0].date().isoformat() == change
     by_hand = context(logical_date=None)
     by_hand["dag_run"].run_after = pendulum.datetime(2018, 3, 10, 23, 30)
-    assert (tasks.day_of(by_hand, zone), tasks.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
+    assert (tasks.day_of(by_hand, berlin.periods), tasks.day_of(by_hand)) == ("2018-03-10", "2018-03-09")
+
+
+@pytest.mark.parametrize(
+    ("period", "zone", "begin", "keys"),
+    [
+        ("hour", "UTC", "2018-03-24T23:00", ["2018-03-24T23", "2018-03-25T00", "2018-03-25T01", "2018-03-25T02"]),
+        # Hours are those of UTC: the clock's third hour, which spring skips, takes none away.
+        ("hour", "Europe/Berlin", "2018-03-25T00:00", ["2018-03-25T00", "2018-03-25T01", "2018-03-25T02"]),
+        ("hour", "Europe/Berlin", "2018-10-27T23:00", ["2018-10-27T23", "2018-10-28T00", "2018-10-28T01"]),
+        ("day", "Europe/Berlin", "2018-03-23T23:00", ["2018-03-24", "2018-03-25", "2018-03-26"]),
+        ("week", "Europe/Berlin", "2018-03-11T23:00", ["2018-03-12", "2018-03-19", "2018-03-26"]),
+        ("month", "UTC", "2018-01-01T00:00", ["2018-01", "2018-02", "2018-03"]),
+        ("month", "Europe/Berlin", "2017-12-31T23:00", ["2018-01", "2018-02", "2018-03", "2018-04"]),
+    ],
+)
+def test_the_keys_of_a_schedule_and_of_a_backfill(period, zone, begin, keys):
+    """As the scheduler has it: one run a period, when it has ended, with a key that says when it begins."""
+    timetable = scheduled(DAG("d", schedule=tasks.every(period, zone)))
+    ours, begin = Period(period, zone), pendulum.parse(begin)
+    restriction = TimeRestriction(earliest=begin.add(seconds=1), latest=None, catchup=True)
+    info, found = None, []
+    for _ in keys:
+        info = timetable.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
+        assert info.run_after == ours.bounds(info.partition_key)[1]
+        assert tasks.day_of(context("scheduled", info.partition_key), ours) == info.partition_key
+        found.append(info.partition_key)
+    assert found == keys
+    window = {"earliest": ours.bounds(keys[0])[0], "latest": ours.bounds(keys[-1])[0]}
+    if zone == "UTC" or period == "hour":  # it reads the bounds by the clock of the zone
+        infos = timetable.iter_partition_dagrun_infos(**{name: pendulum.instance(at) for name, at in window.items()})
+        assert [info.partition_key for info in infos] == keys
+
+
+@pytest.mark.parametrize(
+    ("period", "key", "refetch", "before"),
+    [
+        ("hour", "2018-02-01T00", (1, 24), ["2018-01-31T23", "2018-01-31T00"]),
+        ("week", "2018-02-05", (1,), ["2018-01-29"]),
+        ("month", "2018-02", (1, 12), ["2018-01", "2017-02"]),
+    ],
+)
+def test_a_run_without_a_key_is_for_the_period_before_it(period, key, refetch, before):
+    dataset = Dataset("d", (Column("id", "text"),), None, kind="events", period=period, refetch=refetch)
+    by_hand = context()
+    by_hand["dag_run"].run_after = pendulum.instance(dataset.periods.bounds(key)[1]).add(minutes=5)
+    assert tasks.day_of(by_hand, dataset.periods) == key
+    assert tasks.days_of(dataset, context("scheduled", key)) == [key, *before]
+    with pytest.raises(Permanent, match=f"'2018-02-31' is not an? {period}"):
+        tasks.day_of(context(conf={"partition": "2018-02-31"}), dataset.periods)
+
+
+def test_the_form_says_what_a_period_is():
+    for period, words in (("day", "like 2018-02-01"), ("month", "like 2018-02;")):
+        param = tasks.params(period=period)["partition"]
+        assert words in param.description
+        assert param.schema["period"] == period
+    assert tasks.params(days=["2018-02"], period="month")["partition"].resolve() == "2018-02"
 
 
 def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
@@ -195,7 +252,7 @@ def test_a_schedule_that_runs_before_the_day_is_over_is_refused(monkeypatch):
     monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 2, 0, 0, 5, tzinfo=UTC))
     assert len(tasks.plan(EARTHQUAKES)) == 8
     with pytest.raises(
-        AirflowFailException, match=r"not over in America/Los_Angeles: .*every_day\('America/Los_Angeles'"
+        AirflowFailException, match=r"not over in America/Los_Angeles: .*tasks.every\('day', 'America/Los_Angeles'"
     ):
         tasks.plan(dataclasses.replace(EARTHQUAKES, zone="America/Los_Angeles"))
 

@@ -1,4 +1,4 @@
-"""What any dataset that comes day by day needs. It knows no dataset; yours are beside it.
+"""What any dataset that comes hour by hour, day by day, … needs. It knows no dataset; yours are beside it.
 
 A dataset is said once, in a module of its own:
 
@@ -23,7 +23,7 @@ A dataset is said once, in a module of its own:
         "orders", COLUMNS, fetch, clean, (TOTAL,), kind="events", key="id", time="at", format="jsonl"
     )
 
-airflow.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each day:
+tasks.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py), a folder for each period:
 
     raw/orders/partition_date=2018-02-01/0000-of-0004.….csv, …   as fetched, a file for each slice of the day
     raw/orders/partition_date=2018-02-01/manifest.json           which of them are the day
@@ -42,18 +42,21 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from .formats import Csv as Csv
+from .periods import FORMATS as PERIODS
+from .periods import Period as Period
 from .settings import NoSuchDay as NoSuchDay
 from .settings import Permanent as Permanent
-from .settings import bounds, load
+from .settings import load
 from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
-FORMATS = {"csv": Csv(), "jsonl": Csv()}  # the words and the encoding of JSON lines are those of CSV
+FORMATS = ("csv", "jsonl")
+PLAIN = Csv()  # the words and the encoding of JSON lines are those of CSV, too
 KINDS = ("events", "changes", "snapshot")
 
 
@@ -114,7 +117,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What comes day by day.
+    """What comes period by period: every day, unless it says another one.
 
     kind: what the source can be asked for.
         events: what happened on a day, at any time later, too: a day that is fetched again is replaced.
@@ -136,11 +139,14 @@ class Dataset:
     format: of the raw files: csv, with a header, jsonl, a JSON object a line, or a Csv(...) that says more.
         Each may be packed by gzip or zip. Anything else, like Excel, XML or Parquet: a function that gets the
         binary file and yields DataFrames with these columns.
-    zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it.
+    period: hour, day, week (from Monday on) or month; what is said of days here is said of these. Their keys,
+        in folders and runs: 2018-02-01T05, 2018-02-01, 2018-01-29 (the Monday), 2018-02.
+    zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it. Hours
+        are those of UTC: where the clock shows one twice, they are two.
     min_rows, min_share: a day with fewer rows (clean and set apart), or a smaller share of the published
         ones, is not published: the old day stays, unless a person runs it with the param `accept`.
-    refetch: a scheduled run also fetches the days so many days earlier again, for what is late or revised;
-        events only.
+    refetch: a scheduled run also fetches the days so many days earlier again (or hours, …), for what is late
+        or revised; events only.
     """
 
     name: str
@@ -155,6 +161,7 @@ class Dataset:
     time: str | None = None
     format: str | Csv | Callable = "csv"
     kind: str = ""
+    period: str = "day"
     zone: str = "UTC"
     refetch: tuple[int, ...] = ()
     min_rows: int = 0
@@ -175,6 +182,7 @@ class Dataset:
         checks = [("type", types, TYPES), ("column", given, names)]
         formats = [] if callable(self.format) else [self.suffix]
         checks += [("format", formats, FORMATS), ("kind", [self.kind], KINDS)]
+        checks += [("period", [self.period], PERIODS)]
         for what, some, known in checks:
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
@@ -187,9 +195,14 @@ class Dataset:
         if any(column.name == self.time and column.type != "timestamp" for column in self.columns):
             raise ValueError(f"{self.name} has time={self.time!r}, which is no timestamp.")
         if not all(isinstance(days, int) and days > 0 for days in self.refetch):
-            raise ValueError(f"{self.name} has refetch={self.refetch!r}: use numbers of days, like (1, 7).")
+            some = f"numbers of {self.period}s, like (1, 7)"
+            raise ValueError(f"{self.name} has refetch={self.refetch!r}: use {some}.")
         if self.refetch and self.kind != "events":
             raise ValueError(f"{self.name} has refetch, but the past of {self.kind} cannot be asked for.")
+
+    @property
+    def periods(self) -> Period:
+        return Period(self.period, self.zone)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -197,7 +210,7 @@ class Dataset:
 
     @property
     def csv(self) -> Csv:
-        return self.format if isinstance(self.format, Csv) else FORMATS.get(str(self.format), Csv())
+        return self.format if isinstance(self.format, Csv) else PLAIN
 
     @property
     def suffix(self) -> str:
@@ -243,6 +256,8 @@ def frame(dataset: Dataset, rows: list[dict]):
 def read(name: str, first: str, last: str | None = None, *, folder: str = "clean"):
     """The days `first` to `last` of the dataset `name` as a DataFrame, whole even while a run replaces them.
 
+    They may be named as its periods are, or in short: 2018-02 for all days, or hours, of that month.
+
     It has the columns that the dataset has today, empty where a day is from before, and the values and types
     that pd.read_parquet() gives for the folder: text str, number float64, integer Int64, boolean boolean,
     date date32[pyarrow], timestamp datetime64[ms, UTC].
@@ -255,8 +270,10 @@ def read(name: str, first: str, last: str | None = None, *, folder: str = "clean
 
     from .contract import to_frame, unified
 
-    store, start, end = Store(load().data_root), bounds(first)[0], bounds(last or first)[0]
-    days = [(start + timedelta(days=n)).date().isoformat() for n in range((end - start).days + 1)]
+    store, last = Store(load().data_root), last or first
+    Period.check(first)
+    Period.check(last)
+    keys = [key for key in store.partitions(f"{folder}/{name}") if first <= key and key[: len(last)] <= last]
 
     def table(path: str):
         with contextlib.suppress(FileNotFoundError):
@@ -265,10 +282,10 @@ def read(name: str, first: str, last: str | None = None, *, folder: str = "clean
             return pq.ParquetFile(content).read(use_threads=False)
 
     with ThreadPoolExecutor(8) as threads:
-        found = threads.map(table, [f"partition_date={day}/{name}.parquet" for day in days])
-        tables = {day: content for day, content in zip(days, found, strict=True) if content is not None}
+        found = threads.map(table, [f"partition_date={key}/{name}.parquet" for key in keys])
+        tables = {key: content for key, content in zip(keys, found, strict=True) if content is not None}
     if not tables:
-        which = f"{first} to {last}" if last else first
+        which = first if first == last else f"{first} to {last}"
         raise NoSuchDay(f"{name} of {which} is not in {store.url}: run extract and transform for it first.")
     contract = table("columns.parquet")
     return to_frame(unified(tables, None if contract is None else contract.schema))

@@ -1,10 +1,11 @@
 """From text to clean rows: types, rules, duplicates. No files, no Airflow."""
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow.compute
 from . import Column, Dataset
 from .formats import Csv
 from .reading import Piece
-from .settings import Permanent, bounds
+from .settings import Permanent
 
 # Its functions are made when it is imported: no type checker knows them.
 pc: Any = pyarrow.compute
@@ -43,6 +44,7 @@ LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
+@cache
 def schema(columns: tuple[Column, ...]) -> pa.Schema:
     """The columns as Parquet files have them; units and meanings are each field's metadata."""
     described = [(c, {"unit": c.unit, "description": c.meaning}) for c in columns]
@@ -98,7 +100,7 @@ Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
 def conform(
     dataset: Dataset,
     piece: Piece,
-    day: str,
+    key: str,
     reject: Callable[[int, list, bytes], None],
     rules: Mapping[str, Callable] | None = None,
     known: Problems | None = None,
@@ -115,8 +117,8 @@ def conform(
     complaints: Problems = {}
     for column in dataset.columns:
         text = piece.table[column.name].combine_chunks()
-        in_day = (day, dataset.zone) if column.name == dataset.time else None
-        values, broken = _typed(text, column, in_day, dataset.csv)
+        within = (dataset, key) if column.name == dataset.time else None
+        values, broken = _typed(text, column, within, dataset.csv)
         columns.append(values)
         _complain(complaints, column, partial(piece.cells, column.name), broken)
     typed = pa.Table.from_arrays(columns, schema=schema(dataset.columns))
@@ -185,11 +187,11 @@ def _cells(values: pa.Array, rows: pa.Array) -> list:
 
 
 def _typed(
-    text: pa.Array, column: Column, day: tuple | None, words: Csv
+    text: pa.Array, column: Column, within: tuple | None, words: Csv
 ) -> tuple[pa.Array, dict[str, pa.Array]]:
     """The column's values, null where unreadable, and its rules, each with a mask of the rows that break it.
 
-    day: where the values must be, and its zone, for the column that says to which day a row belongs.
+    within: the dataset and the key of the period where the values must be, for the column `time`.
     """
     wanted, rules = TYPES[column.type][1], {}
     if column.zone:
@@ -203,10 +205,11 @@ def _typed(
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
-        values = _cast(readable, column)
-        rules[wanted] = pc.and_(values.is_null(), text.is_valid())
-    rules |= _limits(values, column, day)
-    if day or not column.nullable:
+        values = _cast(readable, column, within)
+        if values.null_count > text.null_count:
+            rules[wanted] = pc.and_(values.is_null(), text.is_valid())
+    rules |= _limits(values, column, within)
+    if text.null_count and (within or not column.nullable):
         rules["is missing"] = text.is_null()
     return values, rules
 
@@ -229,22 +232,22 @@ def _plain(text: pa.Array, column: Column, words: Csv) -> pa.Array:
     return text
 
 
-def _limits(values: pa.Array, column: Column, day: tuple | None = None) -> dict[str, pa.Array]:
+def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> dict[str, pa.Array]:
     """The rule of the column's range or length, with a mask of the values that break it."""
     if column.type == "text":
         # Bytes are counted faster than characters.
-        too_long = pc.greater(pc.binary_length(values), column.longest)
-        if pc.any(too_long).as_py():
-            too_long = pc.greater(pc.utf8_length(values), column.longest)
+        if (pc.max(pc.binary_length(values)).as_py() or 0) <= column.longest:
+            return {}
+        too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
-    fits, words = _fits(values, column, day)
-    return {f"is outside {words}": pc.invert(fits)}
+    fits, words = _fits(values, column, within)
+    return {} if fits is None else {f"is outside {words}": pc.invert(fits)}
 
 
-def _cast(text: pa.Array, column: Column) -> pa.Array:
+def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """The values, null where the text cannot be read."""
     if column.type == "timestamp":
-        return _moments(text, column).cast(arrow_type(column), safe=False)
+        return _moments(text, column, within).cast(arrow_type(column), safe=False)
     to = arrow_type(column)
     try:
         return pc.cast(text, to)  # the common case, fast: all can be read
@@ -257,16 +260,17 @@ def _cast(text: pa.Array, column: Column) -> pa.Array:
     return _halved(_only(text, LOOKS_LIKE.get(column.type, ".*")), to)
 
 
-def _moments(text: pa.Array, column: Column) -> pa.Array:
+def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
     """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
     to, local = pa.timestamp("us", "UTC"), pa.timestamp("us")
     try:  # the common case, fast: all are alike
-        values = _in_utc(pc.cast(text, local), column) if column.zone else pc.cast(text, to)
+        values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
     except pa.ArrowInvalid:
         text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
         values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), to)
         if column.zone:
-            values = pc.coalesce(values, _in_utc(_halved(_only(text, f"^{TIME}$"), local), column))
+            times = _halved(_only(text, f"^{TIME}$"), local)
+            values = pc.coalesce(values, _in_utc(times, column, within))
     digit = 10 ** (6 - column.digits)
     if digit == 1:
         return values
@@ -275,9 +279,16 @@ def _moments(text: pa.Array, column: Column) -> pa.Array:
     return pc.subtract(numbers, before_1970).cast(values.type)
 
 
-def _in_utc(local: pa.Array, column: Column) -> pa.Array:
-    """Times of the column's zone; null for those that its clocks skip in spring."""
+def _in_utc(local: pa.Array, column: Column, within: tuple | None) -> pa.Array:
+    """Times of the column's zone; null for those that its clocks skip in spring.
+
+    Of the two meanings that a time has in autumn it is the first, unless that is before the period begins.
+    """
     moments = pc.assume_timezone(local, column.zone, ambiguous="earliest", nonexistent="latest")
+    if within:
+        start = pa.scalar(within[0].periods.bounds(within[1])[0], moments.type)
+        second = pc.assume_timezone(local, column.zone, ambiguous="latest", nonexistent="latest")
+        moments = pc.if_else(pc.less(moments, start), second, moments)
     skipped = pc.not_equal(pc.local_timestamp(moments), local)
     return pc.if_else(skipped, None, moments).cast(pa.timestamp("us", "UTC"))
 
@@ -298,8 +309,8 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
 
 
-def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array, str]:
-    """Which values are in the column's range, and the range in words."""
+def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array | None, str]:
+    """Which values are in the column's range, None for all of them, and the range in words."""
     low: Any = column.low
     high: Any = column.high
     if column.type in ("timestamp", "date"):
@@ -307,14 +318,31 @@ def _fits(values: pa.Array, column: Column, day: tuple | None) -> tuple[pa.Array
     limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
     words = " to ".join(limits)
     low, high = column.limit(low), column.limit(high)
-    if day:
-        low, end = bounds(*day)
-        high, words = end - timedelta(microseconds=10 ** (6 - column.digits)), "the day {} ({})".format(*day)
+    if within:
+        period, key = within[0].periods, within[1]
+        low, end = period.bounds(key)
+        high = end - timedelta(microseconds=10 ** (6 - column.digits))
+        words = f"the {period.name} {key} ({period.calendar})"
+    limits = [None if limit is None else pa.scalar(limit, values.type) for limit in (low, high)]
+    if _all_within(values, *limits):
+        return None, words
     fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
-    for limit, compare in ((low, pc.greater_equal), (high, pc.less_equal)):
+    for limit, compare in zip(limits, (pc.greater_equal, pc.less_equal), strict=True):
         if limit is not None:
-            fits = pc.and_(fits, compare(values, pa.scalar(limit, values.type)))
+            fits = pc.and_(fits, compare(values, limit))
     return fits, words
+
+
+def _all_within(values: pa.Array, low: pa.Scalar | None, high: pa.Scalar | None) -> bool:
+    """The common case, by one look at the column."""
+    if values.type == pa.bool_():
+        return True
+    if values.type == pa.float64() and not math.isfinite(pc.sum(values).as_py() or 0):
+        return False
+    least, most = pc.min_max(values).values()
+    below = low is not None and pc.less(least, low).as_py()
+    above = high is not None and pc.greater(most, high).as_py()
+    return not (below or above)
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:

@@ -4,10 +4,8 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 
 class Permanent(Exception):
@@ -15,7 +13,7 @@ class Permanent(Exception):
 
 
 class NoSuchDay(Permanent):
-    """The day is not there, and will not be."""
+    """The day (or hour, week, month) is not there, and will not be."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +42,6 @@ def load(environ=os.environ) -> Settings:
         max_rejected_share=max_rejected_share,
         notify=environ.get("ETL_NOTIFY") or None,
     )
-
-
-def bounds(day: str, zone: str = "UTC") -> tuple[datetime, datetime]:
-    """First instant of the day in that zone and first instant of the next one, both in UTC."""
-    try:
-        start = date.fromisoformat(day)
-    except ValueError:
-        start = None
-    if start is None or start.isoformat() != day:
-        raise Permanent(f"{day!r} is not a day: write it like 2018-02-01.")
-    # In UTC, for Python counts hours by the clock on the wall, which skips one and has another twice.
-    days = start, start + timedelta(days=1)
-    midnights = (datetime.combine(one, time.min, ZoneInfo(zone)) for one in days)
-    first, end = (midnight.astimezone(UTC) for midnight in midnights)
-    return first, end
 
 
 @cache

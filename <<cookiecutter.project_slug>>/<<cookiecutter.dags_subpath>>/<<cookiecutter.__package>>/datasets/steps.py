@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from . import Dataset
 from .formats import BROKEN, opened
-from .settings import NoSuchDay, Permanent, Settings, bounds, commit
+from .settings import NoSuchDay, Permanent, Settings, commit
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
         raise Permanent(f"{dataset.name} is a snapshot, which has no time slices: slices must be 1.")
     parts = []
     for day in days:
-        start, end = bounds(day, dataset.zone)
+        start, end = dataset.periods.bounds(day)
         minutes = (end - start) // timedelta(minutes=1)
         if not 1 <= slices <= minutes:
             raise Permanent(f"{day} can be cut into 1 to {minutes} slices, not {slices}.")
@@ -102,9 +102,9 @@ def _refuse_past(store: Store, dataset: Dataset, day: str) -> None:
     """Permanent when the source would answer with its state of today for a day that is over."""
     if dataset.kind == "events":
         return
-    (start, end), files = bounds(day, dataset.zone), manifest(store, dataset.name, day)
+    (start, end), files = dataset.periods.bounds(day), manifest(store, dataset.name, day)
     final = files and fetched_at(files) >= end
-    just = start <= now() < end + timedelta(days=1) and not final
+    just = start <= now() < end + min(end - start, timedelta(days=1)) and not final
     if just or (dataset.kind == "changes" and not files):
         return
     what = "is of another moment" if dataset.kind == "snapshot" else "lacks what has changed again since"
@@ -198,7 +198,7 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
     The last one to write wins. When the raw day was replaced meanwhile, it is done again, so that what is
     there in the end is always made from the newest raw day.
     """
-    bounds(day)
+    dataset.periods.bounds(day)
     store = Store(settings.data_root)
     for _ in range(ATTEMPTS):
         started, before = time.monotonic(), raw_files(store, dataset.name, day)

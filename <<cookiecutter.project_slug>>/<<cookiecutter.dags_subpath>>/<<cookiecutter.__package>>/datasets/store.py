@@ -90,6 +90,16 @@ class Store:
                 files[name] = (changed, info["size"], info.get("ETag") or info.get("etag") or info.get("ino"))
         return files
 
+    def partitions(self, folder: str) -> list[str]:
+        """The keys of the partitions in `folder`, in order."""
+        self._fs.invalidate_cache()
+        try:
+            paths = self._fs.ls(self.full(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        return sorted(name.partition("=")[2] for name in names if name.startswith("partition_date="))
+
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self.full(path))

@@ -2,7 +2,7 @@
 
     from << cookiecutter.__package >>.datasets import tasks
 
-    @dag(schedule=tasks.every_day(), params=tasks.params(), default_args=tasks.defaults("me"), ...)
+    @dag(schedule=tasks.every("day"), params=tasks.params(), default_args=tasks.defaults("me"), ...)
     def orders():
         tasks.extract_then_transform(ORDERS, Asset("orders_clean"))
 
@@ -14,47 +14,51 @@ import errno
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 import airflow.sdk
 from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
 from . import steps
-from .settings import NoSuchDay, Permanent, bounds, load
+from .periods import CRONS, FORMATS, LIKE, Period
+from .settings import NoSuchDay, Permanent, load
 
 log = logging.getLogger(__name__)
 
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
 
 
-def every_day(zone: str = "UTC") -> CronPartitionTimetable:
-    """Every midnight, for the day that has just ended, which is the run's partition key.
+def every(period: str = "day", zone: str = "UTC") -> CronPartitionTimetable:
+    """At the end of every hour, day, week or month, for that one, which is the run's partition key.
 
-    zone: that of the dataset.
+    period, zone: those of the dataset.
     """
-    # It must stay at midnight: a backfill's last day counts up to 00:00, and later hours would drop it.
-    return CronPartitionTimetable("0 0 * * *", timezone=zone, run_offset=-1, key_format="%Y-%m-%d")
+    calendar = str(Period(period, zone).calendar)
+    # It must stay there: a backfill's last day counts up to 00:00, and later hours would drop it.
+    return CronPartitionTimetable(CRONS[period], timezone=calendar, run_offset=-1, key_format=FORMATS[period])
 
 
-def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = True) -> dict[str, Param]:
-    """The params of a DAG. slices: the default of `slices`, for some.
+def params(
+    days: Sequence[str] = (), slices: int | None = None, accept: bool = True, period: str = "day"
+) -> dict[str, Param]:
+    """The params of a DAG. slices: the default of `slices`, for some. period: that of the dataset.
 
     accept: whether it has the param `accept`, with which a person says that few rows are right; for DAGs that
         transform.
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
     days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
-    text = "The day of a run without a partition key; empty: the day before the run"
-    types: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
+    text = f"The {period} of a run without a partition key, {LIKE[period]}; empty: the one before the run"
+    # `make run` and `make backfill` know by `period` which keys there are.
+    types: dict[str, Any] = {"type": ["null", "string"], "period": period} | ({"format": "date"} if period == "day" else {})
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
     if accept:
-        text = "Publish the day even if it has few rows (min_rows, min_share): somebody has looked at it"
+        text = f"Publish the {period} even with few rows (min_rows, min_share): somebody has looked at it"
         found["accept"] = Param(False, type="boolean", description=text)
     if slices:
-        text = "Time slices per day"
-        found["slices"] = Param(slices, type="integer", minimum=1, maximum=1440, description=text)
+        text = f"Time slices per {period}"
+        found["slices"] = Param(slices, type="integer", minimum=1, description=text)
     return found
 
 
@@ -125,10 +129,10 @@ def errors() -> Iterator[None]:
 @errors()
 def plan(dataset) -> list[dict]:
     """What fetch is to be mapped over: the slices of the run's days."""
-    context = get_current_context()
-    day = day_of(context, dataset.zone)
-    if context["dag_run"].run_type == "scheduled" and steps.now() < bounds(day, dataset.zone)[1]:
-        schedule = f"schedule=tasks.every_day({dataset.zone!r})"
+    context, period = get_current_context(), dataset.periods
+    day = day_of(context, period)
+    if context["dag_run"].run_type == "scheduled" and steps.now() < period.bounds(day)[1]:
+        schedule = f"schedule=tasks.every({period.name!r}, {dataset.zone!r})"
         raise Permanent(f"{day} is not over in {dataset.zone}: use {schedule}.")
     return steps.plan(dataset, days_of(dataset), context["params"].get("slices", 1))
 
@@ -154,7 +158,7 @@ def extract(dataset, event=None) -> dict[str, dict]:
     """
     accept = get_current_context()["params"].get("accept")
     with errors():
-        if accept and steps.is_fetched(dataset, day_of(zone=dataset.zone), load()):
+        if accept and steps.is_fetched(dataset, day_of(period=dataset.periods), load()):
             return {}
     return publish(dataset, [fetch(dataset, part) for part in plan(dataset)], event)
 
@@ -172,7 +176,7 @@ def _if_there(day: str, step, *arguments, **options):
     try:
         return step(*arguments, load(), **options)
     except NoSuchDay as problem:
-        if day == day_of(zone=arguments[0].zone):
+        if day == day_of(period=arguments[0].periods):
             raise
         log.warning("%s", problem)
 
@@ -187,19 +191,19 @@ def _told(facts: dict[str, dict], event) -> dict[str, dict]:
 def days_of(dataset, context: Mapping | None = None) -> list[str]:
     """The day that the run is for, and when it was scheduled the earlier ones that are fetched again."""
     context = context or get_current_context()
-    day = day_of(context, dataset.zone)
+    day = day_of(context, dataset.periods)
     if context["dag_run"].run_type != "scheduled":
         return [day]
-    return [day, *((date.fromisoformat(day) - timedelta(days=n)).isoformat() for n in dataset.refetch)]
+    return [day, *(dataset.periods.earlier(day, periods) for periods in dataset.refetch)]
 
 
-def day_of(context: Mapping | None = None, zone: str = "UTC") -> str:
-    """The day that the run of this context, or of the running task, is for; zone: that of the dataset.
+def day_of(context: Mapping | None = None, period: Period | None = None) -> str:
+    """The day that the run of this context, or of the running task, is for; period: the dataset's `periods`.
 
     Its partition key (schedule, backfill, asset, or given by hand), else the param `partition`, else the day
     before the run. Permanent when a param is not known, or when what was given means different days.
     """
-    context = context or get_current_context()
+    context, period = context or get_current_context(), period or Period()
     run, known = context["dag_run"], context["dag"].params
     if unknown := sorted(set(run.conf or {}) - set(known)):
         raise Permanent(f"There is no param {', '.join(unknown)}, only {', '.join(known)}.")
@@ -211,14 +215,13 @@ def day_of(context: Mapping | None = None, zone: str = "UTC") -> str:
     if chosen and not key and run.run_type == "manual":
         # The form in the UI fills in the moment of the click, which says nothing about the day.
         clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
-        if not clicked and chosen.astimezone(ZoneInfo(zone)).date().isoformat() != day:
+        if not clicked and period.key(chosen) != day:
             also = f", and the param partition says {day}" if day else ""
             raise Permanent(
-                f"The logical date {chosen.isoformat()} does not say for which day this run is{also}: "
-                "leave it empty, and give the day as partition."
+                f"The logical date {chosen.isoformat()} does not say for which {period.name} this is{also}: "
+                f"leave it empty, and give the {period.name} as partition."
             )
     if not day:
-        today = (chosen or run.run_after).astimezone(ZoneInfo(zone)).date()
-        day = (today - timedelta(days=1)).isoformat()
-    bounds(day)
+        day = period.key(chosen or run.run_after, -1)
+    period.bounds(day)
     return day

@@ -11,6 +11,7 @@ from pathlib import Path
 
 def main(outcome: str, files: list[str]) -> None:
     from etl_tools.local import environment, run
+    from etl_tools.local.periods import PARAM
     from etl_tools.local.progress import Progress
 
     os.environ.setdefault("ETL_SOURCE", "sample")
@@ -31,11 +32,11 @@ def main(outcome: str, files: list[str]) -> None:
         for dag_id, dag in bag.dags.items():
             if dag_id not in changed and changed.isdisjoint(run.ancestors(dag_id, before)):
                 continue
-            if run.DAY not in dag.params:
-                found["left"][dag_id] = f"it has no days (no param {run.DAY})"
+            if PARAM not in dag.params:
+                found["left"][dag_id] = f"it has no days (no param {PARAM})"
                 continue
             try:
-                _, failed = run.run_all(dag_id, [], Progress(sys.stdout))
+                _, failed = run.run_all(dag_id, None, Progress(sys.stdout))
             except Exception as problem:  # whatever a DAG does, the others have their turn
                 failed = [str(problem) or type(problem).__name__]
             if failed:

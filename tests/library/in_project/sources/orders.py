@@ -9,7 +9,7 @@ from my_etl.orders import ORDERS
 
 
 @dag(
-    schedule=tasks.every_day(),
+    schedule=tasks.every("day"),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,
