@@ -11,6 +11,7 @@ import traceback
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from . import baseline
 from . import report as forms
 from .config import Policy, read_policy
 from .engine import check_all, check_files
@@ -54,6 +55,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.dag:
         report = _only(report, options.dag)
     report = report._replace(findings=[one for one in report.findings if one.rule in chosen])
+    place = _baseline(root, policy, options)
+    if place and (options.update_baseline or not place.exists()):
+        return _record(place, report, options)
+    if place:
+        whole = not (options.static or options.dag or options.select or options.ignore)
+        report = baseline.only_new(report, baseline.read(place), whole)
     _write(report, options, from_top)
     if options.table:
         print(forms.table(report), end="\n\n")
@@ -68,6 +75,29 @@ def _run(options: argparse.Namespace) -> int:
     if printed:
         print(printed)
     return _exit_code(report, policy, options)
+
+
+def _baseline(root: Path, policy: Policy, options: argparse.Namespace) -> Path | None:
+    """The file with what is known: that of the command line, or the policy's."""
+    if options.baseline:
+        if os.environ.get("CI") and not Path(options.baseline).exists() and not options.update_baseline:
+            raise PolicyError(f"There is no {options.baseline}: record it where you work, and commit it.")
+        return Path(options.baseline)
+    if policy.baseline and not (root / policy.baseline).exists() and not options.update_baseline:
+        raise PolicyError(f"There is no {policy.baseline}, the policy's baseline: --update-baseline writes it.")
+    if options.update_baseline and not policy.baseline:
+        raise PolicyError("--update-baseline needs --baseline FILE, or baseline in [tool.dag-integrity].")
+    return root / policy.baseline if policy.baseline else None
+
+
+def _record(place: Path, report: Report, options: argparse.Namespace) -> int:
+    if options.static or options.dag or options.select or options.ignore:
+        raise PolicyError("A baseline is of everything: leave --static, --dag, --select and --ignore out.")
+    if not report.files:
+        raise PolicyError("There is no DAG file: a baseline of nothing would hide nothing.")
+    baseline.record(place, report)
+    print(f"{len(report.findings):,} findings are in {place}: later runs report what is new, and what has gone.")
+    return 0
 
 
 def _exit_code(report: Report, policy: Policy, options: argparse.Namespace) -> int:
@@ -93,6 +123,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     form = "what is printed: text for people, the rest for programs"
     parser.add_argument("--format", "--output-format", choices=forms.FORMATS, default="text", help=form)
     parser.add_argument("--all", action="store_true", help="print every finding by itself, not one screen of them")
+    known = "report only what is not in this file; where it does not exist, write what is there into it"
+    parser.add_argument("--baseline", metavar="FILE", help=known)
+    update = "write into the baseline what is there now"
+    parser.add_argument("--update-baseline", action="store_true", help=update)
     parser.add_argument("--table", action="store_true", help="print a line per DAG")
     parser.add_argument("--json", type=Path, help="write the report into this file as well")
     parser.add_argument("--gitlab", type=Path, help="write GitLab's code-quality report into this file")

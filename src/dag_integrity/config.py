@@ -22,7 +22,7 @@ HEAVY = [
 
 
 # The keys that say what a repository is like, not what is asked of it.
-LAYOUT = {"dags-folder", "dags-folders", "airflow-version", "path", "python"}
+LAYOUT = {"dags-folder", "dags-folders", "airflow-version", "baseline", "path", "python"}
 LAYOUT |= {"variables", "connections", "environment"}
 
 
@@ -34,6 +34,7 @@ class Policy:
     dags_folder: str = "dags"
     dags_folders: list[str] = field(default_factory=list)
     airflow_version: str = ""
+    baseline: str = ""
     path: list[str] = field(default_factory=list)
     python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
     off: list[str] = field(default_factory=list)

@@ -65,9 +65,8 @@ class Layout:
 
     @cached_property
     def requirements(self) -> list[str]:
-        return self.texts(
-            r"(^|/)(requirements[^/]*\.(txt|in|lock)|constraints[^/]*\.txt|pyproject\.toml|setup\.(py|cfg))$"
-        )
+        named = r"requirements[^/]*\.(txt|in|lock)|requirements/[^/]*\.(txt|in)|constraints[^/]*\.txt"
+        return self.texts(rf"(^|/)({named}|pyproject\.toml|setup\.(py|cfg))$")
 
     @cached_property
     def images(self) -> list[str]:

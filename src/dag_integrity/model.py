@@ -49,12 +49,17 @@ class Finding:
 
 
 class Report(NamedTuple):
-    """What a run found, sorted; `dags` has a row of plain values for each DAG."""
+    """What a run found, sorted; `dags` has a row of plain values for each DAG.
+
+    `known` findings of a baseline are left out; of those in it, `gone` are no longer there.
+    """
 
     findings: list[Finding]
-    dags: list[dict]
+    dags: list[dict[str, Any]]
     files: list[str]
     not_parsed: tuple[str, ...] = ()
+    known: int = 0
+    gone: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):

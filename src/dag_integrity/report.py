@@ -15,7 +15,7 @@ from .model import RULES, SEVERITIES, UNFINISHED, Finding, Report, some
 
 FORMATS = ("text", "github", "gitlab", "sarif", "json")
 SCREEN = 30  # lines, the last one among them
-NOT_PARSED = 3  # files that are named
+NAMED = 3  # files that were not parsed, and findings of the baseline that are gone
 SARIF_VERSION = "2.1.0"
 
 
@@ -78,10 +78,8 @@ def text(report: Report, prefix: str, last: str) -> str:
             where = f" (and {len(all_of_it) - 1} more: line {some(more)})" if all_of_it[1:] else ""
         line = f"{one.file}:{one.line}: {one.rule}: {one.wrong}{where}. {one.write}."
         lines.append((line, [other for _, others in group for other in others]))
-    names = [f"not parsed: {prefix}{name}" for name in report.not_parsed]
-    if len(names) > NOT_PARSED + 1:
-        names = [*names[:NOT_PARSED], f"not parsed: {len(names) - NOT_PARSED} more files"]
-    tail = [*names, *([last] if last else [])]
+    tail = [*_few("not parsed", [f"{prefix}{name}" for name in report.not_parsed], "file")]
+    tail += [*_few("gone", list(report.gone), "finding"), *([last] if last else [])]
     room = SCREEN - len(tail) - 1
     if len(lines) > room + 1:
         rest = Counter(one.rule for _, group in lines[room:] for one in group)
@@ -93,16 +91,29 @@ def text(report: Report, prefix: str, last: str) -> str:
     return "\n".join([*(line for line, _ in lines), *tail])
 
 
+def _few(what: str, names: list[str], kind: str) -> list[str]:
+    """A line for each of the first few names, and one for the rest."""
+    lines = [f"{what}: {name}" for name in names]
+    if len(lines) > NAMED + 1:
+        lines = [*lines[:NAMED], f"{what}: {_count(len(lines) - NAMED, f'more {kind}')}"]
+    return lines
+
+
 def all_text(report: Report, prefix: str, last: str) -> str:
     """Every finding by itself, in the order of files and lines."""
     names = [f"not parsed: {prefix}{name}" for name in report.not_parsed]
+    names += [f"gone: {name}" for name in report.gone]
     return "\n".join([*map(str, moved(report.findings, prefix)), *names, *([last] if last else [])])
 
 
 def summary(report: Report, seconds: float) -> str:
     """How much was looked at and found, in one line."""
     files = len({one.file for one in report.findings})
-    found = f"{_count(len(report.findings), 'finding')} in {_count(files, 'file')}" if files else "no findings"
+    new = "new " if report.known or report.gone else ""
+    number = _count(len(report.findings), f"{new}finding")
+    found = f"{number} in {_count(files, 'file')}" if files else f"no {new}findings"
+    if new:
+        found += f" ({report.known:,} in the baseline, {len(report.gone):,} gone)"
     seen = f"{_count(len(report.dags), 'DAG')} in {_count(len(report.files), 'file')}"
     return f"{seen} ({len(report.not_parsed)} not parsed): {found}, {seconds:.1f} s"
 
@@ -116,6 +127,7 @@ def content(report: Report) -> dict[str, Any]:
     found = [asdict(one) | {"severity": one.severity, "text": str(one)} for one in report.findings]
     return {
         "files": report.files, "dags": report.dags, "findings": found, "not_parsed": report.not_parsed,
+        "known": report.known, "gone": report.gone,
     }  # fmt: skip
 
 
