@@ -97,6 +97,10 @@ lock: | $(filter .tools/bin/uv,$(UV)) ## Resolve the template's and the project'
 	@$(COMPILE) --constraint "<<cookiecutter.project_slug>>/requirements.lock" \
 	  $(UPGRADE) --group recipes pyproject.toml -o tests/library/pages/requirements.lock
 
+.PHONY: rules
+rules: .venv/.installed ## Write the pages of the DAG checks' rules: docs/rules.md, and what --explain shows
+	@PYTHONPATH=. $(BIN)/python scripts/rules.py
+
 .PHONY: wheel
 wheel: .venv/.installed ## Build the projects' wheel from src/, and write its version and hash where they stand
 	@$(BIN)/python scripts/wheel.py

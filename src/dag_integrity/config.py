@@ -7,6 +7,7 @@ import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from .exempt import Exemption, exemption_of
@@ -20,12 +21,20 @@ HEAVY = [
 ]  # fmt: skip
 
 
+# The keys that say what a repository is like, not what is asked of it.
+LAYOUT = {"dags-folder", "dags-folders", "airflow-version", "baseline", "path", "python"}
+LAYOUT |= {"variables", "connections", "environment"}
+
+
 @dataclass(frozen=True)
 class Policy:
     """The keys of `[tool.dag-integrity]` in Python's spelling; README.md says what each means."""
 
     stated: bool = False
     dags_folder: str = "dags"
+    dags_folders: list[str] = field(default_factory=list)
+    airflow_version: str = ""
+    baseline: str = ""
     path: list[str] = field(default_factory=list)
     python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
     off: list[str] = field(default_factory=list)
@@ -54,7 +63,16 @@ class Policy:
     exempt: list[Exemption] = field(default_factory=list)
 
     def applies(self, rule: Rule) -> bool:
-        return rule.name not in self.off and (self.stated or not rule.house)
+        return rule.name not in self.off and (self.stated or not rule.house) and self.is_for(rule)
+
+    def is_for(self, rule: Rule) -> bool:
+        """Whether the rule is about this version of Airflow."""
+        return numbers(self.airflow_version or installed_airflow() or "3.x") >= numbers(rule.since)
+
+    @property
+    def folders(self) -> list[str]:
+        """The DAG folders; usually one."""
+        return self.dags_folders or [self.dags_folder]
 
 
 def read_policy(root: Path) -> Policy:
@@ -71,7 +89,7 @@ def read_policy(root: Path) -> Policy:
         _check_key(key, value, kinds)
     table = table or {}
     keys = {key.replace("-", "_"): value for key, value in table.items() if key != "exempt"}
-    stated = bool(set(table) - {"dags-folder", "path", "python", "variables", "connections", "environment"})
+    stated = bool(set(table) - LAYOUT)
     if not stated:
         keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows
     oldest = re.search(r">=\s*(3\.\d+)", str(content.get("project", {}).get("requires-python")))
@@ -79,11 +97,15 @@ def read_policy(root: Path) -> Policy:
         keys.setdefault("python", oldest[1])
     exempt = [exemption_of(entry, text) for entry in table.get("exempt", [])]
     policy = Policy(stated=stated, exempt=exempt, **keys)
-    if not (root / policy.dags_folder).is_dir():
-        raise PolicyError(
-            f"There is no folder {policy.dags_folder}: "
-            'write dags-folder = "…" under [tool.dag-integrity] in pyproject.toml.'
-        )
+    for folder in policy.folders:
+        if not (root / folder).is_dir():
+            raise PolicyError(
+                f"There is no folder {folder}: "
+                'write dags-folder = "…" under [tool.dag-integrity] in pyproject.toml, or let --init find it.'
+            )
+    if policy.airflow_version and not re.fullmatch(r"[23](\.(\d+|x))*", policy.airflow_version):
+        wrong = f"[tool.dag-integrity] airflow-version must be like 2.11 or 3.x, not {policy.airflow_version!r}."
+        raise PolicyError(wrong)
     return policy
 
 
@@ -107,6 +129,21 @@ def helm_values(root: Path) -> dict:
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers: 2.11 is (2, 11); the x of 3.x is any, and so the newest."""
+    parts = [999 if part == "x" else int(part) for part in re.findall(r"\d+|x", version)[:2]]
+    return tuple(parts)
+
+
+@cache
+def installed_airflow() -> str:
+    """The version of Airflow in this environment, without importing it; '' where there is none."""
+    try:
+        return metadata.version("apache-airflow")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _check_key(key: str, value, kinds: dict[str, str]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +16,8 @@ from pathlib import Path
 from .model import PolicyError
 
 READ = (".py", ".zip", ".airflowignore")
-NO_AIRFLOW = "install Apache Airflow 3.3 in this environment, or use --static"
+NO_AIRFLOW = "install Apache Airflow in this environment, or use --static"
+SYNTAX = "AIRFLOW__CORE__DAG_IGNORE_FILE_SYNTAX"
 # A name of an asset or a DAG that is no text: Asset(f"raw_{shop}"), dag_id=name
 COMPUTED = re.compile(r"""(\b(Asset|Dataset|DAG)\(|\b(dag_id|uri)=)\s*(f["']|[a-z_][\w.]*\s*[,)])""")
 
@@ -63,7 +67,7 @@ class Folder:
         return path.relative_to(self.root).as_posix()
 
 
-def list_folder(dags: Path) -> Folder:
+def list_folder(dags: Path, environment: dict[str, str] | None = None) -> Folder:
     """The files of the folder as Airflow sees them: .airflowignore, then its search for two words."""
     folder = Folder(dags)
     everything: set[Path] = set()
@@ -82,7 +86,7 @@ def list_folder(dags: Path) -> Folder:
                 everything.add(path)
     try:
         unreadable = any(path.name == ".airflowignore" for path in folder.links)
-        found = sorted(everything if unreadable else map(Path, _find_paths(dags)))
+        found = sorted(everything if unreadable else map(Path, _find_paths(dags, environment or {})))
     except RuntimeError:  # such a link
         found = sorted(everything)
     visible = [path for path in found if path.suffix == ".py" and path in everything]
@@ -97,21 +101,40 @@ def _is_readable(path: Path) -> bool:
     return path.is_file() and os.access(path, os.R_OK)
 
 
-def _find_paths(dags: Path) -> Iterator[str]:
+def _find_paths(dags: Path, environment: dict[str, str]) -> Iterable[str]:
     """Airflow's own lister, loaded by itself where that is possible: all of Airflow takes seconds."""
     spec = importlib.util.find_spec("airflow")
-    path = Path(spec.submodule_search_locations[0]) if spec else Path()
+    path = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path()
     path = path / "_shared" / "module_loading" / "file_discovery.py"
     if not path.is_file():
-        try:
-            from airflow.utils.file import find_path_from_directory
-        except ImportError as error:
-            raise PolicyError(f"{error}: {NO_AIRFLOW}.") from None
-        return find_path_from_directory(str(dags), ".airflowignore", "glob")
+        return _asked_of_airflow(dags, environment)
     spec = importlib.util.spec_from_file_location("_dag_file_discovery", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.find_path_from_directory(dags, ".airflowignore", "glob")
+    return module.find_path_from_directory(dags, ".airflowignore", environment.get(SYNTAX, "glob"))
+
+
+ASK = """
+import sys
+from airflow.configuration import conf
+from airflow.utils.file import find_path_from_directory
+syntax = conf.get("core", "dag_ignore_file_syntax", fallback="regexp")
+print("\\1" + "\\0".join(find_path_from_directory(sys.argv[1], ".airflowignore", syntax)))
+"""
+
+
+def _asked_of_airflow(dags: Path, environment: dict[str, str]) -> list[str]:
+    """The same of an older Airflow: in a process of its own, for it imports all of Airflow."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    kept |= {name: value for name, value in environment.items() if name == SYNTAX}
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-P", "-c", ASK, str(dags)]
+        kept |= {"AIRFLOW_HOME": home, "HOME": home, "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL"}
+        done = subprocess.run(command, env=kept, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or "airflow").splitlines()[-1]
+        raise PolicyError(f"{last}: {NO_AIRFLOW}.")
+    return [path for path in done.stdout.rpartition("\1")[2].strip("\n").split("\0") if path]
 
 
 def _might_contain_dag(path: Path) -> bool:

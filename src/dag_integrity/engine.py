@@ -16,14 +16,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from .causes import one_line_each
-from .config import Policy
+from .config import Policy, installed_airflow, numbers
 from .discovery import list_folder
 from .exempt import apply_exemptions
 from .facts import Facts
-from .model import RULES, Finding, PolicyError, Report, apply, finding
+from .model import RULES, UNFINISHED, Finding, PolicyError, Report, apply, finding
 from .pool import Pool
 from .ruff import Ruff
 from .rules import load_packaged
@@ -31,7 +33,6 @@ from .rules.files import EVERYWHERE, heavy_module
 from .source import Source
 from .static import read
 
-UNFINISHED = {"import-error", "time-limit", "process-death", "not-checked"}
 TRIES = 3
 
 
@@ -40,14 +41,18 @@ class Check:
 
     def __init__(self, root: Path, policy: Policy) -> None:
         load_packaged()
+        if policy.dags_folder not in policy.folders:
+            policy = dataclasses.replace(policy, dags_folder=policy.folders[0])
         self.root, self.policy, self.dags = root, policy, root / policy.dags_folder
+        # Files that another run looks at, too: what is stale is not known here
+        self.others = {"pyproject.toml"} if len(policy.folders) > 1 else set()
         self.plain: dict[Path, Facts | str] = {}
         self.perturbed: dict[Path, Facts | str] = {}
         self.reads: dict[Path, Source] = {}
 
     def run(self) -> Report:
         """All checks of the whole folder."""
-        folder = list_folder(self.dags)
+        folder = list_folder(self.dags, self.policy.environment)
         ruff = Ruff([*folder.dag_files, *folder.others], self.policy.python)
         # Airflow and syntax trees are no garbage; the collector would look through them all the time.
         gc.disable()
@@ -96,7 +101,8 @@ class Check:
     def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
         """What is left when exemptions and repetitions are taken out."""
         exemptions = [one for source in self.reads.values() for one in source.exemptions] + self.policy.exempt
-        left = apply_exemptions(set(findings), exemptions, self.policy.off, unfinished)
+        silent = [name for name, rule in RULES.items() if name in self.policy.off or not self.policy.is_for(rule)]
+        left = apply_exemptions(set(findings), exemptions, silent, unfinished | self.others)
         return sorted(one_line_each(left))
 
     def _name(self, path: Path) -> str:
@@ -207,10 +213,64 @@ class Check:
         return found
 
 
+def check_all(root: Path, policy: Policy) -> Report:
+    """All checks of each DAG folder; of several each in a process of its own, as each is an Airflow of its own."""
+    _compare_versions(policy)
+    if len(policy.folders) == 1:
+        return Check(root, policy).run()
+    reports = []
+    for folder in policy.folders:
+        here, there = Pipe(duplex=False)
+        one = dataclasses.replace(policy, dags_folder=folder)
+        process = get_context("fork").Process(target=_check_one, args=(there, root, one))
+        process.start()
+        there.close()
+        try:
+            answer = here.recv()
+        except EOFError:
+            process.join()
+            answer = PolicyError(f"The checks of {folder} ended by themselves (exit code {process.exitcode}).")
+        process.join()
+        if isinstance(answer, Exception):
+            raise answer
+        reports.append(answer)
+    return joined(reports)
+
+
+def _check_one(pipe: Connection, root: Path, policy: Policy) -> None:
+    try:
+        answer: Report | PolicyError = Check(root, policy).run()
+    except PolicyError as error:
+        answer = error
+    pipe.send(answer)
+
+
+def check_files(root: Path, policy: Policy, paths: list[Path]) -> Report:
+    """The rules that import nothing, on these files of any of the DAG folders."""
+    folders = [dataclasses.replace(policy, dags_folder=folder) for folder in policy.folders]
+    return joined([Check(root, one).run_static(paths) for one in folders])
+
+
+def joined(reports: list[Report]) -> Report:
+    """Several reports as one."""
+    findings = sorted({one for report in reports for one in report.findings})
+    dags = [dag for report in reports for dag in report.dags]
+    files = [file for report in reports for file in report.files]
+    return Report(findings, dags, files, tuple(name for report in reports for name in report.not_parsed))
+
+
+def _compare_versions(policy: Policy) -> None:
+    """Another Airflow than the repository's would find faults that it has not."""
+    here, there = installed_airflow(), policy.airflow_version
+    if here and there and numbers(here)[0] != numbers(there)[0]:
+        wrong = f"airflow-version in [tool.dag-integrity] is {there}, and Airflow {here} is installed here"
+        raise PolicyError(f"{wrong}: run the checks by a Python that has {there}, or change it.")
+
+
 def try_own_rules(policy: Policy) -> None:
     """Try the examples of the repository's own rules: each speaks of the broken one, not of the fixed one."""
     own = [rule for rule in RULES.values() if rule.broken]
-    there = dataclasses.replace(policy, dags_folder=".", own_rules="", off=[], exempt=[])
+    there = dataclasses.replace(policy, dags_folder=".", dags_folders=[], own_rules="", off=[], exempt=[])
     for kind in ("broken", "fixed") if policy.own_rules else ():
         with tempfile.TemporaryDirectory() as folder:
             for rule in own:

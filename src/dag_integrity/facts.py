@@ -11,6 +11,9 @@ from typing import Any
 from .model import Finding
 from .source import Source
 
+# Modules of Airflow itself, not of its providers
+OF_AIRFLOW = ("airflow.sdk.", "airflow.models.", "airflow.template.")
+
 
 @dataclass
 class Facts:
@@ -33,9 +36,10 @@ class Facts:
 class Dag:
     """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
 
-    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1) -> None:
+    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1, airflow=None) -> None:
         self.dag, self.stated, self.source, self.policy = dag, stated, source, source.policy
-        self.siblings = siblings
+        # `airflow` has what rules ask of Airflow: Param, macros, KNOWN_CONTEXT_KEYS
+        self.siblings, self.airflow = siblings, airflow
         # Whether @asset made the DAG, which takes no owner, start date, retries or time limit
         self.by_asset = stated.get("by_asset", False)
 
@@ -74,7 +78,7 @@ class Dag:
 
     @cached_property
     def runs_by_time(self) -> bool:
-        return self.timetable.can_be_scheduled and self.timetable.asset_condition is None
+        return self.timetable.can_be_scheduled and condition_of(self.timetable) is None
 
     @cached_property
     def partitioned(self) -> bool:
@@ -82,6 +86,12 @@ class Dag:
         kinds = {kind.__name__ for kind in type(self.dag.timetable).__mro__}
         named = kinds & {"CronPartitionTimetable", "PartitionedAssetTimetable"}
         return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
+
+
+def condition_of(timetable) -> Any:
+    """The assets that start the DAG, which Airflow 2 calls datasets."""
+    found = getattr(timetable, "asset_condition", None) or getattr(timetable, "dataset_condition", None)
+    return found or None  # Airflow 2 has one that is false
 
 
 def cron_of(c: Dag) -> tuple | None:
@@ -101,7 +111,7 @@ def adds_names(task) -> bool:
     """Whether the operator renders its fields itself, perhaps with names of its own."""
     kinds = getattr(task, "operator_class", type(task)).__mro__
     renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
-    return not renders[0].__module__.startswith("airflow.sdk.")
+    return not renders[0].__module__.startswith(OF_AIRFLOW)
 
 
 def arguments_of(task) -> dict:
@@ -136,7 +146,7 @@ def templates_of(c: Dag) -> Iterator[tuple]:
 
 def facts_of(c: Dag) -> dict:
     """Of a parsed DAG (a `Dag`) what the rules here and the table need, as plain values."""
-    dag, condition = c.dag, c.dag.timetable.asset_condition
+    dag, condition = c.dag, condition_of(c.dag.timetable)
     consumed = list(_assets(condition)) if condition is not None else []
     made = [asset for task in dag.tasks for outlet in task.outlets or () for asset in _assets(outlet)]
     inlets = [asset for task in dag.tasks for inlet in task.inlets or () for asset in _assets(inlet)]
@@ -192,11 +202,11 @@ def _assets(asset) -> Iterator[dict]:
     if hasattr(asset, "objects"):
         for part in asset.objects:
             yield from _assets(part)
-    elif kind in ("AssetAlias", "AssetNameRef", "AssetUriRef") or hasattr(asset, "uri"):
+    elif kind in ("AssetAlias", "AssetNameRef", "AssetUriRef", "DatasetAlias") or hasattr(asset, "uri"):
         yield {
             "name": getattr(asset, "name", None),
             "uri": getattr(asset, "uri", None),
-            "alias": kind == "AssetAlias",
+            "alias": kind in ("AssetAlias", "DatasetAlias"),
             "watched": bool(getattr(asset, "watchers", None)),
         }
 

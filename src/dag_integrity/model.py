@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 # What a rule looks at. "engine": no function; the engine itself sees it while a file is imported.
 SCOPES = ("dag", "file", "folder", "engine")
+# The worst first.
+SEVERITIES = ("error", "warning")
+# With these a file's DAGs do not exist, or were not looked at: other rules had nothing to see.
+UNFINISHED = {"import-error", "time-limit", "process-death", "not-checked"}
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PolicyError(Exception):
@@ -29,6 +36,10 @@ class Finding:
     write: str
     dag_id: str = ""
 
+    @property
+    def severity(self) -> str:
+        return RULES[self.rule].severity if self.rule in RULES else "error"
+
     def __post_init__(self) -> None:
         for name in ("wrong", "write"):
             object.__setattr__(self, name, " ".join(str(getattr(self, name)).split()).rstrip("."))
@@ -38,12 +49,17 @@ class Finding:
 
 
 class Report(NamedTuple):
-    """What a run found, sorted; `dags` has a row of plain values for each DAG."""
+    """What a run found, sorted; `dags` has a row of plain values for each DAG.
+
+    `known` findings of a baseline are left out; of those in it, `gone` are no longer there.
+    """
 
     findings: list[Finding]
-    dags: list[dict]
+    dags: list[dict[str, Any]]
     files: list[str]
     not_parsed: tuple[str, ...] = ()
+    known: int = 0
+    gone: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):
@@ -59,7 +75,10 @@ problem = Problem
 
 
 class Rule(NamedTuple):
-    """`house`: a matter of taste, applied only where pyproject.toml has [tool.dag-integrity]."""
+    """`house`: a matter of taste, applied only where pyproject.toml has [tool.dag-integrity].
+
+    `severity`: "error" where a DAG or a run of it fails or does what nobody meant, "warning" for the rest.
+    """
 
     name: str
     scope: str
@@ -69,12 +88,24 @@ class Rule(NamedTuple):
     house: bool = False
     broken: str = ""
     fixed: str = ""
+    severity: str = "error"
+    since: str = "2"  # the version of Airflow with which it begins to hold
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, scope: str, cure: str, *, house: bool = False, broken: str = "", fixed: str = ""):
+def rule(
+    name: str,
+    scope: str,
+    cure: str,
+    *,
+    house: bool = False,
+    broken: str = "",
+    fixed: str = "",
+    severity: str = "",
+    since: str = "2",
+) -> Callable[[F], F]:
     """Register the function below as the rule `name`; its docstring says what the rule demands.
 
     `cure` says what to write instead. `broken` and `fixed` are DAG files as text, which every run tries: the
@@ -82,9 +113,10 @@ def rule(name: str, scope: str, cure: str, *, house: bool = False, broken: str =
     template's tests instead.
     """
 
-    def register(check):
-        engine_rule(name, (check.__doc__ or "").strip(), cure)
-        RULES[name] = Rule(name, scope, RULES[name].meaning, cure, check, house, broken, fixed)
+    def register(check: F) -> F:
+        kind = severity or ("warning" if house else "error")
+        engine_rule(name, (check.__doc__ or "").strip(), cure, kind, since)
+        RULES[name] = Rule(name, scope, RULES[name].meaning, cure, check, house, broken, fixed, kind, since)
         return check
 
     if scope not in SCOPES:
@@ -92,14 +124,16 @@ def rule(name: str, scope: str, cure: str, *, house: bool = False, broken: str =
     return register
 
 
-def engine_rule(name: str, meaning: str, cure: str) -> None:
+def engine_rule(name: str, meaning: str, cure: str, severity: str = "error", since: str = "2") -> None:
     """Declare a rule that the engine itself applies."""
     if name in RULES:
         raise PolicyError(f"There are two rules {name}: give one of them another name.")
     for what, text in (("meaning", meaning), ("cure", cure)):
         if not text.strip():
             raise PolicyError(f"Rule {name} has no {what}.")
-    RULES[name] = Rule(name, "engine", meaning, cure)
+    if severity not in SEVERITIES:
+        raise PolicyError(f"Rule {name}: its severity must be one of {', '.join(SEVERITIES)}, not {severity!r}.")
+    RULES[name] = Rule(name, "engine", meaning, cure, severity=severity, since=since)
 
 
 def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id: str = "") -> Finding:

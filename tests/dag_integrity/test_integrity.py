@@ -15,12 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TEMPLATE, run
+from tests.dag_integrity.examples import EXAMPLES, FILES, cure, cures, expected
 
-EXAMPLES = TEMPLATE / "tests" / "dag_integrity"
-FOLDERS = ("airflow", "broken", "broken_helpers", "good", "good_helpers", "good_spaces")
-FILES = sorted(
-    path.relative_to(EXAMPLES).as_posix() for folder in FOLDERS for path in (EXAMPLES / folder).rglob("*.py")
-)
 POLICY = """
 time-limit = 8
 import-budget = 1
@@ -73,7 +69,7 @@ def project_with(installed, folder, policy, **answers):
 def check(project, *options, expect=None, **environment):
     """Run the checks of a project; return the report and what was printed."""
     report = project / "report.json"
-    command = [".venv/bin/python", "-m", "dag_integrity", "--json", report, *options]
+    command = [".venv/bin/python", "-m", "dag_integrity", "--all", "--json", report, *options]
     printed = run(command, cwd=project, expect=expect, **environment)
     return json.loads(report.read_text()), printed
 
@@ -157,32 +153,6 @@ def cured(installed, libraries, tmp_path_factory):
     ignored.write_text("\n".join([*ignored.read_text().split(), *IGNORED]))
     report, _ = check(project, PYTHONPATH=libraries)
     return report
-
-
-def cure(name, text):
-    if name == "broken_helpers/frames.py":
-        return text.replace("import pandas as pd", "").replace("def rows():", "def rows():\n    import pandas as pd\n")
-    if name == "broken_helpers/operators.py":
-        return text.replace("set(shops)", "sorted(set(shops))")
-    for old, new in cures(text):
-        last, old = old.startswith("last "), old.removeprefix("last ")
-        start = text.rindex(old, 0, text.index("# cure:")) if last else text.index(old)
-        text = text[:start] + new + text[start + len(old) :]
-    return re.sub(r"(?m)^# cure: .*\n", "", text)
-
-
-def cures(text):
-    """The pairs of the `# cure:` lines; `last` before the old text: not its first place but its last."""
-    for old, new in re.findall(r"^# cure: (.*?) =>(?: (.*))?$", text, re.M):
-        yield old.replace("\\n", "\n"), new.replace("\\n", "\n")
-
-
-def expected(file):
-    """Return the (line, rule) pairs that an example announces."""
-    for number, line in enumerate((EXAMPLES / file).read_text().splitlines(), 1):
-        if match := re.search(r"# expect(-above)?: ([\w, -]+)$", line):
-            for rule in match[2].split(","):
-                yield number - bool(match[1]), rule.strip()
 
 
 def found(report, file):
@@ -301,7 +271,8 @@ def test_github_annotates_the_lines(checked):
     """With GITHUB_ACTIONS set each finding is also a workflow command for its file and line."""
     _, report, printed = checked
     for finding in report["findings"]:
-        assert f"::error file={finding['file']},line={finding['line']},title={finding['rule']}::" in printed
+        place = f"file={finding['file']},line={finding['line']},title={finding['rule']}"
+        assert f"::{finding['severity']} {place}::" in printed
 
 
 def test_gitlab_gets_a_code_quality_report(checked):

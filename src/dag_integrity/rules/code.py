@@ -107,7 +107,7 @@ def _operator_in_task(source: Source):
                 yield problem(f"A task executes {name.split('.')[-1]} inside itself", node.lineno)
 
 
-@rule("context-key", "file", "Use a key of Airflow 3's context")
+@rule("context-key", "file", "Use a key of Airflow 3's context", since="3")
 def _context_key(source: Source):
     """What is taken from the context is in it."""
     for node in source.nodes:
@@ -140,7 +140,7 @@ def _gives(function: ast.FunctionDef) -> bool:
     return bool(some_value or function.decorator_list)
 
 
-@rule("trigger-class", "file", "Put it into plugins/ or into a package in the image")
+@rule("trigger-class", "file", "Put it into plugins/ or into a package in the image", since="3")
 def _trigger_class(source: Source):
     """No trigger is defined in the DAG folder, from which the triggerer cannot import it."""
     for node in source.nodes:

@@ -162,7 +162,7 @@ def _schedule(c: Dag):
             yield f"The schedule {expression} never fires: there is no such day"
 
 
-@rule("empty-dag", "dag", "Put tasks in it, or take it out")
+@rule("empty-dag", "dag", "Put tasks in it, or take it out", severity="warning")
 def _empty(c: Dag):
     """The DAG has tasks."""
     if not c.dag.tasks:
@@ -172,15 +172,13 @@ def _empty(c: Dag):
 @rule("params", "dag", "Give every param a default that fits its own schema")
 def _params(c: Dag):
     """The default of every param fits the param's own schema."""
-    from airflow.sdk.definitions.param import Param
-
     for name, param in c.dag.params.items():
         kinds = param.schema.get("type")
         refuses_none = kinds is not None and "null" not in ([kinds] if isinstance(kinds, str) else kinds)
         if not param.has_value and (param.value is not None or not refuses_none):
             continue
         try:
-            Param(param.value, schema=param.schema).resolve()
+            c.airflow.Param(param.value, schema=param.schema).resolve()
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             write = f'Give "{name}" a default that fits, or allow None with type=["null", …]'

@@ -6,7 +6,7 @@ from ..model import engine_rule
 
 engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
-    "Print inside tasks only",
+    "Print inside tasks only", severity="warning",
 )  # fmt: skip
 engine_rule("cycle", "The tasks have no cycle.", "Take one of the arrows (>>) between these tasks out")
 engine_rule(
@@ -24,16 +24,21 @@ engine_rule(
 )  # fmt: skip
 engine_rule(
     "import-budget", "Importing the file takes no longer than the budget, whatever else the machine does.",
-    "Move work and imports into tasks",
+    "Move work and imports into tasks", severity="warning",
 )  # fmt: skip
 engine_rule(
     "unstable", "Two parses give the same DAG; otherwise each parse makes a new DAG version.",
     "Write sorted(…) around sets and listings; leave clock, random and ids to the tasks",
 )  # fmt: skip
-engine_rule("exemption", "Every exemption names a known rule, gives its reason, and exempts something.", "Take it out")
+engine_rule(
+    "exemption",
+    "Every exemption names a known rule, gives its reason, and exempts something.",
+    "Take it out",
+    "warning",
+)
 engine_rule(
     "airflow-3", "Nothing that Airflow 3 removed, moved or deprecated.",
-    "Use what airflow.sdk or a provider has in its place",
+    "Use what airflow.sdk or a provider has in its place", since="3",
 )  # fmt: skip
 engine_rule("python-syntax", "The syntax is that of the image's Python version.", "Write it in the older syntax")
 engine_rule(

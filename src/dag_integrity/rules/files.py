@@ -121,7 +121,7 @@ def _forbidden(source: Source):
             yield problem(f"The file {what} when it is parsed", node.lineno)
 
 
-@rule("heavy-import", "file", "Move that import into the function that the task runs")
+@rule("heavy-import", "file", "Move that import into the function that the task runs", severity="warning")
 def _heavy(source: Source):
     """No heavy module is imported when the file is parsed."""
     providers = {i.module.split(".")[2] for i in source.imports if i.module.startswith("airflow.providers.")}
@@ -177,7 +177,10 @@ def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
                 yield key.value, value
 
 
-@rule("session-in-task", "file", "Ask Airflow's REST API, or use Variable, Connection and XCom of airflow.sdk")
+@rule(
+    "session-in-task", "file", "Ask Airflow's REST API, or use Variable, Connection and XCom of airflow.sdk",
+    since="3",
+)  # fmt: skip
 def _session(source: Source):
     """No task opens a session on Airflow's own database, which Airflow 3 refuses."""
     at_parse, tasks = set(source.at_parse), [node for node in source.nodes if source.is_task(node)]
@@ -187,7 +190,7 @@ def _session(source: Source):
             yield problem(f"{name.split('.')[-1]}() fails when the task runs", node.lineno)
 
 
-@rule("uncalled-task", "file", "Call it in the DAG, or take it out")
+@rule("uncalled-task", "file", "Call it in the DAG, or take it out", severity="warning")
 def _uncalled(source: Source):
     """Every function under @task is called, or no DAG has that task."""
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}

@@ -52,7 +52,10 @@ def _hidden(folder: Folder):
             yield problem(wrong, 1, write, folder.name(path))
 
 
-@rule("no-dag", "folder", "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment")
+@rule(
+    "no-dag", "folder", "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment",
+    severity="warning",
+)  # fmt: skip
 def _no_dag(folder: Folder):
     """Every file that Airflow parses has a DAG; .airflowignore lists helper modules."""
     for path in folder.skipped if folder.policy.stated else ():  # such a file costs Airflow little

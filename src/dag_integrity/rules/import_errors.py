@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..config import Policy
 from ..image import NEW_STDLIB, image_packages, provider
-from ..model import Finding, finding
+from ..model import RULES, Finding, finding
 from ..ruff import CURES
 from ..source import Source
 
@@ -67,6 +67,13 @@ NEW_PYTHON = re.compile(r"from '(\w+)[\w.]*'|module '(\w+)[\w.]*' has no|No modu
 
 def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     """The finding for Airflow's import error `text`, a traceback or one line."""
+    found = _explain(text, source, root, policy)
+    if policy.is_for(RULES[found.rule]):
+        return found
+    return finding("import-error", found.file, found.line, found.wrong, found.write)  # Airflow 2 shows it as such
+
+
+def _explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     name, line = source.name, source.dag_line()
     # The innermost line of the DAG folder; a module that fails by being imported is the one to correct.
     for path, number, function in re.findall(r'File "([^"]+)", line (\d+), in (\S+)', text):

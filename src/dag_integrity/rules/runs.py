@@ -26,7 +26,7 @@ FRAME = re.compile(r"(^|\.)(DataFrame|read_(csv|parquet|json|sql|sql_query|sql_t
 ROLES = {"Admin", "Op", "Public", "User", "Viewer"}
 
 
-@rule("asset-run", "dag", "Write dag_run.run_after, or partition_key where the asset has partitions")
+@rule("asset-run", "dag", "Write dag_run.run_after, or partition_key where the asset has partitions", since="3")
 def _asset_run(c: Dag):
     """A DAG that an asset starts uses no date of the schedule, which such a run has not."""
     condition, own = c.dag.timetable.asset_condition, set(c.dag.user_defined_macros or {})
@@ -54,8 +54,6 @@ def _expressions(text: str) -> list[str]:
 @rule("untemplated", "dag", "Give the operator the value itself, or have the name in template_fields")
 def _untemplated(c: Dag):
     """A template is in an argument that the operator renders."""
-    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
-
     for task in c.dag.tasks:
         fields = set(task.template_fields or ())
         rendered = [argument_of(task, field) for field in fields]
@@ -65,7 +63,7 @@ def _untemplated(c: Dag):
             if not isinstance(value, str) or name in fields or name in TEXTS or value in rendered:
                 continue
             names = {word for text in _expressions(value) for word in re.findall(r"^\s*(\w+)", text)}
-            if names & KNOWN_CONTEXT_KEYS:
+            if names & c.airflow.KNOWN_CONTEXT_KEYS:
                 yield problem(f"{task.task_id}: {name} is not templated: {value} stays as it is", task)
 
 
@@ -83,8 +81,6 @@ def _template_fields(c: Dag):
 @rule("op-arguments", "dag", "Give the function the arguments that it takes, by op_kwargs")
 def _op_arguments(c: Dag):
     """op_args and op_kwargs fit the function."""
-    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
-
     for task in c.dag.tasks:
         function, given = callable_of(task), arguments_of(task)
         args, kwargs = given.get("op_args") or (), given.get("op_kwargs") or {}
@@ -99,14 +95,14 @@ def _op_arguments(c: Dag):
         named = {name for name, one in taken.items() if one.kind in by_name}
         anything = {one.kind for one in taken.values()} & {inspect.Parameter.VAR_KEYWORD}
         for name in list(taken)[: len(args)]:
-            if name in KNOWN_CONTEXT_KEYS | set(kwargs):
+            if name in c.airflow.KNOWN_CONTEXT_KEYS | set(kwargs):
                 wrong = f"{task.task_id}: {function.__name__}() gets {name} twice, by op_args and by name"
                 yield problem(wrong, task)
         if not anything and (unknown := sorted(set(kwargs) - named)):
             yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}", task)
         rest = list(taken)[len(args) :]
         missing = [name for name in rest if name in named and taken[name].default is inspect.Parameter.empty]
-        if missing := [name for name in missing if name not in {*kwargs, *KNOWN_CONTEXT_KEYS}]:
+        if missing := [name for name in missing if name not in {*kwargs, *c.airflow.KNOWN_CONTEXT_KEYS}]:
             yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task)
 
 

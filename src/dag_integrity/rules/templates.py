@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..facts import Dag, adds_names
+from ..facts import OF_AIRFLOW, Dag, adds_names
 from ..model import problem, rule, some
 from .files import REMOVED_VARIABLES
 
@@ -20,7 +20,7 @@ def _template(c: Dag):
         for wrong, write in _missing_file(task, value) if not _writes_templates(c) else ():
             yield problem(f"{task.task_id}, {field}: {wrong}", task, write)
         maker = getattr(type(task), "get_template_env", None)
-        own = maker and not maker.__module__.startswith("airflow.sdk.")
+        own = maker and not maker.__module__.startswith(OF_AIRFLOW)
         for text in _texts(value):
             environment = task.get_template_env(c.dag) if own else c.environment
             for wrong, write in _wrong_in_template(c, task, text, environment):
@@ -63,11 +63,10 @@ def _texts(value, depth: int = 0) -> Iterator[str]:
 def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[str, str]]:
     """What is wrong with a template and what to write."""
     import jinja2.meta
-    from airflow.sdk.definitions.context import KNOWN_CONTEXT_KEYS
-    from airflow.sdk.execution_time import macros
 
+    known_keys = c.airflow.KNOWN_CONTEXT_KEYS
     own = set(c.dag.user_defined_macros or {})
-    if match := re.search(rf"(?<![{{$]){{ ({'|'.join(KNOWN_CONTEXT_KEYS)}) }}(?!}})", text):
+    if match := re.search(rf"(?<![{{$]){{ ({'|'.join(known_keys)}) }}(?!}})", text):
         write = f"Write {{{{ {match[1]} }}}}; in an f-string {{{{{{{{ {match[1]} }}}}}}}}"
         yield f"{match[0]} is no template", write
     try:
@@ -76,7 +75,7 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
     except jinja2.TemplateError as error:
         yield f"{error.message}: no valid Jinja", "Correct the template"
         return
-    unknown = undeclared - KNOWN_CONTEXT_KEYS - own - set(environment.globals)
+    unknown = undeclared - known_keys - own - set(environment.globals)
     for name in sorted(unknown & set(REMOVED_VARIABLES)):
         yield f"{name}, which Airflow 3 has not,", f"Write {REMOVED_VARIABLES[name]}"
     if unknown and not adds_names(task):
@@ -85,7 +84,7 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
     for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
         name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
         of = getattr(node.node, "name", "") if name else ""
-        if of == "macros" and of not in own and not hasattr(macros, name):
+        if of == "macros" and of not in own and not hasattr(c.airflow.macros, name):
             write = "Use one of Airflow's macros, or user_defined_macros"
             yield f"macros.{name}, which does not exist,", write
         known = name in params or hasattr(dict, name) or not (params or c.runs_by_time)

@@ -12,6 +12,7 @@ from ..model import PolicyError, some
 from ..pool import Pool
 from .parse import Parser, difference
 from .perturb import CANARIES, CANARY
+from .versions import in_words_of_2
 
 
 def try_canary(policy: Policy) -> None:
@@ -19,7 +20,7 @@ def try_canary(policy: Policy) -> None:
     usual = Policy(time_limit=max(policy.time_limit, Policy.time_limit))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder).resolve() / "canary.py"
-        path.write_text(CANARY, encoding="utf-8")
+        path.write_text(in_words_of_2(CANARY), encoding="utf-8")
         path.with_name("a_second_file").touch()
         usual = dataclasses.replace(usual, dags_folder=".")
 

@@ -1,9 +1,10 @@
 """Refuses and records what a DAG file must not do while it is parsed.
 
-The refusal is recorded as well as raised: a file may swallow the exception. What is exempt is done; there
-Variables and Connections have the value that the policy gives, or the default that the file names. Nothing is
-answered with a made-up value. Processes and files of a library that is imported (ldconfig, a cache) are not
-held against it, nor is what one keeps in the folder for temporary files, which each run has for itself.
+The refusal is recorded as well as raised: a file may swallow the exception. What is exempt is done. Variables
+and Connections have the value that the policy gives, or the default that the file names: such a read is
+recorded and answered, so that the DAG is looked at, too. Nothing is answered with a made-up value. Processes
+and files of a library that is imported (ldconfig, a cache) are not held against it, nor is what one keeps in
+the folder for temporary files, which each run has for itself.
 """
 
 from __future__ import annotations
@@ -70,21 +71,16 @@ class Guard:
     def watch(self) -> None:
         """Start watching. There is no way back for this process, so do it in a worker."""
         import airflow.settings
-        from airflow.models.connection import Connection as ModelConnection
-        from airflow.models.variable import Variable as ModelVariable
-        from airflow.sdk import BaseHook, Connection, Variable
 
-        for owner in (Variable, ModelVariable):
-            self._wrap(owner, "get", "reads an Airflow Variable", self._variable)
+        from .versions import CONNECTIONS, VARIABLES
+
+        for owner in VARIABLES:
+            self._wrap(owner, "get", "reads an Airflow Variable", self._variable, self._knows_variable)
             for name in ("set", "delete"):
                 self._wrap(owner, name, "changes an Airflow Variable", lambda *_, **__: None)
-        for owner, name, kind in (
-            (Connection, "get", Connection),
-            (ModelConnection, "get_connection_from_secrets", ModelConnection),
-            (BaseHook, "get_connection", Connection),
-        ):
+        for owner, name, kind in CONNECTIONS:
             answer = functools.partial(self._connection, kind)
-            self._wrap(owner, name, "reads an Airflow Connection", answer)
+            self._wrap(owner, name, "reads an Airflow Connection", answer, self._knows_connection)
         self._wrap(airflow.settings, "Session", "opens a database session")
         self._wrap(time, "sleep", "waits", lambda _: None)
         original, databases = builtins.__import__, frozenset(DATABASES)
@@ -118,17 +114,23 @@ class Guard:
             temporary = what.endswith((" file", " directory")) and _is_temporary(*paths)
             self._refuse(what, even_by_import=what == "uses the network", temporary=temporary)
 
-    def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False) -> bool:
-        """Raise an exception where that is not allowed; whether it is because it is exempt."""
+    def _refuse(self, what: str, even_by_import: bool = False, temporary: bool = False, answered: bool = False) -> bool:
+        """Raise an exception where that is not allowed; whether another answer is to be given."""
         armed, self.armed = self.armed, ""
         refusal = self._blame(armed, what, even_by_import, temporary)
         exempt = bool(refusal) and what not in NEVER and self.is_exempt(refusal)
         self.armed = armed
         if refusal:
             self.refusals.append(refusal)
-        if refusal and not exempt:
+        if refusal and not (exempt or answered):
             raise RefusedAtImport(f"{refusal.what} at line {refusal.line} of {refusal.path}")
-        return exempt
+        return bool(refusal)
+
+    def _knows_variable(self, key: str = "", *given, **options) -> bool:
+        return key in self.policy.variables or bool(given) or not {"default", "default_var"}.isdisjoint(options)
+
+    def _knows_connection(self, conn_id: str = "") -> bool:
+        return conn_id in self.policy.connections
 
     def _variable(self, key: str, *given, **options):
         options = dict(zip(("default", "deserialize_json"), given, strict=False)) | options
@@ -170,13 +172,18 @@ class Guard:
             frame = frame.f_back
         return Refusal(dag_file, 1, what)
 
-    def _wrap(self, owner, name: str, what: str, instead: Callable | None = None) -> None:
+    def _wrap(
+        self, owner, name: str, what: str, instead: Callable | None = None, known: Callable | None = None
+    ) -> None:
         original = getattr(owner, name)
 
         @functools.wraps(original)
         def guarded(*args, **kwargs):
-            if self.armed and self._refuse(what, even_by_import=True) and instead:
-                return instead(*args, **kwargs)
+            if self.armed:
+                # Of a class method the class is bound already
+                answered = bool(known and known(*args, **kwargs))
+                if self._refuse(what, even_by_import=True, answered=answered) and instead:
+                    return instead(*args, **kwargs)
             return original(*args, **kwargs)
 
         setattr(owner, name, guarded)

@@ -17,11 +17,6 @@ import warnings
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
-from airflow.dag_processing import dagbag
-from airflow.models.serialized_dag import SerializedDagModel
-from airflow.sdk import DAG
-from airflow.serialization.serialized_objects import DagSerialization
-
 from ..causes import BY_WARNING
 from ..config import Policy
 from ..facts import Dag, Facts, facts_of
@@ -32,8 +27,10 @@ from ..rules.import_errors import TOO_LATE, explain
 from ..source import Source
 from ..static import read
 from ..syntax import IMPORTS, LARGE, imported
+from . import versions
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
 from .perturb import perturb, set_numbers
+from .versions import DAG, Serialization
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -70,8 +67,8 @@ class Parser:
         self.root, self.policy, self.perturbed, self.whole = root, policy, perturbed, whole
         self.dags = root / policy.dags_folder
         self.guard, self.parsed, self.stated = Guard(self.dags, policy, self._is_exempt), 0, {}
-        dagbag._validate_executor_fields = lambda *_: None  # the policy knows the executors
-        self.bag = dagbag.DagBag(os.devnull, collect_dags=False, bundle_path=self.dags, bundle_name="dags-folder")
+        versions.trust_executors()
+        self.bag = versions.bag(self.dags, bundle=True)
         sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
         sys.path += [str(self.dags), *(str(root / folder) for folder in policy.path)]
         self._compile_libraries_only()
@@ -85,7 +82,7 @@ class Parser:
         self._record_arguments()
         if perturbed:
             perturb(self.dags)
-            DagSerialization.validate_schema = classmethod(lambda *_: None)  # the first process does it
+            versions.skip_schema()
         signal.signal(signal.SIGALRM, self._too_late)
         # Airflow's handler of a segmentation fault goes back to it, until the time is up.
         set_handler = signal.signal
@@ -170,7 +167,7 @@ class Parser:
         return any(name in used for names in bound for name in names)
 
     def _check_one(self, source: Source, dag, siblings: int, outcome: Facts) -> None:
-        subject = Dag(dag, self.stated.get(id(dag), {}), source, siblings)
+        subject = Dag(dag, self.stated.get(id(dag), {}), source, siblings, versions)
 
         def report(rule: str, wrong: str, at=None, cure: str = "") -> None:
             line, dag_id = subject.line(at), subject.dag.dag_id
@@ -185,7 +182,7 @@ class Parser:
         outcome.dags.append(facts_of(subject))
 
     def _forget(self, added: set[str]) -> None:
-        self.bag.dags.clear(), self.bag.import_errors.clear(), self.bag.captured_warnings.clear()
+        self.bag.dags.clear(), self.bag.import_errors.clear(), self._captured.clear()
         self.stated.clear(), self.guard.refusals.clear()
         # All of them first: a package without __init__.py asks for the one that it is in.
         for name in [name for name in added if name.startswith("unusual_prefix_") or self._own(name)]:
@@ -200,6 +197,10 @@ class Parser:
         self.parsed += 1
         if self.parsed % COLLECT_EVERY == 0:
             gc.collect()
+
+    @property
+    def _captured(self) -> dict:
+        return getattr(self.bag, "captured_warnings", {})
 
     def _own(self, module: str) -> bool:
         """Whether a module is of the DAG folder."""
@@ -249,7 +250,7 @@ class Parser:
 
     def _serialize(self, dag, outcome: Facts, report) -> None:
         try:
-            serialized = DagSerialization.to_dict(dag)
+            serialized = Serialization.to_dict(dag)
         except Exception as error:
             report("serialization", f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}")
             outcome.serialized[dag.dag_id] = None
@@ -263,14 +264,14 @@ class Parser:
             write = "Give the operator a plain value, or define __repr__ or serialize() of that class"
             report("serialization", wrong, cure=write)
         try:
-            DagSerialization.from_dict(json.loads(text))
+            Serialization.from_dict(json.loads(text))
         except Exception as error:
             report("serialization", f"DAG {dag.dag_id} cannot be deserialized: {_first_line(error)}")
 
     def _warnings(self, path: Path) -> list[Finding]:
         """Airflow's own warnings about what it deprecated, where the DAG folder's code is to blame."""
         found = []
-        for text in self.bag.captured_warnings.get(str(path), ()):
+        for text in self._captured.get(str(path), ()):
             match = re.match(r"(.*):(\d+): ([\w.]+): (.*)", text, re.S)
             if match and match[1].startswith(self.guard.dags) and re.search("RemovedIn|Deprecated", match[3]):
                 name = Path(match[1]).relative_to(self.root).as_posix()
@@ -307,19 +308,19 @@ def _redirect_output() -> int:
 
 def warm_up() -> None:
     """Make Airflow load what it loads with the first DAG."""
-    bag = dagbag.DagBag(os.devnull, collect_dags=False)
+    bag = versions.bag("")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "usual.py")
-        path.write_text(USUAL_DAG, encoding="utf-8")
+        path.write_text(versions.in_words_of_2(USUAL_DAG), encoding="utf-8")
         dags = bag.process_file(str(path), only_if_updated=False)
-    DagSerialization.from_dict(DagSerialization.to_dict(dags[0]))
+    Serialization.from_dict(Serialization.to_dict(dags[0]))
 
 
 def difference(dag_id: str, first: dict | None, second: dict | None) -> str:
     """Where two parses of a DAG first differ; '' where Airflow would not make a new version of it."""
     if first is None or second is None:
         return f"DAG {dag_id} is there in only one of two parses"
-    if SerializedDagModel.hash(first) == SerializedDagModel.hash(second):
+    if versions.hash_of(first) == versions.hash_of(second):
         return ""
     where = _first_difference(first["dag"], second["dag"])
     return f"Two parses differ, so that every parse makes a new DAG version: {where}"
