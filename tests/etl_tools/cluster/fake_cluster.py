@@ -200,7 +200,9 @@ def kubectl(namespace, words, given):
             sys.exit(0)
         sys.exit(subprocess.run(command, check=False).returncode)
     elif words[0] == "logs":
-        container = next((word for before, word in itertools.pairwise(words) if before == "-c"), "")
+        given_as = [word.partition("=")[2] for word in words if word.startswith("--container=")]
+        given_as += [word for before, word in itertools.pairwise(words) if before == "-c"]
+        container = (given_as or [""])[0]
         print(answer("logs", WELL["logs"].get(container, "")), end="")
     elif words[0] == "port-forward":
         print(f"Forwarding from 127.0.0.1:{words[2].partition(':')[0]} -> 8080", flush=True)
