@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,8 @@ from tests.e2e.git_server import GitServer
 from tests.e2e.git_sync import GitSync
 from tests.e2e.installation import IMAGE, Installation
 from tests.e2e.processes import Servers
+from tests.etl_tools.cluster import helm_chart, states
+from tests.etl_tools.cluster.cluster import Cluster
 
 OUTPUT = TEMPLATE / "build" / "e2e"
 FIGURES = pytest.StashKey[dict]()
@@ -73,8 +76,9 @@ class PushedProject:
     """A baked project, its repository on the git server: what its developer and its platform engineer did by hand."""
 
     def __init__(self, workspace, servers, **answers):
-        self.git_server = GitServer(workspace / "srv", servers).start()
-        self.folder = bake_into(workspace, project_slug="quakes", git_repo=self.git_server.url, **answers)
+        self.git_server = GitServer(Path(workspace) / "srv", servers).start()
+        self.answers = {"project_slug": "quakes", "git_repo": self.git_server.url} | answers
+        self.folder = bake_into(workspace, **self.answers)
         run_with_input([*make_command(), "known-hosts"], self.folder, "y\n")
         run([*make_command(), "keys"], cwd=self.folder)
         self.git_server.register((self.folder / "secrets" / "deploy_key.pub").read_text())
@@ -83,6 +87,10 @@ class PushedProject:
         self.ssh = ssh_command(own_key, self.folder / "helm" / "known_hosts")
         self.git("remote", "add", "origin", self.git_server.url)
         self.push("Begin")
+
+    def values(self, folder, **answers):
+        """Return helm/values.yaml as it is with other answers."""
+        return (bake_into(folder, **self.answers | answers) / "helm" / "values.yaml").read_text()
 
     def git(self, *arguments, ssh=None):
         """Run git in the project, over ssh with the developer's key unless told otherwise."""
@@ -101,6 +109,19 @@ class PushedProject:
         text = path.read_text()
         assert text.count(old) == 1, f"{old!r} is not once in {name}"
         path.write_text(text.replace(old, new))
+
+
+def follow(project, installation):
+    """Run `make follow` in a project: what kubectl would bring into a pod runs here, where the pods' processes do."""
+    cluster = Cluster(project.folder, installation.root / "kubectl", helm_chart.tools() / "helm")
+    cluster["pods.json"] = states.items("healthy")
+    pod = {
+        "PATH": f"{IMAGE}/bin:{os.environ['PATH']}",
+        "AIRFLOW_HOME": installation.environment["AIRFLOW_HOME"],
+        "AIRFLOW__API__PORT": str(installation.port),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": f"{installation.root}/tmp/airflow/dag_bundles",
+    }
+    return cluster.make("follow", **pod, GIT_ALLOW_PROTOCOL="ssh")
 
 
 def ssh_command(key, known_hosts):

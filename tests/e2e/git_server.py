@@ -55,7 +55,7 @@ class GitServer:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         # By its full path: sshd insists on that.
         program = shutil.which("sshd") or "/usr/sbin/sshd"
-        self.servers.start("sshd", [program, "-D", "-e", "-f", configuration])
+        self.servers.start(f"sshd-{self.port}", [program, "-D", "-e", "-f", configuration])
         self.servers.wait_until("sshd answers", lambda: listening(self.port))
         return self
 

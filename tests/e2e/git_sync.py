@@ -28,7 +28,7 @@ class GitSync:
         self.period = seconds(environment["GITSYNC_PERIOD"])
         self.failures = []
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="git-sync", daemon=True)
+        self._thread = None
 
     def start(self):
         """Check out once, as the chart's init container does, then go on every period."""
@@ -40,14 +40,18 @@ class GitSync:
             self.servers.wait_until("git-sync's first checkout", self.link.exists)
         else:
             self.sync()
+            self._end.clear()
+            self._thread = threading.Thread(target=self._follow, name="git-sync", daemon=True)
             self._thread.start()
         return self
 
     def stop(self):
-        """Stop following."""
+        """Stop following; start() goes on."""
         self._end.set()
-        if self._thread.is_alive():
+        if self._thread:
             self._thread.join(60)
+        elif self.servers.runs("git-sync"):
+            self.servers.stop("git-sync")
 
     def _follow(self):
         while not self._end.wait(self.period):

@@ -69,17 +69,34 @@ class Installation:
         command, environment = self.pods.first_user()
         self.servers.run("create-user", command, env=self.environment | environment)
         self.admin_password = environment["ADMIN_PASSWORD"]
-        address = ["--host", "127.0.0.1", "--port", str(self.port)]
-        self.start_component("api-server", "api-server", *address)
-        # Those that serve logs would bind to every interface; the API server reads the files beside it.
-        self.start_component("scheduler", "scheduler", "--skip-serve-logs")
-        self.start_component("dag-processor", "dag-processor")
+        self.start_components()
         if self.executor == "CeleryExecutor":
             for number in range(1, workers + 1):
                 self.start_worker(f"worker-{number}")
         self.servers.wait_until("Airflow is healthy", self.healthy)
         self.timings["healthy after"] = time.monotonic() - started
         return self
+
+    def start_components(self):
+        """Start what every executor needs."""
+        address = ["--host", "127.0.0.1", "--port", str(self.port)]
+        self.start_component("api-server", "api-server", *address)
+        # Tasks that begin before it answers are tried again a minute later.
+        self.servers.wait_until("the API server answers", lambda: listening(self.port))
+        # Those that serve logs would bind to every interface; the API server reads the files beside it.
+        self.start_component("scheduler", "scheduler", "--skip-serve-logs")
+        self.start_component("dag-processor", "dag-processor")
+
+    def redeploy(self):
+        """Take the values as they are now: every pod of Airflow is replaced, as by `make deploy`."""
+        for name in ("dag-processor", "scheduler", "api-server"):
+            if self.servers.runs(name):
+                self.servers.stop(name)
+        self.pods = Pods(self.project, self.root)
+        self.pods.mount()
+        del self.environment
+        self.start_components()
+        self.servers.wait_until("Airflow is healthy again", self.healthy)
 
     def start_component(self, name, *command):
         """Start one of Airflow's processes."""

@@ -40,6 +40,13 @@ def chart_at_hand():
     return bool(os.environ.get("AIRFLOW_CHART")) or archive.exists()
 
 
+def with_sparse_dirs(bundle):
+    kwargs = bundle["kwargs"]
+    sparse = {"sparse_dirs": [kwargs["subdir"]]} if kwargs.get("subdir") else {}
+    kwargs = dict(sorted((kwargs | sparse).items()))
+    return {"classpath": bundle["classpath"], "kwargs": kwargs, "name": bundle["name"]}
+
+
 class Pods:
     """The pods of a project's installation, as far as their processes see it; folders of the pods lie under `root`."""
 
@@ -171,6 +178,8 @@ class Pods:
         }
         for section, settings in values.get("config", {}).items():
             for name, value in settings.items():
+                if name == "dag_bundle_config_list":  # a template: the chart's own list, with one word more
+                    value = json.dumps([with_sparse_dirs(bundle) for bundle in bundles], separators=(",", ":"))
                 environment[f"AIRFLOW__{section.upper()}__{name.upper()}"] = str(value)
         for name, (path, key) in (SECRETS | (BROKER if values["executor"] == "CeleryExecutor" else {})).items():
             secret = values

@@ -43,6 +43,20 @@ class Servers:
             )
         assert done.returncode == 0, f"{name} ended with {done.returncode}:\n{self.tail(name)}"
 
+    def runs(self, name):
+        """Was this server started, and not stopped?"""
+        return name in self._running
+
+    def stop(self, name, patience=60):
+        """End a server as its pod is ended: by its signal, and by force only if that is not enough."""
+        process, number = self._running.pop(name)
+        os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def kill(self, name):
         """End a server and all of its children without giving them a chance to tidy up."""
         process, _ = self._running.pop(name)

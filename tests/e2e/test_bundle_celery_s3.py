@@ -2,20 +2,26 @@
 
 import json
 import re
+import shutil
 import statistics
 import subprocess
+import sys
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.conftest import TEMPLATE, run
-from tests.e2e.conftest import expected_counts, leftovers, read_clean
+from tests.conftest import TEMPLATE, make_command, run
+from tests.e2e.conftest import PushedProject, expected_counts, leftovers, read_clean
 from tests.e2e.installation import IMAGE
 from tests.e2e.object_store import ObjectStore
 
 pytestmark = pytest.mark.e2e
 DAY, OTHER_DAY = "2018-02-02", "2018-02-03"
+# DAG files of another team, in the same Airflow.
+SECOND_TEAM = Path(__file__).with_name("second_team")
 # Reads a day until standard input ends, and prints the numbers of rows that it saw.
 READER = """
 import json, select, sys
@@ -56,12 +62,50 @@ def events(project, event_service):
 
 
 @pytest.fixture(scope="module")
-def release(project, store, events, install, measured):
+def second(workspace, servers):
+    """Another team's repository, on a git server of its own: DAGs with a prefix, a package of its name."""
+    folder = workspace / "second"
+    folder.mkdir(mode=0o711)
+    answers = {"git_access": "ssh-deploy-key", "dag_delivery": "git-dag-bundle", "executor": "CeleryExecutor"}
+    second = PushedProject(folder, servers, project_slug="weather", **answers)
+    run([sys.executable, "-m", "etl_tools.local.remove_example", "--yes"], cwd=second.folder)
+    for path in SECOND_TEAM.glob("*.py"):
+        shutil.copy(path, second.folder / "dags")
+    pyproject = second.folder / "pyproject.toml"
+    ours = '[tool.dag-integrity]\ndag-id-pattern = "weather_{file}"\n'
+    text = pyproject.read_text().replace("[tool.dag-integrity]\n", ours)
+    pyproject.write_text(text.replace('pools = ["default_pool"]', 'pools = ["weather"]'))
+    second.push("Forecast and report")
+    return second
+
+
+def joined(project, second, root):
+    """Add the second team's bundle as `make bundle` prints it; return what the pods need in their environment."""
+    printed = run([*make_command(), "bundle"], cwd=second.folder)
+    (entry,) = yaml.safe_load(printed)["dagProcessor"]["dagBundleConfigList"]
+    path = project.folder / "helm" / "values.yaml"
+    values = yaml.safe_load(path.read_text())
+    values["dagProcessor"]["dagBundleConfigList"].append(entry)
+    path.write_text(yaml.safe_dump(values))
+    # The volume of the Secret that it names.
+    (mount,) = yaml.safe_load(printed)["dagProcessor"]["extraVolumeMounts"]
+    place = root / mount["mountPath"].lstrip("/")
+    place.mkdir(parents=True)
+    for name, file in {"gitSshKey": "secrets/deploy_key", "known_hosts": "helm/known_hosts"}.items():
+        shutil.copy(second.folder / file, place / name)
+    (connection,) = re.findall(r"^# (AIRFLOW_CONN_\S+?)=(.*)$", printed, re.MULTILINE)
+    return {connection[0]: connection[1].replace(mount["mountPath"], str(place))}
+
+
+@pytest.fixture(scope="module")
+def release(project, second, store, events, install, measured, workspace):
     variables = "".join(f"{name}={value}\n" for name, value in store.environment.items())
     (project.folder / "secrets" / "connections.env").write_text(variables)
     release = install(
         project.folder,
         ETL_SOURCE=events.url,
+        AIRFLOW_CONN_WEATHER_API='{"conn_type": "http", "host": "weather.example.com"}',
+        **joined(project, second, workspace),
         # A dead worker's tasks are given up after 300 s otherwise, and the retry comes a minute later.
         AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="20",
         AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL="5",
@@ -216,6 +260,46 @@ def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release,
     ended = release.finished("extract", following)
     assert (ended["state"], ended["bundle_version"]) == ("success", second)
     assert len([task for task in release.tasks("extract", following) if task["task_id"] == "fetch"]) == 6
+
+
+def test_two_teams_in_one_airflow(project, second, release):
+    """As docs/environments.md says it: a bundle each; DAGs, assets, connections and pools by a prefix."""
+    in_bundle = {}
+    for dag in release.ask("GET", "/api/v2/dags", limit=100)["dags"]:
+        in_bundle.setdefault(dag["bundle_name"], set()).add(dag["dag_id"])
+    assert in_bundle == {"quakes": {"extract", "transform"}, "weather": {"weather_forecast", "weather_report"}}
+    release.ask("POST", "/api/v2/pools", {"name": "weather", "slots": 1})
+    release.unpause("weather_forecast", "weather_report")
+    others = release.runs("extract"), release.runs("transform")
+
+    run_id = release.trigger("weather_forecast")
+    ended = release.finished("weather_forecast", run_id)
+    head = second.git("rev-parse", "HEAD").strip()
+    assert (ended["state"], ended["bundle_version"]) == ("success", head)
+    (task,) = release.tasks("weather_forecast", run_id)
+    assert task["pool"] == "weather"
+    path = f"/api/v2/dags/weather_forecast/dagRuns/{run_id}/taskInstances/ask/xcomEntries/return_value"
+    result = release.ask("GET", path, deserialize="true")["value"]
+    assert result["host"] == "weather.example.com"
+    assert f"/weather/versions/{head}/dags/weather/" in result["package"]
+
+    def reported():
+        return [each for each in release.runs("weather_report") if each["state"] == "success"]
+
+    (report,) = release.servers.wait_until("the second team's own asset starts its report", reported)
+    assert report["run_type"] == "asset_triggered"
+    # Of all this the first team has nothing, and what the second pushes moves the first one's commit nowhere.
+    assert (release.runs("extract"), release.runs("transform")) == others
+    (second.folder / "README.md").write_text("Another page.\n")
+    second.push("A page")
+    pushed = second.git("rev-parse", "HEAD").strip()
+
+    def versions():
+        dags = release.ask("GET", "/api/v2/dags", limit=100)["dags"]
+        return {dag["bundle_version"] for dag in dags if dag["bundle_name"] == "weather"} == {pushed}
+
+    release.servers.wait_until("the second team's push has arrived", versions)
+    assert release.dag("extract")["bundle_version"] == project.git("rev-parse", "HEAD").strip()
 
 
 def test_wrong_credentials_are_one_clear_line(project, store):

@@ -29,6 +29,8 @@ def lines() -> Iterator[str]:
         yield VOLUMES
     yield "# Without the chart, the same entry in AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST:"
     yield f"# {json.dumps([entry])}"
+    sparse = json.dumps([answers.DAGS_SUBPATH])
+    yield f'# There, from git provider 1.0.1 on, "sparse_dirs": {sparse} in kwargs checks out the DAGs alone.'
     if answers.GITHUB_APP:
         names = ("github_app_id", "github_installation_id", "private_key")
         connection["extra"] = {name: f"<{name} of the App>" for name in names}

@@ -4,6 +4,7 @@ import base64
 import configparser
 import itertools
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -226,6 +227,16 @@ def test_the_data_volume_is_one_that_all_task_pods_can_mount(bake, executor):
     assert overlay["scheduler"]["replicas"] == (1 if executor == "LocalExecutor" else 2)
 
 
+def test_sparse_dirs_is_there_for_as_long_as_the_stock_image_knows_it(values_text):
+    """An older git provider takes no such word, and no bundle would load."""
+    listed = (TEMPLATE / "src" / "dag_integrity" / "stock_image.txt").read_text()
+    (version,) = re.findall(r"^apache-airflow-providers-git==(\S+)$", listed, re.MULTILINE)
+    known = [int(part) for part in version.split(".")] >= [1, 0, 1]
+    answers = next(iter(combinations(dag_delivery="git-dag-bundle")))
+    assert ('"sparse_dirs"' in values_text(**answers)) == known
+    assert known, "take sparse_dirs out of helm/values.yaml"
+
+
 def test_only_a_file_root_has_a_volume(bake):
     assert not (
         bake(**complete({"git_access": "public", "data_root": DATA_ROOTS[1]})) / "helm" / "data-volume.yaml"
@@ -395,6 +406,7 @@ class Release:
             "repo_url": REPOSITORIES[self.answers["git_access"]],
             "tracking_ref": "stable",
             "subdir": "airflow/dags",
+            "sparse_dirs": ["airflow/dags"],
             "refresh_interval": 30,
         }
         if self.answers["git_access"] != "public":
