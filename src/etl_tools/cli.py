@@ -29,6 +29,7 @@ COMMANDS = {
         f"{_LOCAL}.run", (), "run the daily DAGs on their sample days", "run --dag orders --date 2018-02-01"
     ),
     "ui": Command(f"{_LOCAL}.ui", (), "start Airflow with its UI"),
+    "look": Command(f"{_LOCAL}.look", (), "write one HTML page about all datasets, and open it", "look orders"),
     "environment": Command(f"{_LOCAL}.environment", (), "write .env, or run a command in that environment"),
     "new-dag": Command(
         f"{_LOCAL}.new_dag", (), "write a DAG, its module, test and sample", "new-dag orders --kind sql"

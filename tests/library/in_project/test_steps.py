@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +25,7 @@ import pytest
 from dirty import ID, without_ids
 from my_etl.daily import Column, Csv, Dataset, read, steps, store
 from my_etl.daily import frame as frame_of
-from my_etl.daily.settings import NoSuchDay, Permanent, load
+from my_etl.daily.settings import NoSuchDay, Permanent, commit, load
 from my_etl.daily.store import Store
 from my_etl.earthquakes import source
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -115,6 +116,40 @@ def test_the_file_says_what_it_was_made_from(settings):
         for path, content in files(settings).items()
         if path.startswith("raw") and path.endswith(".csv")
     }
+    assert metadata[b"contract"].decode() == steps.contract(EARTHQUAKES)
+    assert metadata[b"commit"].decode() == commit()
+
+
+def test_another_contract_has_another_name():
+    column = dataclasses.replace(EARTHQUAKES.columns[1], high=89)
+    others = [
+        dataclasses.replace(EARTHQUAKES, columns=(EARTHQUAKES.columns[0], column, *EARTHQUAKES.columns[2:])),
+        dataclasses.replace(EARTHQUAKES, rules={"too small": lambda frame: frame["mag"] < 0}),
+        dataclasses.replace(EARTHQUAKES, format=Csv(nulls={"-", "N/A"})),
+    ]
+    assert len({steps.contract(one) for one in (EARTHQUAKES, *others)}) == 4
+    same = dataclasses.replace(EARTHQUAKES, format=Csv(nulls={"N/A", "-"}))
+    assert steps.contract(same) == steps.contract(others[2])
+
+
+def test_the_commit_of_the_files(tmp_path):
+    module = tmp_path / "dags" / "module.py"
+    module.parent.mkdir()
+    module.write_text("")
+    synced = tmp_path / "worktrees" / ("a1" * 20)
+    synced.mkdir(parents=True)
+    (tmp_path / "current").symlink_to(synced)
+    assert commit(f"{tmp_path}/current/dags/module.py") == "a1" * 20
+    assert commit(str(module)) == ""
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    commit.cache_clear()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True).stdout.strip()
+    assert commit(str(module)) == head
+    commit.cache_clear()
+    module.write_text("changed")
+    assert commit(str(module)) == f"{head}-dirty"
 
 
 def test_pandas_alone_reads_the_same(settings):

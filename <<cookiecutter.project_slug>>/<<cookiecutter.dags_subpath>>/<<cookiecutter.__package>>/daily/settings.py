@@ -1,8 +1,12 @@
 """Settings, from environment variables, read whenever Airflow parses a DAG file; and errors."""
 
 import os
+import re
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 
@@ -55,3 +59,20 @@ def bounds(day: str, zone: str = "UTC") -> tuple[datetime, datetime]:
     midnights = (datetime.combine(one, time.min, ZoneInfo(zone)) for one in days)
     first, end = (midnight.astimezone(UTC) for midnight in midnights)
     return first, end
+
+
+@cache
+def commit(file: str = __file__) -> str:
+    """The commit of these files, with "-dirty" where some are changed; "" where nobody knows it."""
+    folder = Path(file).resolve().parent
+    for name in folder.parts:  # git-sync and GitDagBundle have it as the name of a folder
+        if re.fullmatch("[0-9a-f]{40}", name):
+            return name
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(  # noqa: S603 (the same words for everybody)
+            command, cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode else done.stdout.strip()

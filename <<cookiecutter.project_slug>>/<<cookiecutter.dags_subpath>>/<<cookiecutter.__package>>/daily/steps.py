@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from . import Dataset
 from .formats import BROKEN, opened
-from .settings import NoSuchDay, Permanent, Settings, bounds
+from .settings import NoSuchDay, Permanent, Settings, bounds, commit
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -244,12 +244,26 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
                 shutil.copyfileobj(rejected_file, kept)
             where = f"{store.url}/{folder('failed', dataset.name, day)}/{dataset.name}.jsonl"
             raise Permanent(f"{problem} All rejected rows: {where}") from None
-        facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
+        made_of = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
+        facts = {**made_of, "commit": commit(), "contract": contract(dataset)}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
             _write(file, dataset, frame, mask, facts)
         for kind in ("clean", "set_apart"):
             _say_columns(store, dataset, f"{kind}/{dataset.name}/columns.parquet")
         return counts
+
+
+def contract(dataset: Dataset) -> str:
+    """A short hash of what the dataset states; of its functions only the names, for the commit has them."""
+
+    def stated(value):
+        if isinstance(value, set | frozenset):
+            return sorted(value)
+        if callable(value):
+            return getattr(value, "__name__", "function")
+        return getattr(value, "__dict__", None) or str(value)
+
+    return hashlib.sha256(json.dumps(vars(dataset), default=stated).encode()).hexdigest()[:12]
 
 
 def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejected_file) -> tuple:
