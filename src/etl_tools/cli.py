@@ -30,6 +30,9 @@ COMMANDS = {
     ),
     "ui": Command(f"{_LOCAL}.ui", (), "start Airflow with its UI"),
     "look": Command(f"{_LOCAL}.look", (), "write one HTML page about all datasets, and open it", "look orders"),
+    "data-diff": Command(
+        f"{_LOCAL}.data_diff", (), "say what this checkout changes in the data of sample days", "data-diff main"
+    ),
     "environment": Command(f"{_LOCAL}.environment", (), "write .env, or run a command in that environment"),
     "new-dag": Command(
         f"{_LOCAL}.new_dag", (), "write a DAG, its module, test and sample", "new-dag orders --kind sql"
