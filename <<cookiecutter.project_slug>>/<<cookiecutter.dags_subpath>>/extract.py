@@ -15,7 +15,7 @@ RAW = Asset("earthquakes_raw")
 
 
 @dag(
-    schedule=daily.every_day(),
+    schedule=daily.every_day(days=source.days()),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,

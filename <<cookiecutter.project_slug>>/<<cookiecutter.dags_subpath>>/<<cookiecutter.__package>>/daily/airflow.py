@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
+from airflow.sdk import Asset, CronPartitionTimetable, Param, PartitionedAtRuntime, get_current_context, task
 
 from . import steps
 from .settings import NoSuchDay, Permanent, bounds, load
@@ -27,13 +27,20 @@ log = logging.getLogger(__name__)
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
 
 
-def every_day(zone: str = "UTC") -> CronPartitionTimetable:
+def every_day(zone: str = "UTC", days: Sequence[str] = ()) -> CronPartitionTimetable | PartitionedAtRuntime:
     """Every midnight, for the day that has just ended, which is the run's partition key.
 
     zone: that of the dataset.
+    days: of a sample, for a laptop: there are no others, so that nothing runs but what is asked for.
     """
+    if _of_sample(days):
+        return PartitionedAtRuntime()
     # It must stay at midnight: a backfill's last day counts up to 00:00, and later hours would drop it.
     return CronPartitionTimetable("0 0 * * *", timezone=zone, run_offset=-1, key_format="%Y-%m-%d")
+
+
+def _of_sample(days: Sequence[str]) -> list[str]:
+    return [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
 
 
 def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = True) -> dict[str, Param]:
@@ -43,7 +50,7 @@ def params(days: Sequence[str] = (), slices: int | None = None, accept: bool = T
         transform.
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
-    days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
+    days = _of_sample(days)
     text = "The day of a run without a partition key; empty: the day before the run"
     types = {"type": ["null", "string"], "format": "date"}
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
