@@ -143,7 +143,7 @@ RUN_BY = {
     # Three lines of the README that the test takes from there, with another port and the real password.
     BACKFILL: (
         "etl_tools/local/test_project.py",
-        "test_ui_shows_both_dags_and_ends_with_ctrl_c",
+        "test_a_backfill_of_a_live_source",
         "airflow backfill create",
     ),
     JSON: ("etl_tools/local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),
