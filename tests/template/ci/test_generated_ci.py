@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.conftest import QUESTIONS, run
+from tests.conftest import QUESTIONS, run, with_tools
 from tests.etl_tools.cluster import helm_chart
 
 BIN = Path(sys.executable).parent
@@ -200,6 +200,17 @@ def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
     suite = ElementTree.parse(tmp_path / "kept.xml").getroot().find("testsuite")
     assert int(suite.get("tests")) > 0
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+
+def test_the_first_push_lacks_one_thing_which_is_one_line(bake_fresh, commit):
+    """Whoever took the default address reads on the page of the run what to do."""
+    project = with_tools(bake_fresh(ci="github"))
+    commit(project)
+    printed = run(["make", "doctor", "OFFLINE=1"], cwd=project, expect=2, GITHUB_ACTIONS="true")
+    (line,) = re.findall(r"^::error .*", printed, re.M)
+    assert line.startswith("::error title=make doctor::git_repo: still the placeholder git@github.com:your-org/")
+    assert "%0Acorrect it in pyproject.toml, and the address in helm/values.yaml" in line
+    assert "To fix: 1, " in printed
 
 
 @pytest.fixture
