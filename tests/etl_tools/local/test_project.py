@@ -202,6 +202,8 @@ def test_what_an_ide_reads_is_there(project):
     launch = json.loads((project / ".vscode" / "launch.json").read_text())
     asked = {entry["id"]: "extract" for entry in launch["inputs"]}
     values = {"workspaceFolder": str(project), "file": "tests/test_dag_integrity.py"}
+    values["fileBasenameNoExtension"] = "transform"  # of dags/transform.py
+    assert [project / argument for argument in settings["python.testing.pytestArgs"]] == [project / "tests"]
     values |= {f"input:{name}": value for name, value in asked.items()}
 
     def filled(text):

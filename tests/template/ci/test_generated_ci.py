@@ -152,13 +152,16 @@ def commit():
 
 @pytest.fixture
 def act(tmp_path):
-    """Return a function: project, expected status → what GitHub's workflow prints when it is run for a push.
+    """Return a function: project, expected status → what GitHub's workflow prints when it is run for a push, or a PR.
 
     The commands run as they stand, on this machine. The actions, which would be fetched, are stubs; the one that keeps
     the report insists on its file.
     """
 
-    def push(project, expect):
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"base": {"ref": "main"}, "head": {"ref": "main"}}}))
+
+    def push(project, expect, kind="push"):
         workflow = (project / GITHUB).read_text()
         stubs = []
         for action in set(re.findall(r"uses: (\S+)", workflow)):
@@ -175,7 +178,18 @@ def act(tmp_path):
             stubs += ["--local-repository", f"{action}={stub}"]
         options = ["--no-cache-server", "--action-cache-path", str(tmp_path / "act")]
         return run(
-            [BIN / "act", "push", "-W", GITHUB, "-P", "ubuntu-latest=-self-hosted", *options, *stubs],
+            [
+                BIN / "act",
+                kind,
+                "--eventpath",
+                event,
+                "-W",
+                GITHUB,
+                "-P",
+                "ubuntu-latest=-self-hosted",
+                *options,
+                *stubs,
+            ],
             cwd=project,
             expect=expect,
             XDG_CONFIG_HOME=str(tmp_path / "config"),
@@ -194,7 +208,7 @@ def steps_that(outcome, output):
 def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
     project = bake_fresh(ci="github", git_repo="git@github.com:acme/my-etl.git")
     commit(project)
-    output = act(project, expect=0)
+    output = act(project, expect=0, kind="pull_request")
     names = {step["name"] for step in load(project, GITHUB)["jobs"]["check"]["steps"]}
     assert names <= steps_that("✅", output)
     suite = ElementTree.parse(tmp_path / "kept.xml").getroot().find("testsuite")

@@ -129,6 +129,7 @@ RUN_BY = {
         "ETL_SOURCE=",
     ),
     "make secrets": ("etl_tools/secrets/test_secrets.py", "", '"secrets"'),
+    "make data-diff": ("etl_tools/local/test_data_diff.py", "test_a_changed_clean", '"data-diff"'),
     "make test": ("etl_tools/local/test_project.py", "test_own_tests_pass", '["make", "test"]'),
     "make test DAG=orders": (
         "etl_tools/local/test_new_dag.py",
