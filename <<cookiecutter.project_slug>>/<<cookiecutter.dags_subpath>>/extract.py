@@ -17,7 +17,7 @@ RAW = Asset("earthquakes_raw")
 
 
 @dag(
-    schedule=tasks.every("day"),
+    schedule=tasks.every("day", days=source.days()),
     start_date=pendulum.datetime(2018, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=4,

@@ -23,7 +23,10 @@ def _dag_id(c: Dag):
     pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(stem))
     if c.siblings == 1 and not c.by_asset and not re.fullmatch(pattern, c.dag.dag_id):
         wrong = f"dag_id {c.dag.dag_id} does not fit the file {c.source.path.name}"
-        yield problem(wrong, cure=f'Write dag_id="{stem}"' if re.fullmatch(pattern, stem) else "")
+        cure = f'Write dag_id="{stem}"' if re.fullmatch(pattern, stem) else ""
+        if not re.fullmatch(r"[\w.-]+", stem):  # no dag_id for Airflow
+            cure = f"Rename the file to {c.dag.dag_id}.py"
+        yield problem(wrong, cure=cure)
 
 
 @rule("task-id", "dag", "Write it in snake_case", house=True)

@@ -257,6 +257,7 @@ def serve(airflow: subprocess.Popen[bytes], state: State) -> int:
     say(f"It took {time.monotonic() - started:.0f} s.")
     for user, password in json.loads(Path(state["passwords"]).read_text()).items():
         say(f"\n  Airflow   {address}\n  user      {user}\n  password  {password}\n")
+    say("What you change in .env or secrets/connections.env counts from the next start on.")
     say(f"The log is {LOG}. Ctrl-C stops everything.")
     if os.environ.get("OPEN") != "0" and has_screen():
         webbrowser.open(address)

@@ -16,7 +16,7 @@ from my_etl.datasets import tasks
 from my_etl.earthquakes.dataset import EARTHQUAKES
 
 
-@dag(schedule=tasks.every_day(), start_date=pendulum.datetime(2018, 1, 1, tz="UTC"), params=tasks.params())
+@dag(schedule=tasks.every("day"), start_date=pendulum.datetime(2018, 1, 1, tz="UTC"), params=tasks.params())
 def no_sample():
     @task
     def name():

@@ -563,7 +563,8 @@ def test_a_crash_anywhere_leaves_the_old_day_or_the_new_one(settings, monkeypatc
 def test_what_a_killed_process_has_left_is_no_data_and_goes_after_a_day(settings):
     extract(settings)
     transform(settings)
-    left = [Path(root(settings), place, ".x.parquet.1.part") for place in (RAW, CLEAN)]
+    above = str(Path(CLEAN).parent)
+    left = [Path(root(settings), place, ".x.parquet.1.part") for place in (RAW, CLEAN, above)]
     for path in left:
         path.write_bytes(b"half")
     transform(settings)
@@ -575,6 +576,12 @@ def test_what_a_killed_process_has_left_is_no_data_and_goes_after_a_day(settings
     extract(settings)
     transform(settings)
     assert not any(path.exists() for path in left)
+
+
+def test_a_day_that_the_source_does_not_have_leaves_no_folder(settings):
+    with pytest.raises(NoSuchDay):
+        extract(settings, day="2026-01-31")
+    assert not [path for path in Path(root(settings)).rglob("*") if "partition_date" in path.name]
 
 
 def test_a_day_that_is_not_there(settings, monkeypatch):

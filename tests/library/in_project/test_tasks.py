@@ -144,16 +144,31 @@ def test_an_earlier_day_that_is_not_there_is_left_out(monkeypatch, root):
         tasks.extract(EARTHQUAKES)
 
 
-def test_a_backfill_includes_its_last_day(dags):
+def every_day_of(zone="UTC", days=()):
+    return scheduled(DAG("d", schedule=tasks.every("day", zone, days)))
+
+
+def test_a_sample_is_not_scheduled(dags, monkeypatch):
+    """Its days are in the past: every run by the clock would be one of skipped tasks."""
+    restriction = TimeRestriction(earliest=pendulum.datetime(2018, 1, 1), latest=None, catchup=False)
+    for timetable in (every_day_of(days=[DAY]), scheduled(dags["extract"])):
+        assert timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction) is None
+        assert timetable.partitioned_at_runtime  # a day can be given by hand
+    assert every_day_of().partitioned
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert every_day_of(days=[DAY]).partitioned
+
+
+def test_a_backfill_includes_its_last_day():
     window = {"earliest": pendulum.datetime(2018, 2, 27), "latest": pendulum.datetime(2018, 3, 1)}
-    infos = scheduled(dags["extract"]).iter_partition_dagrun_infos(**window)
+    infos = every_day_of().iter_partition_dagrun_infos(**window)
     assert [info.partition_key for info in infos] == ["2018-02-27", "2018-02-28", "2018-03-01"]
 
 
 @pytest.mark.parametrize("change", ["2018-03-11", "2018-11-04"])
-def test_days_across_a_change_of_daylight_saving(dags, change):
+def test_days_across_a_change_of_daylight_saving(change):
     """A partition is a day in UTC: one key each, of 24 hours, whatever the clocks on the wall do."""
-    timetable = scheduled(dags["extract"])
+    timetable = every_day_of()
     middle = pendulum.parse(change)
     days = [middle.add(days=n).to_date_string() for n in (-1, 0, 1)]
     restriction = TimeRestriction(earliest=middle, latest=None, catchup=True)
@@ -173,9 +188,8 @@ def test_days_of_a_zone(monkeypatch, change, hours):
     zone = "Europe/Berlin"
     berlin = dataclasses.replace(EARTHQUAKES, zone=zone, refetch=())
     midnight = pendulum.parse(change, tz=zone)
-    timetable = tasks.every("day", zone)
     restriction = TimeRestriction(earliest=midnight, latest=None, catchup=True)
-    served = DagSerialization.from_dict(DagSerialization.to_dict(DAG("d", schedule=timetable))).timetable
+    served = every_day_of(zone)
     info = served.next_dagrun_info_v2(last_dagrun_info=None, restriction=restriction)
     info = served.next_dagrun_info_v2(last_dagrun_info=info, restriction=restriction)
     assert (info.partition_key, info.run_after) == (change, midnight.add(days=1))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.conftest import QUESTIONS, run
+from tests.conftest import QUESTIONS, run, with_tools
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.in_process import evaluate
 
@@ -152,13 +152,16 @@ def commit():
 
 @pytest.fixture
 def act(tmp_path):
-    """Return a function: project, expected status → what GitHub's workflow prints when it is run for a push.
+    """Return a function: project, expected status → what GitHub's workflow prints when it is run for a push, or a PR.
 
     The commands run as they stand, on this machine. The actions, which would be fetched, are stubs; the one that keeps
     the report insists on its file.
     """
 
-    def push(project, expect):
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"base": {"ref": "main"}, "head": {"ref": "main"}}}))
+
+    def push(project, expect, kind="push"):
         workflow = (project / GITHUB).read_text()
         stubs = []
         for action in set(re.findall(r"uses: (\S+)", workflow)):
@@ -175,7 +178,18 @@ def act(tmp_path):
             stubs += ["--local-repository", f"{action}={stub}"]
         options = ["--no-cache-server", "--action-cache-path", str(tmp_path / "act")]
         return run(
-            [BIN / "act", "push", "-W", GITHUB, "-P", "ubuntu-latest=-self-hosted", *options, *stubs],
+            [
+                BIN / "act",
+                kind,
+                "--eventpath",
+                event,
+                "-W",
+                GITHUB,
+                "-P",
+                "ubuntu-latest=-self-hosted",
+                *options,
+                *stubs,
+            ],
             cwd=project,
             expect=expect,
             XDG_CONFIG_HOME=str(tmp_path / "config"),
@@ -194,12 +208,23 @@ def steps_that(outcome, output):
 def test_github_workflow_is_green(bake_fresh, commit, act, tmp_path):
     project = bake_fresh(ci="github", git_repo="git@github.com:acme/my-etl.git")
     commit(project)
-    output = act(project, expect=0)
+    output = act(project, expect=0, kind="pull_request")
     names = {step["name"] for step in load(project, GITHUB)["jobs"]["check"]["steps"]}
     assert names <= steps_that("✅", output)
     suite = ElementTree.parse(tmp_path / "kept.xml").getroot().find("testsuite")
     assert int(suite.get("tests")) > 0
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+
+def test_the_first_push_lacks_one_thing_which_is_one_line(bake_fresh, commit):
+    """Whoever took the default address reads on the page of the run what to do."""
+    project = with_tools(bake_fresh(ci="github"))
+    commit(project)
+    printed = run(["make", "doctor", "OFFLINE=1"], cwd=project, expect=2, GITHUB_ACTIONS="true")
+    (line,) = re.findall(r"^::error .*", printed, re.M)
+    assert line.startswith("::error title=make doctor::git_repo: still the placeholder git@github.com:your-org/")
+    assert "%0Acorrect it in pyproject.toml, and the address in helm/values.yaml" in line
+    assert "To fix: 1, " in printed
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ RUN_BY = {
         "ETL_SOURCE=",
     ),
     "make secrets": ("etl_tools/secrets/test_secrets.py", "", '"secrets"'),
+    "make data-diff": ("etl_tools/local/test_data_diff.py", "test_a_changed_clean", '"data-diff"'),
     "make test": ("etl_tools/local/test_project.py", "test_own_tests_pass", '["make", "test"]'),
     "make test DAG=orders": (
         "etl_tools/local/test_new_dag.py",
@@ -144,7 +145,7 @@ RUN_BY = {
     # Three lines of the README that the test takes from there, with another port and the real password.
     BACKFILL: (
         "etl_tools/local/test_project.py",
-        "test_ui_shows_both_dags_and_ends_with_ctrl_c",
+        "test_a_backfill_of_a_live_source",
         "airflow backfill create",
     ),
     JSON: ("etl_tools/local/test_project.py", "test_ui_shows_both_dags_and_ends_with_ctrl_c", "TOKEN="),

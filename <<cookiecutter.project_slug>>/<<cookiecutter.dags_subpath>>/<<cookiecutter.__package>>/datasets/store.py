@@ -57,10 +57,12 @@ class Store:
         or the new one.
         """
         target = Path(self.full(path))
-        folder = target.parent if self.on_disk else Path(tempfile.gettempdir())
+        folder = Path(tempfile.gettempdir())
         if self.on_disk:
+            # Above a folder that is not there yet: what fails leaves none.
+            folder = target.parent if target.parent.is_dir() else target.parent.parent
             folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob(".*.part"):
+            for old in (*target.parent.glob(".*.part"), *target.parent.parent.glob(".*.part")):
                 with contextlib.suppress(FileNotFoundError):  # another process removes it, too
                     if time.time() - old.stat().st_mtime > DRAFTS_KEPT:
                         old.unlink()
@@ -73,6 +75,7 @@ class Store:
                 if self.on_disk:
                     os.fsync(file.fileno())
             if self.on_disk:
+                target.parent.mkdir(exist_ok=True)
                 os.replace(draft, target)
             else:
                 self._fs.put_file(str(draft), self.full(path))

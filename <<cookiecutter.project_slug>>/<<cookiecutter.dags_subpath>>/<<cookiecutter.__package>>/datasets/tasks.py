@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import airflow.sdk
-from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
+from airflow.sdk import Asset, CronPartitionTimetable, Param, PartitionedAtRuntime, get_current_context, task
 
 from . import steps
 from .periods import CRONS, FORMATS, LIKE, Period
@@ -29,14 +29,23 @@ log = logging.getLogger(__name__)
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
 
 
-def every(period: str = "day", zone: str = "UTC") -> CronPartitionTimetable:
+def every(
+    period: str = "day", zone: str = "UTC", days: Sequence[str] = ()
+) -> CronPartitionTimetable | PartitionedAtRuntime:
     """At the end of every hour, day, week or month, for that one, which is the run's partition key.
 
     period, zone: those of the dataset.
+    days: of a sample, for a laptop: there are no others, so that nothing runs but what is asked for.
     """
+    if _of_sample(days):
+        return PartitionedAtRuntime()
     calendar = str(Period(period, zone).calendar)
     # It must stay there: a backfill's last day counts up to 00:00, and later hours would drop it.
     return CronPartitionTimetable(CRONS[period], timezone=calendar, run_offset=-1, key_format=FORMATS[period])
+
+
+def _of_sample(days: Sequence[str]) -> list[str]:
+    return [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
 
 
 def params(
@@ -48,10 +57,12 @@ def params(
         transform.
     days: of a sample, for a laptop: the form offers them, `make run` runs them, the first is the default.
     """
-    days = [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
+    days = _of_sample(days)
     text = f"The {period} of a run without a partition key, {LIKE[period]}; empty: the one before the run"
     # `make run` and `make backfill` know by `period` which keys there are.
-    types: dict[str, Any] = {"type": ["null", "string"], "period": period} | ({"format": "date"} if period == "day" else {})
+    types: dict[str, Any] = {"type": ["null", "string"], "period": period}
+    if period == "day":
+        types["format"] = "date"
     found = {"partition": Param(days[0] if days else None, **types, examples=days, description=text)}
     if accept:
         text = f"Publish the {period} even with few rows (min_rows, min_share): somebody has looked at it"

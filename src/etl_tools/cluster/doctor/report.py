@@ -55,6 +55,14 @@ def once(found: Iterable[Finding]) -> Iterator[Finding]:
     return (one for one in found if not one.cause or seen.setdefault(one.cause, one) is one)
 
 
+def annotation(finding: Finding) -> str:
+    """The finding as GitHub shows it on the page of the run, where nobody has to open a log."""
+    words = "\n".join(filter(None, (finding.what, finding.fix)))
+    for letter, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+        words = words.replace(letter, code)
+    return f"::error title=make doctor::{words}"
+
+
 def main(offline: bool) -> int:
     """Print the findings as they come; return the exit code."""
     in_ci = (chart,) if os.environ.get("CI") else ()
@@ -67,6 +75,8 @@ def main(offline: bool) -> int:
             print(f"{MARKS[finding.ok]} {finding.what}", flush=True)
             if finding.fix:
                 print(f"    {finding.fix}", flush=True)
+            if finding.ok is False and os.environ.get("GITHUB_ACTIONS") == "true":
+                print(annotation(finding), flush=True)
             to_fix += finding.ok is False
             unseen += finding.ok is None
     if to_fix:
