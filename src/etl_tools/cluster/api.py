@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 from etl_tools import answers
 from etl_tools.cluster.kubectl import ClusterError, command
@@ -23,7 +24,7 @@ class Api:
     def __init__(self, address: str, token: str = ""):
         self._address, self._token = address, token
 
-    def ask(self, method: str, path: str, body: dict | None = None, **query):
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: object) -> Any:
         """The answer's JSON; ClusterError with the server's words."""
         url = f"{self._address}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
         headers = {"Content-Type": "application/json"}
@@ -39,9 +40,9 @@ class Api:
         except (urllib.error.URLError, OSError, ValueError) as problem:
             raise ClusterError(f"Airflow's API server does not answer ({problem}): make status") from None
 
-    def runs(self, dag_id: str, **query) -> list[dict]:
+    def runs(self, dag_id: str, **query: Any) -> list[dict[str, Any]]:
         """All runs of the DAG that fit."""
-        found: list[dict] = []
+        found: list[dict[str, Any]] = []
         while True:
             some = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns", limit=PAGE, offset=len(found), **query)
             found += some["dag_runs"]

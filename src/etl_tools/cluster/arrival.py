@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from etl_tools import answers
@@ -118,8 +119,8 @@ class Pod:
 class Api:
     """What the API said last, as far as it concerns this repository's bundle."""
 
-    dags: list[dict] = field(default_factory=list)
-    errors: list[dict] = field(default_factory=list)
+    dags: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     def ask(self, sources: tuple[str, ...] = ()) -> None:
@@ -161,7 +162,7 @@ def fetched(commit: Commit, pod: Pod) -> tuple[bool, str]:
     return there, f"the DAG processor's pod is at {pod.commit[:7]}"
 
 
-def file_of(row: dict) -> str:
+def file_of(row: dict[str, Any]) -> str:
     """Return the path in the DAGs' folder of what the API says of a DAG or an import error."""
     path = row.get("relative_fileloc") or row.get("filename") or ""
     return path.removeprefix(f"{answers.DAGS_SUBPATH}/")
@@ -172,7 +173,7 @@ def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
     api.ask()
     files = commit.dag_files()
 
-    def is_new(dag: dict) -> bool:
+    def is_new(dag: dict[str, Any]) -> bool:
         if not BY_GIT_SYNC:
             return commit.is_in(dag["bundle_version"] or "")
         # Read when the parsing began, noted when it ended.

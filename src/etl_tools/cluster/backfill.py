@@ -8,6 +8,7 @@ showing; the runs go on.
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from etl_tools.cluster.api import Api, connected
@@ -19,7 +20,7 @@ AT_ONCE = 4  # runs of a backfill
 OVER = ("success", "failed")
 
 
-def the_keys(dag: dict, first: str, last: str) -> list[str]:
+def the_keys(dag: dict[str, Any], first: str, last: str) -> list[str]:
     """The partitions of the DAG from FROM to TO, as `make run` has them."""
     (begin, _), (_, end) = periods.begin_and_end(first), periods.begin_and_end(last)
     if end <= begin:
@@ -30,9 +31,9 @@ def the_keys(dag: dict, first: str, last: str) -> list[str]:
     return periods.keys(begin, end, param.get("schema", {}).get("period", "day"))
 
 
-def the_dag(api: Api, name: str) -> dict:
+def the_dag(api: Api, name: str) -> dict[str, Any]:
     """What Airflow knows of the DAG; it is on, or ClusterError says how to turn it on."""
-    dag = api.ask("GET", f"/api/v2/dags/{quote(name, safe='')}/details")
+    dag: dict[str, Any] = api.ask("GET", f"/api/v2/dags/{quote(name, safe='')}/details")
     if dag["is_paused"] and os.environ.get("UNPAUSE") != "yes":
         words = f"nothing was started: the DAG {name} is paused, and its runs would wait. "
         raise ClusterError(f"{words}To turn it on first, by its schedule too: UNPAUSE=yes")
@@ -41,7 +42,7 @@ def the_dag(api: Api, name: str) -> dict:
     return dag
 
 
-def backfill(api: Api, dag: dict, keys: list[str]) -> list[str]:
+def backfill(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     """Have Airflow fill the days up; the keys that have a run now."""
     if dag["asset_expression"]:
         raise ClusterError(f"{dag['dag_id']} runs when others have: make rebuild DAG={dag['dag_id']} FROM=… TO=…")
@@ -61,7 +62,7 @@ def moment(key: str) -> str:
     return periods.begin_and_end(key)[0].replace(tzinfo=None).isoformat()
 
 
-def rebuild(api: Api, dag: dict, keys: list[str]) -> list[str]:
+def rebuild(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     """Start a run for each of the keys, which fetches nothing that is there; their ids."""
     tasks = {task["task_id"] for task in api.ask("GET", f"/api/v2/dags/{dag['dag_id']}/tasks")["tasks"]}
     # A DAG that fetches, too, takes what it has fetched.
@@ -71,7 +72,7 @@ def rebuild(api: Api, dag: dict, keys: list[str]) -> list[str]:
     return [api.ask("POST", path, body)["dag_run_id"] for body in bodies]
 
 
-def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict], bool], **query) -> list[str]:
+def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict[str, Any]], bool], **query: object) -> list[str]:
     """Show how many runs are over until all are; the keys of those that failed. mine(run): whether it is one."""
     shown = ""
     while True:

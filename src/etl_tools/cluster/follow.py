@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etl_tools import answers
 from etl_tools.cluster.arrival import Api, Commit, Pod, StuckError, fetched, listed, parsed
@@ -74,7 +74,7 @@ def followed() -> tuple[str, str]:
     return commit, f"what {answers.GIT_BRANCH} has on the git server; you are on {here or 'no branch'}"
 
 
-def as_pods() -> Callable:
+def as_pods() -> Callable[..., Any]:
     """Return git as a pod has it, if what a pod has is here; otherwise the one of whoever is at the keyboard."""
     lacking = github_app.missing() or (answers.SSH and not KEY.exists())
     lacking = lacking or (answers.GIT_ACCESS == "https-token" and not os.environ.get("GIT_TOKEN"))
@@ -125,6 +125,8 @@ def hops(commit: Commit) -> list[Hop]:
     """Return the hops in order; each knows what those before it have found."""
     pod, api = Pod(), Api()
     refresh, minimum = (f"config.dag_processor.{name}" for name in ("refresh_interval", "min_file_process_interval"))
+    fetch: tuple[str, ...]
+    parse: tuple[str, ...]
     if BY_GIT_SYNC:
         who, fetch, parse = "git-sync", ("dags.gitSync.period",), (refresh, minimum)
     else:

@@ -2,6 +2,7 @@
 
 import contextlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 # As datasets/periods.py of a project has them.
 FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
@@ -9,7 +10,7 @@ LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedel
 PARAM = "partition"  # the param that names the partition of a run; its schema says the period
 
 
-def of(dag) -> str:
+def of(dag: Any) -> str:
     """The period of the DAG's partitions."""
     param = dag.params.get_param(PARAM) if PARAM in dag.params else None
     return param.schema.get("period", "day") if param else "day"

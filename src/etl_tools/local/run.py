@@ -112,7 +112,11 @@ def spare_old_versions() -> None:
 
 
 def run_all(
-    name: str | None, asked: tuple | None, progress: Progress, accept: bool = False, rebuild: bool = False
+    name: str | None,
+    asked: tuple[datetime, datetime] | None,
+    progress: Progress,
+    accept: bool = False,
+    rebuild: bool = False,
 ) -> tuple[int, list[str]]:
     """Run the DAGs in the order of their assets; how many runs succeeded, and a line for each that failed.
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from etl_tools import answers, programs
 from etl_tools.local.data_diff import reach
@@ -109,7 +110,7 @@ def take_own(target: Path) -> None:
             (target / name).symlink_to(answers.ROOT / name)
 
 
-def start(folder: Path, files: list[str]) -> tuple[subprocess.Popen, Path, Path]:
+def start(folder: Path, files: list[str]) -> tuple[subprocess.Popen[bytes], Path, Path]:
     """Run the DAGs of these files in a process of the folder's own."""
     if not (folder / answers.DAGS_SUBPATH).is_dir():
         files = []
@@ -130,10 +131,13 @@ def start(folder: Path, files: list[str]) -> tuple[subprocess.Popen, Path, Path]
     return process, outcome, log
 
 
-def result(process: subprocess.Popen, outcome: Path, log: Path) -> dict:
+def result(process: subprocess.Popen[bytes], outcome: Path, log: Path) -> dict[str, Any]:
     """What a side says about its DAGs; one that ended without a word is a failure of all of them."""
     process.wait()
     if outcome.exists():
-        return json.loads(outcome.read_text(encoding="utf-8").replace(f"{outcome.with_suffix('')}/", ""))
+        found: dict[str, Any] = json.loads(
+            outcome.read_text(encoding="utf-8").replace(f"{outcome.with_suffix('')}/", "")
+        )
+        return found
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it does not say why"]
     return {"ran": {}, "failed": {"": f"nothing could be run: {last[0]}"}, "left": {}}

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,10 +58,10 @@ def datasets(before: Path, after: Path) -> list[Compared]:
 def _compared(name: str, before: Path, after: Path, sides: list[facts.Dataset | None]) -> Compared:
     found = Compared(name)
     for number, side in enumerate(sides):
-        for day in side.days if side else []:
-            found.days.setdefault(day.day, [None, None])[number] = day.counts
-            if day.problem:
-                found.problems.append(f"{('before', 'after')[number]}, {day.day}: {day.problem}")
+        for one in side.days if side else []:
+            found.days.setdefault(one.day, [None, None])[number] = one.counts
+            if one.problem:
+                found.problems.append(f"{('before', 'after')[number]}, {one.day}: {one.problem}")
         for kind in ("reasons", "failed"):
             for words, reason in (getattr(side, kind) if side else {}).items():
                 said = words if kind == "reasons" else f"{words} (of days that were not published)"
@@ -77,9 +78,7 @@ def _compared(name: str, before: Path, after: Path, sides: list[facts.Dataset | 
 def _columns(known: dict[str, Column], day: str, before: pa.Table, after: pa.Table) -> None:
     rows = _same_rows(before, after)
     for name in dict.fromkeys([*before.column_names, *after.column_names]):
-        types = tuple(
-            str(side.schema.field(name).type) if name in side.column_names else "" for side in (before, after)
-        )
+        types = _type(before, name), _type(after, name)
         column = known.setdefault(name, Column(types))
         column.types = types
         if not all(types):
@@ -99,6 +98,10 @@ def _columns(known: dict[str, Column], day: str, before: pa.Table, after: pa.Tab
             column.example = (*different[0], day)
 
 
+def _type(side: pa.Table, name: str) -> str:
+    return str(side.schema.field(name).type) if name in side.column_names else ""
+
+
 def _same_rows(before: pa.Table, after: pa.Table) -> list[tuple[int, int]] | None:
     """Which rows are the same ones: by the column that names most of them on both sides, else by their place."""
     best: list[tuple[int, int]] = []
@@ -112,7 +115,7 @@ def _same_rows(before: pa.Table, after: pa.Table) -> list[tuple[int, int]] | Non
     return [(row, row) for row in range(len(before))] if len(before) == len(after) else None
 
 
-def _places(values: list) -> dict:
+def _places(values: list[Any]) -> dict[Any, int]:
     """Where each value is; nothing unless they are all there, and all different."""
     try:
         places = {value: row for row, value in enumerate(values) if value is not None}

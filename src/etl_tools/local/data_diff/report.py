@@ -1,6 +1,7 @@
 """The report of make data-diff, as Markdown that GitHub and GitLab show. What comes from data is in code spans."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from etl_tools.local.data_diff.compare import Compared
 from etl_tools.local.look.facts import COUNTS
@@ -10,7 +11,7 @@ MOST = 50  # lines of a table
 LOCKS = ("requirements.lock", "requirements-image.lock")
 
 
-def markdown(base: str, changed: set[str], sides: list[dict], datasets: list[Compared]) -> str:
+def markdown(base: str, changed: set[str], sides: list[dict[str, Any]], datasets: list[Compared]) -> str:
     """The whole report; sides: what ran and what did not, before and after."""
     lines = ["## What changes in the data", ""]
     ran = sorted(sides[0]["ran"].keys() & sides[1]["ran"].keys())
@@ -32,7 +33,7 @@ def markdown(base: str, changed: set[str], sides: list[dict], datasets: list[Com
     return "\n".join(lines) + "\n"
 
 
-def others(sides: list[dict]) -> list[str]:
+def others(sides: list[dict[str, Any]]) -> list[str]:
     """A line for each DAG that did not run, or ran on one side alone."""
     lines = []
     before, after = sides
@@ -55,8 +56,8 @@ def others(sides: list[dict]) -> list[str]:
 
 def one(dataset: Compared) -> list[str]:
     lines = [f"- {problem}" for problem in dataset.problems]
-    days = [(day, *counts) for day, counts in sorted(dataset.days.items()) if counts[0] != counts[1]]
-    rows = [(day, *(arrow(*(side and side.get(name, 0) for side in sides)) for name in COUNTS)) for day, *sides in days]
+    days = [(day, sides) for day, sides in sorted(dataset.days.items()) if sides[0] != sides[1]]
+    rows = [(day, *(counts_of(name, *sides) for name in COUNTS)) for day, sides in days]
     lines += table(("Day", *(name.replace("_", " ") for name in COUNTS)), rows)
     reasons = [
         (code(words, 120), arrow(*pair)) for words, pair in sorted(dataset.reasons.items()) if pair[0] != pair[1]
@@ -78,12 +79,16 @@ def types(before: str, after: str) -> str:
     return f"new: {after}" if not before else f"gone (was {before})" if not after else f"{before} → {after}"
 
 
+def counts_of(name: str, before: dict[str, int] | None, after: dict[str, int] | None) -> str:
+    return arrow(*(None if side is None else side.get(name, 0) for side in (before, after)))
+
+
 def arrow(before: int | None, after: int | None) -> str:
     words = ["none" if side is None else f"{side:,}" for side in (before, after)]
     return words[0] if before == after else f"**{words[0]} → {words[1]}**"
 
 
-def table(head: Iterable[str], rows: list[tuple[str, ...]]) -> list[str]:
+def table(head: Iterable[str], rows: Sequence[tuple[str, ...]]) -> list[str]:
     if not rows:
         return []
     names = list(head)

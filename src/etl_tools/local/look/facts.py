@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,8 +29,8 @@ VALUE = re.compile(r"""(^|; )([^'";]* )?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") ""
 class Range:
     """What a column had on a day."""
 
-    low: object = None
-    high: object = None
+    low: Any = None
+    high: Any = None
     missing: int = 0
     rows: int = 0
 
@@ -54,7 +55,7 @@ class Reason:
 
     rows: int = 0
     days: set[str] = field(default_factory=set)
-    samples: list[dict] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Dataset:
     name: str
     days: list[Day]
     schema: pa.Schema | None = None
-    values: dict[str, Counter] = field(default_factory=dict)  # of texts, unless they are all different
+    values: dict[str, Counter[str]] = field(default_factory=dict)  # of texts, unless they are all different
     reasons: dict[str, Reason] = field(default_factory=dict)
     failed: dict[str, Reason] = field(default_factory=dict)  # of days that were not published
     unread: int = 0  # rejected rows beyond REJECTS_READ
@@ -84,7 +85,7 @@ def read(root: Path, names: list[str]) -> list[Dataset]:
 
 
 def _dataset(root: Path, name: str) -> Dataset:
-    values: dict[str, Counter] = {}
+    values: dict[str, Counter[str]] = {}
     dataset = Dataset(name, [], values=values)
     for day, path in files(root, "clean", name, "*.parquet"):
         dataset.days.append(_day(day, path, values))
@@ -122,7 +123,7 @@ def gaps(days: list[str]) -> list[str]:
     return [day.isoformat() for day in every if day not in set(there)]
 
 
-def _day(day: str, path: Path, values: dict[str, Counter]) -> Day:
+def _day(day: str, path: Path, values: dict[str, Counter[str]]) -> Day:
     try:
         file = pq.ParquetFile(path)
         found = Day(day, size=path.stat().st_size, ranges=_ranges(file, values))
@@ -135,7 +136,7 @@ def _day(day: str, path: Path, values: dict[str, Counter]) -> Day:
         return Day(day, problem=f"{path.name} cannot be read: {problem}")
 
 
-def _ranges(file: pq.ParquetFile, values: dict[str, Counter]) -> dict[str, Range]:
+def _ranges(file: pq.ParquetFile, values: dict[str, Counter[str]]) -> dict[str, Range]:
     found: dict[str, Range] = {}
     unknown = set()
     for group in (file.metadata.row_group(number) for number in range(file.num_row_groups)):
@@ -153,12 +154,12 @@ def _ranges(file: pq.ParquetFile, values: dict[str, Counter]) -> dict[str, Range
     return found
 
 
-def _widen(known: Range, low, high) -> None:
+def _widen(known: Range, low: Any, high: Any) -> None:
     known.low = low if known.low is None else min(known.low, low)
     known.high = high if known.high is None else max(known.high, high)
 
 
-def _read_range(column: pa.ChunkedArray, name: str, values: dict[str, Counter]) -> Range:
+def _read_range(column: pa.ChunkedArray, name: str, values: dict[str, Counter[str]]) -> Range:
     found = Range(missing=column.null_count, rows=len(column))
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         counter = values.setdefault(name, Counter())
@@ -189,7 +190,7 @@ def _rejects(into: dict[str, Reason], root: Path, kind: str, dataset: Dataset) -
                     known.samples.append({**record, "day": day})
 
 
-def records(path: Path) -> Iterator[dict]:
+def records(path: Path) -> Iterator[dict[str, Any]]:
     with open(path, encoding="utf-8", errors="backslashreplace") as file:
         for line in file:
             try:

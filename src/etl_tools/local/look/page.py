@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from etl_tools.local.look.facts import COUNTS, Dataset, Day, Range, Reason
 
@@ -165,7 +166,7 @@ def reasons(title: str, found: dict[str, Reason], unread: int) -> str:
     return f"<h3>{text(title)}</h3><table>{head}{''.join(rows)}</table><p class=dim>{' '.join(more)}"
 
 
-def sample(record: dict) -> str:
+def sample(record: dict[str, Any]) -> str:
     row = str(record.get("row", ""))
     cut = row[:CUT] + ("…" if len(row) > CUT else "")
     place = f"{record.get('file', '')}:{record.get('line', '')}"
@@ -218,7 +219,7 @@ def bins(days: Sequence[Range | None]) -> list[list[Range]]:
     return [[one for one in days[at : at + size] if one] for at in range(0, len(days), size)]
 
 
-def ranges_picture(days: Sequence[Range | None], low, high) -> str:
+def ranges_picture(days: Sequence[Range | None], low: float, high: float) -> str:
     """From the lowest to the highest value, piece by piece."""
     if len(days) < 2:
         return ""
