@@ -283,14 +283,18 @@ def change(packages: Sequence[str] = (), upgrade: bool = False) -> None:
         print("The stock image has all that the DAGs need already.")
         return
     print("Added to the image:", ", ".join(f"{name} {version}" for name, version in added.items()))
-    if image:
-        print(f"{VALUES} names it: {image}")
-        if any((ROOT / name).exists() for name in (".github/workflows", ".gitlab-ci.yml")):
-            print("Commit and push: CI builds it (or: make image). Then make deploy.")
-        else:
-            print("Next: make image, which builds and pushes it; commit and push; then make deploy.")
+    print(next_step(image))
+
+
+def next_step(image):
+    """What to do once the locks are written; image: what the values name, None where nobody has said a registry."""
+    if not image:
+        return "Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl"
+    if any((ROOT / name).exists() for name in (".github/workflows", ".gitlab-ci.yml")):
+        how = "Commit and push: CI builds it (or: make image). Then make deploy."
     else:
-        print("Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl")
+        how = "Next: make image, which builds and pushes it; commit and push; then make deploy."
+    return f"{VALUES} names it: {image}\n{how}"
 
 
 def missing_in_image() -> list[str]:

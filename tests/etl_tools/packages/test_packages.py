@@ -223,6 +223,14 @@ def test_images_are_beside_the_repository(bake, git_repo, repository):
     assert own == repository
 
 
+@pytest.mark.parametrize(
+    ("ci", "said"), [("none", "make image, which builds"), ("gitlab", "CI builds it"), ("github", "CI builds it")]
+)
+def test_who_builds_the_image(bake, ci, said):
+    script = "from etl_tools.local import packages; print(packages.next_step('example.com/etl:1'))"
+    assert said in run([sys.executable, "-c", script], cwd=bake(ci=ci))
+
+
 def test_where_images_are_is_said_once(copy):
     project = copy(git_repo="git@git.example.com:acme/etl.git")
     assert "make lock IMAGE=" in packages(project, "lock")
