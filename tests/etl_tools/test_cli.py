@@ -163,3 +163,17 @@ def test_every_command_is_a_function_that_takes_what_is_parsed():
         # The others are lines of pages and of hooks.
         assert (f"\n{name}: " in targets) == (name not in cli.WITHOUT_TARGET), name
         assert f"$(ETL) {name}" in targets or name in cli.WITHOUT_TARGET, name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "environment .venv/bin/jupyter lab --allow-root --no-browser notebooks/explore.ipynb",
+        "in-cluster helm template CHART --is-upgrade --no-hooks",
+        "in-cluster kubectl get pods --help",
+    ],
+)
+def test_the_words_of_another_program_are_its_own(line):
+    words = line.split()
+    parsed = vars(cli.parser_for(words[0]).parse_args(words))
+    assert [parsed["command"], *([parsed["tool"]] if "tool" in parsed else []), *parsed["words"]] == words
