@@ -18,6 +18,8 @@ exit codes, of every command:
   1    something is wrong, and its line says what to do
   2    it cannot be run as it was called, or could not look at everything
   130  stopped by Ctrl-C"""
+# What pages and hooks call, and no target of that name.
+WITHOUT_TARGET = ("environment", "deploy-key", "manifests", "scan", "in-cluster", "verify")
 AT_WORK = ". What was begun goes on in the cluster: make status"
 
 
@@ -267,18 +269,19 @@ def parser_for(chosen: str) -> argparse.ArgumentParser:
 def call(name: str, arguments: dict[str, object]) -> int:
     """Do what a command is for and return its exit code; a failure is one line, with the target's name."""
     command = COMMANDS[name]
-    target = "keys-from-cluster" if arguments.get("from_cluster") else name
+    target = "make keys-from-cluster" if arguments.get("from_cluster") else f"make {name}"
+    target = f"airflow-etl {name}" if name in WITHOUT_TARGET else target
     try:
         return command.load()(**arguments) or 0
     except (OSError, RuntimeError, ValueError) as problem:
-        print(f"make {target}: {advice(problem)}", file=sys.stderr)
+        print(f"{target}: {advice(problem)}", file=sys.stderr)
         return 1
     except EOFError:
-        print(f"\nmake {target}: no answer (Ctrl-D), nothing was done", file=sys.stderr)
+        print(f"\n{target}: no answer (Ctrl-D), nothing was done", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
         what = str(stopped) or f"stopped (Ctrl-C){AT_WORK if command.function.startswith('cluster.') else ''}"
-        print(f"\nmake {target}: {advice(what)}", file=sys.stderr)
+        print(f"\n{target}: {advice(what)}", file=sys.stderr)
         return 130
 
 

@@ -95,6 +95,17 @@ def test_a_failure_is_one_line_and_one(called, problem, capsys):
     assert capsys.readouterr().err == "make keys: no such thing\n"
 
 
+def test_a_failure_names_what_was_called(monkeypatch, capsys):
+    def fails(**_):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(cli.Command, "load", lambda command: fails)
+    cli.main(["manifests"])
+    cli.main(["secrets", "--from-cluster"])
+    said = ["airflow-etl manifests: no such thing", "make keys-from-cluster: no such thing"]
+    assert capsys.readouterr().err.splitlines() == said
+
+
 @pytest.mark.parametrize(
     ("stop", "status", "words"),
     [
@@ -149,5 +160,20 @@ def test_every_command_is_a_function_that_takes_what_is_parsed():
         words = command.example.partition("airflow-etl ")[2].partition(" | ")[0].split()
         parsed = vars(cli.parser_for(name).parse_args(words)).keys() - {"command"}
         assert parameters(command.function) == parsed, name
-        # Lines of pages, not of the Makefile.
-        assert f"$(ETL) {name}" in targets or name in ("scan", "deploy-key", "manifests", "verify", "in-cluster"), name
+        # The others are lines of pages and of hooks.
+        assert (f"\n{name}: " in targets) == (name not in cli.WITHOUT_TARGET), name
+        assert f"$(ETL) {name}" in targets or name in cli.WITHOUT_TARGET, name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "environment .venv/bin/jupyter lab --allow-root --no-browser notebooks/explore.ipynb",
+        "in-cluster helm template CHART --is-upgrade --no-hooks",
+        "in-cluster kubectl get pods --help",
+    ],
+)
+def test_the_words_of_another_program_are_its_own(line):
+    words = line.split()
+    parsed = vars(cli.parser_for(words[0]).parse_args(words))
+    assert [parsed["command"], *([parsed["tool"]] if "tool" in parsed else []), *parsed["words"]] == words

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from etl_tools.local import environment, periods
 from etl_tools.local.periods import PARAM
@@ -227,7 +227,7 @@ def has_run(dag_id: str, day: str | None) -> bool:
     from airflow import settings
     from airflow.models.dagrun import DagRun
 
-    with settings.Session() as session:
+    with cast("Any", settings.Session)() as session:  # None until Airflow is set up
         done = session.query(DagRun).filter(DagRun.dag_id == dag_id, DagRun.state == "success")
         return any((one.partition_key or (one.conf or {}).get(PARAM)) == day for one in done)
 
@@ -236,7 +236,7 @@ def run(dag: DAG, day: str | None, label: str, progress: Progress, accept: bool 
     """Run the DAG for the day; what its last tasks returned, and the seconds."""
     started, problems = time.monotonic(), list[BaseException]()
     for task in dag.tasks:
-        settings = task.partial_kwargs if task.is_mapped else vars(task)
+        settings: dict[str, Any] = cast("Any", task).partial_kwargs if task.is_mapped else vars(task)
         # One attempt: whoever sits in front of it wants the reason now.
         settings["retries"] = 0
         settings["retry_delay"] = timedelta(0)

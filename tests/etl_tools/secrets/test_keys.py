@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.conftest import secret_manifests
+from tests.conftest import clean_environment, secret_manifests
+from tests.etl_tools.in_process import call
 from tests.servers import github_app
 
 TEXTS = {
@@ -57,7 +58,14 @@ def snapshot(project):
     return seen | {".": (folder.stat().st_mode, folder.stat().st_mtime_ns)}
 
 
-def run_keys(project, *, code=0, **options):
+def run_keys(project, *, code=0, env=None):
+    status, printed = call(project, ["keys"], env or clean_environment())
+    assert status == code, printed
+    return subprocess.CompletedProcess("keys", status, printed, printed)
+
+
+def start_keys(project, *, code=0, **options):
+    """In a process of its own."""
     command = [sys.executable, "-m", "etl_tools.cli", "keys"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, **options)
     assert done.returncode == code, done.stdout + done.stderr
@@ -113,7 +121,7 @@ def test_the_folder_is_closed_before_the_first_key_is_made(project, tmp_path):
     watcher.parent.mkdir()
     watcher.write_text(f'#!/bin/sh\nstat -c %a secrets > {tmp_path}/mode\numask > {tmp_path}/umask\nexec {real} "$@"\n')
     watcher.chmod(0o755)
-    run_keys(project, env=os.environ | {"PATH": f"{watcher.parent}:{os.environ['PATH']}"}, umask=0)
+    start_keys(project, env=os.environ | {"PATH": f"{watcher.parent}:{os.environ['PATH']}"}, umask=0)
     assert (tmp_path / "mode").read_text().strip() == "700"
     assert int((tmp_path / "umask").read_text(), 8) == 0o077
 
@@ -333,7 +341,7 @@ def test_without_ssh_keygen_the_rest_is_made(project, tmp_path):
 
 def test_runs_at_the_same_time_agree(project):
     with ThreadPoolExecutor(8) as pool:
-        outputs = {run.stdout.split("\n\n")[2] for run in pool.map(lambda _: run_keys(project), range(8))}
+        outputs = {run.stdout.split("\n\n")[2] for run in pool.map(lambda _: start_keys(project), range(8))}
     assert outputs == {(project / "secrets/deploy_key.pub").read_text().strip()}
     assert names(project) == EVERYTHING
     before = snapshot(project)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import clean_environment, with_tools
+from tests.etl_tools.in_process import call
 
 BIN = Path(sys.executable).parent
 AUTHOR = {
@@ -68,8 +69,9 @@ class Repository:
         return self.run("git", "rev-parse", "HEAD").stdout.strip()
 
     def scan(self) -> subprocess.CompletedProcess:
-        """Run `make secret-scan` and return its result."""
-        return self.run("make", "--silent", "secret-scan", f"BIN={BIN}", "-o", ".venv/.installed", check=False)
+        """Do what `make secret-scan` does and return its result."""
+        status, printed = call(self.path, ["scan", "--history"], self.environment)
+        return subprocess.CompletedProcess("scan", status, printed, printed)
 
 
 def new_repository(path: Path, environment: dict[str, str]) -> Repository:
@@ -101,8 +103,8 @@ def check(bake, tmp_path):
 
     def run(content: bytes | str) -> subprocess.CompletedProcess:
         (tmp_path / "values.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-        command = [sys.executable, "-m", "etl_tools.cli", "scan", "values.yaml"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        status, printed = call(tmp_path, ["scan", "values.yaml"], clean_environment())
+        return subprocess.CompletedProcess("scan", status, printed, printed)
 
     return run
 
