@@ -138,4 +138,4 @@ def result(process: subprocess.Popen, outcome: Path, log: Path) -> dict:
     if outcome.exists():
         return json.loads(outcome.read_text(encoding="utf-8").replace(f"{outcome.with_suffix('')}/", ""))
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it does not say why"]
-    return {"ran": {}, "failed": {"": f"nothing could be run: {last[0]}"}, "left": {}}
+    return {"ran": {}, "failed": {"": last[0]}, "left": {}}
