@@ -56,6 +56,22 @@ def test_no_such_branch(repository):
 
 
 @pytest.mark.airflow
+def test_a_base_that_is_no_project_is_said(repository):
+    """As the first pull request of somebody who moves in."""
+    run(["git", "checkout", "--quiet", "--orphan", "other"], cwd=repository)
+    try:
+        run(["git", "rm", "--quiet", "--cached", "pyproject.toml"], cwd=repository)
+        run(["git", "commit", "--quiet", "-m", "Without"], cwd=repository)
+        run(["git", "add", "pyproject.toml"], cwd=repository)
+        run(["git", "commit", "--quiet", "-m", "With"], cwd=repository)
+        printed = run(["make", "data-diff", "BASE=other~1"], cwd=repository)
+    finally:
+        run(["git", "checkout", "--quiet", "--force", "change"], cwd=repository)
+    assert "- **Before nothing could be run**: `" in printed
+    assert "is in no project of airflow-etl-template" in printed
+
+
+@pytest.mark.airflow
 def test_a_changed_clean(repository, tmp_path):
     """A value, a class, a rule and a new column, which are committed; a DAG without a sample, which is not."""
     dataset = repository / "dags" / "my_etl" / "earthquakes" / "dataset.py"

@@ -63,6 +63,7 @@ def test_what_the_files_say_about_themselves(orders):
         "price is not a number</summary>",
         "place is longer than 10 characters</summary>",
         "<td>1 to 62 EUR<td>",
+        "<td>string<td>C0 to C9<td>",
         "100.0%",
     ):
         assert words in orders, words

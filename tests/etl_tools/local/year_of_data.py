@@ -28,14 +28,16 @@ def write(root: Path, name: str, slices: int) -> None:
         pa.field("pieces", pa.int64(), True),
         pa.field("paid", pa.bool_(), True),
         pa.field("place", pa.string(), True),
+        pa.field("code", pa.string(), True),
         pa.field("nothing", pa.float64(), True),
     ]
-    schema = pa.schema(fields)
-    with_statistics = [one for one in schema.names if one != "place"]
+    with_statistics = [one.name for one in fields if one.name != "place"]
     for number in range(DAYS):
         day = FIRST + timedelta(number)
         if str(day) == MISSING:
             continue
+        was = [pa.field(one.name, pa.int64()) if one.name == "code" else one for one in fields]
+        schema = pa.schema(fields if number > 9 else was)  # it was a number, once
         rows = 20 + int(15 * math.sin(number / 20))
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
         columns = {
@@ -45,6 +47,7 @@ def write(root: Path, name: str, slices: int) -> None:
             "pieces": list(range(rows)),
             "paid": [row % 2 == 0 for row in range(rows)],
             "place": [ATTACK if row == 0 else "Berlin" if row % 3 else None for row in range(rows)],
+            "code": [f"C{row}" if number > 9 else row for row in range(rows)],
             "nothing": [None] * rows,
         }
         rejected = number % 5

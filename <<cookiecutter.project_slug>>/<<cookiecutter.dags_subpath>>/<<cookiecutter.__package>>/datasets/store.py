@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
+OURS: set[Path] = set()  # drafts that this process is writing
 CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
 
 
@@ -64,10 +65,11 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             for old in (*target.parent.glob(".*.part"), *target.parent.parent.glob(".*.part")):
                 with contextlib.suppress(FileNotFoundError):  # another process removes it, too
-                    if time.time() - old.stat().st_mtime > DRAFTS_KEPT:
+                    if old not in OURS and time.time() - old.stat().st_mtime > DRAFTS_KEPT:
                         old.unlink()
         # Readers' patterns, like *.parquet, do not match this name.
         draft = folder / f".{target.name}.{uuid.uuid4().hex}.part"
+        OURS.add(draft)
         try:
             with open(draft, "x+b") as file:
                 yield file
@@ -81,6 +83,7 @@ class Store:
                 self._fs.put_file(str(draft), self.full(path))
         finally:
             draft.unlink(missing_ok=True)
+            OURS.discard(draft)
 
     def files(self, folder: str) -> dict[str, tuple]:
         """The files in `folder` by name: when each was changed, and what else changes with its content."""

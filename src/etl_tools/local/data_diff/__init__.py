@@ -140,4 +140,4 @@ def result(process: subprocess.Popen[bytes], outcome: Path, log: Path) -> dict[s
         )
         return found
     last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] or ["it does not say why"]
-    return {"ran": {}, "failed": {"": f"nothing could be run: {last[0]}"}, "left": {}}
+    return {"ran": {}, "failed": {"": last[0]}, "left": {}}

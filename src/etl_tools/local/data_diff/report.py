@@ -37,8 +37,11 @@ def others(sides: list[dict[str, Any]]) -> list[str]:
     """A line for each DAG that did not run, or ran on one side alone."""
     lines = []
     before, after = sides
-    for name in sorted({*before["failed"], *after["failed"]}):
-        which = f"**{code(name)}**" if name else "**nothing**"
+    for when, side in (("Before", before), ("Now", after)):
+        if "" in side["failed"]:
+            lines.append(f"- **{when} nothing could be run**: {code(side['failed'][''], 400)}")
+    for name in sorted({*before["failed"], *after["failed"]} - {""}):
+        which = f"**{code(name)}**"
         if name in after["failed"]:
             worse = "ran before, and **fails now**" if name in before["ran"] else "does not run"
             lines.append(f"- {which} {worse}: {code(after['failed'][name], 400)}")

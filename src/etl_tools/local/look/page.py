@@ -180,15 +180,15 @@ def columns(dataset: Dataset) -> str:
     rows = []
     for column in dataset.schema or ():
         days = [day.ranges.get(column.name) for day in dataset.days]
-        known = [one for one in days if one and one.low is not None]
+        known = of_one_type([one for one in days if one and one.low is not None])
         unit = (column.metadata or {}).get(b"unit", b"").decode(errors="replace")
         about = (column.metadata or {}).get(b"description", b"").decode(errors="replace")
         span = band = ""
         if known:
             low, high = min(one.low for one in known), max(one.high for one in known)
             span = f"{value(low)} to {value(high)}{f' {text(unit)}' if unit not in ('', '1') else ''}"
-            if isinstance(low, (int, float)) and not isinstance(low, bool):
-                band = ranges_picture(days, low, high)
+            if is_number(low):
+                band = ranges_picture([one if one and is_number(one.low) else None for one in days], low, high)
         lost, all_rows = sum(one.missing for one in days if one), sum(one.rows for one in days if one)
         share = f"{lost / all_rows:.1%}" if lost else "0" if all_rows else ""
         name = f"{text(column.name)}<br><span class=dim>{text(about)}</span>"
@@ -196,6 +196,19 @@ def columns(dataset: Dataset) -> str:
         cells = (name, text(column.type), span, band, share, lacks, frequent(dataset, column.name))
         rows.append("<tr>" + "".join(f"<td>{cell}" for cell in cells))
     return f"<table>{head}{''.join(rows)}</table>"
+
+
+def of_one_type(some: Sequence[Range]) -> Sequence[Range]:
+    """Those whose values compare with the newest ones: a column may have had another type before."""
+    return [one for one in some if same_type(one.low, some[-1].low)]
+
+
+def same_type(one: object, other: object) -> bool:
+    return type(one) is type(other) or (is_number(one) and is_number(other))
+
+
+def is_number(one: object) -> bool:
+    return isinstance(one, (int, float)) and not isinstance(one, bool)
 
 
 def value(found: object) -> str:
