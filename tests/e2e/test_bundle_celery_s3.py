@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import TEMPLATE, make_command, run
-from tests.e2e.conftest import PushedProject, expected_counts, leftovers, read_clean
+from tests.e2e.conftest import PushedProject, expected_counts, follow, leftovers, read_clean
 from tests.e2e.installation import IMAGE
 from tests.e2e.object_store import ObjectStore
 
@@ -247,11 +247,9 @@ def test_a_run_keeps_its_commit_and_the_next_takes_the_new_one(project, release,
         project.edit("dags/extract.py", "slices=4", "slices=6")
         pushed = project.push("Six slices a day")
         second = project.git("rev-parse", "HEAD").strip()
-
-        def six():
-            return release.dag("extract")["params"]["slices"]["value"] == 6
-
-        release.servers.wait_until("the new version is visible", six)
+        printed = follow(project, release)
+        assert "the API lists it: extract, transform" in printed
+        assert release.dag("extract")["params"]["slices"]["value"] == 6
         measured("from git push to the changed DAG in the API (GitDagBundle)", time.monotonic() - pushed)
     finally:
         events.gate.set()

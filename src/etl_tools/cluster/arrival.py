@@ -70,15 +70,22 @@ class StuckError(ClusterError):
 
 @dataclass
 class Commit:
-    """A commit of this checkout, and what it has of DAG files."""
+    """A commit of this checkout, and what it has of DAG files; ``newest``: the one on top of it that the pod has.
+
+    ``learn`` fetches what the git server's branch has: somebody may push on top of it at any time.
+    """
 
     id: str
+    learn: Callable[[], object] = lambda: None
     newest: str = ""
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def is_in(self, other: str) -> bool:
         """Is the commit that one, or among its ancestors?"""
         if self.id == other:
             return True
+        if other and git("cat-file", "-e", f"{other}^{{commit}}").returncode:
+            self.learn()
         return bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode
 
     def text(self, path: str) -> str:
@@ -86,6 +93,12 @@ class Commit:
 
     def dag_files(self) -> dict[str, str]:
         """Return path in the DAGs' folder → digest, of what Airflow takes for a DAG file."""
+        commit = self.newest or self.id
+        if commit not in self.files:
+            self.files[commit] = self.read()
+        return self.files[commit]
+
+    def read(self) -> dict[str, str]:
         top = f"{answers.DAGS_SUBPATH}/"
         listed = git("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).stdout.splitlines()
         ignores = [self.ignore(path) for path in listed if path.endswith(f"/{IGNORE}")]
@@ -172,10 +185,12 @@ def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
     """Has every DAG file been parsed since the pod has the commit? StuckError at an import error of it."""
     api.ask()
     files = commit.dag_files()
+    versions = {dag["bundle_version"] or "" for dag in api.dags}
+    with_it = {version for version in versions if commit.is_in(version)}
 
     def is_new(dag: dict[str, Any]) -> bool:
         if not BY_GIT_SYNC:
-            return commit.is_in(dag["bundle_version"] or "")
+            return dag["bundle_version"] in with_it
         # Read when the parsing began, noted when it ended.
         return moment(dag["last_parsed_time"]) - (dag["last_parse_duration"] or 0) >= pod.since
 

@@ -95,15 +95,17 @@ def on_server() -> tuple[str, str]:
     return next((there[name] for name in names if name in there), ""), ""
 
 
+def learn() -> None:
+    """Fetch what somebody pushed on top of it; no branch is moved here."""
+    fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", answers.GIT_REPO, answers.GIT_BRANCH)
+    as_pods()(*fetch, folder=answers.ROOT, timeout=60)
+
+
 def pushed(commit: Commit) -> tuple[bool, str]:
     """Has the git server the commit, on the branch that the cluster follows?"""
     found, problem = on_server()
     if problem:
         raise ClusterError(problem)
-    if found and git("cat-file", "-e", f"{found}^{{commit}}").returncode:
-        # Somebody pushed on top of it: what theirs is made of is asked for, and no branch is moved here.
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", answers.GIT_REPO, answers.GIT_BRANCH)
-        as_pods()(*fetch, folder=answers.ROOT, timeout=60)
     words = f"branch {answers.GIT_BRANCH} on the git server is at {found[:7] or 'nothing'}"
     return commit.is_in(found), words
 
@@ -175,7 +177,7 @@ def arrives(hop: Hop) -> bool:
 def follow() -> None:
     """Print each hop; ClusterError at the first that does not arrive."""
     name, why = followed()
-    commit = Commit(name)
+    commit = Commit(name, learn)
     show_cluster()
     print(f"Commit {name[:7]}, {why}")
     began = time.monotonic()
