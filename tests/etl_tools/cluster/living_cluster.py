@@ -89,7 +89,8 @@ def rollout(namespace, words):
             pod["metadata"]["name"] += "-new"
             items.append(goes)
     store("pods.json", items)
-    return False
+    print("restarted")
+    return True
 
 
 def execute(namespace, words):
