@@ -93,6 +93,7 @@ class World:
         self.environment["VALUES"] = f"{self.environment.get('VALUES', 'helm/values.yaml')} helm/values.{name}.yaml"
 
     def without_overlay(self, name):
+        (self.project / f"helm/values.{name}.yaml").unlink()
         self.environment["VALUES"] = self.environment["VALUES"].replace(f" helm/values.{name}.yaml", "")
 
     def page(self, name="deploy"):
