@@ -62,11 +62,11 @@ host: ## Once, for whoever hosts this template: write its real address into ever
 size: .venv/.installed ## Count the files and lines of a generated project, beside the goals
 	@$(BIN)/python scripts/size.py
 
-# On a cluster that may be tried on: CHART, TIMEOUT and TEST_CLUSTER_REPOSITORY are handed on.
+# On a cluster that may be tried on: CHART and TIMEOUT are handed on; tests/etl_tools/cluster/real/test_scenario.py has the rest.
 .PHONY: test-cluster
-test-cluster: .venv/.installed ## Try deploy, doctor, rotate and the like on the API server of KUBECONFIG, in a namespace of their own
+test-cluster: .venv/.installed ## Go a person's whole way on the cluster of KUBECONFIG, in namespaces of its own
 	@test -n "$${KUBECONFIG:-}" || { echo "KUBECONFIG=... make test-cluster: name the kubeconfig of a cluster that may be tried on." >&2; exit 2; }
-	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 tests/etl_tools/cluster/real
+	@TEST_CLUSTER=yes CI=true $(BIN)/python -m pytest -n 0 -v -rA tests/etl_tools/cluster/real
 
 # Not in CI: half an hour, for whoever changes what these tests hold.
 .PHONY: mutate

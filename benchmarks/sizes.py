@@ -1,6 +1,6 @@
 """Measure what API server, DAG processor and scheduler need for many DAGs: what the limits in helm/values.yaml hold.
 
-    make e2e (once: it makes build/e2e/image)   then   .venv/bin/python benchmarks/sizes.py [--files 10,100,1000]
+    make build/e2e/image/.installed   then   .venv/bin/python benchmarks/sizes.py [--files 10,100,1000]
 
 Starts Airflow's own processes with the settings of a baked project's values, on PostgreSQL, all on loopback, and adds
 DAG files (those of benchmarks/integrity.py). For each number of files it prints the seconds until the API lists all of
@@ -24,7 +24,7 @@ sys.path.insert(0, str(TEMPLATE))
 
 from benchmarks.integrity import family, write_dags  # noqa: E402
 from tests.conftest import bake_into  # noqa: E402
-from tests.e2e.installation import Installation  # noqa: E402
+from tests.e2e.installation import IMAGE, Installation  # noqa: E402
 from tests.e2e.processes import Servers  # noqa: E402
 
 COMPONENTS = ("api-server", "dag-processor", "scheduler")
@@ -118,6 +118,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", default="10,100,1000", help="numbers of DAG files, growing")
     options = parser.parse_args()
+    if not (IMAGE / "bin/airflow").exists():
+        sys.exit("make build/e2e/image/.installed makes the environment that stands for the image: run it first")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)  # PostgreSQL's user has to pass

@@ -17,7 +17,7 @@ LEFT_OUT = {"the ui is brought here": "no port is forwarded, and nothing listens
 
 
 class DryWorld(World):
-    patience, pause = 300, 0.1
+    patience, pause = 120, 0.1
     # Neither the chart nor Airflow is here.
     content = "No fault was found; what could not be looked at"
 

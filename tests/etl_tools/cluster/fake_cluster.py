@@ -63,6 +63,7 @@ def apply(namespace, words, given):
         if "--server-side" not in words:
             print(f"{kind}/{name} {'unchanged' if before else 'created'}")
             objects.setdefault(f"{namespace}/{kind}/{name}", {"item": item, "owners": {}})
+            store(objects)
             continue
         before = before or {"item": item | {"data": {}}, "owners": {}}
         data, owners = before["item"]["data"], before["owners"]

@@ -79,7 +79,8 @@ def rollout(namespace, words):
     items = [item for item in load("pods.json", []) if "deletionTimestamp" not in item["metadata"]]
     pods = [item for item in items if item["kind"] == "Pod"]
     if words[1] == "status":
-        waiting = [pod for pod in pods if not all(now["ready"] for now in pod["status"].get("containerStatuses", []))]
+        main = [pod["status"].get("containerStatuses") for pod in pods]
+        waiting = [one for one in main if not one or not all(now["ready"] for now in one)]
         return fail("error: timed out waiting for the condition") if waiting else False
     old = json.loads(json.dumps(pods))
     for pod, goes in zip(pods, old, strict=True):
@@ -89,7 +90,8 @@ def rollout(namespace, words):
             pod["metadata"]["name"] += "-new"
             items.append(goes)
     store("pods.json", items)
-    return False
+    print("restarted")
+    return True
 
 
 def execute(namespace, words):

@@ -120,6 +120,17 @@ def test_every_combination_fits_the_chart_s_schema(values_text):
     assert [(answers, found) for answers, found in errors if found] == []
 
 
+@pytest.mark.parametrize("dag_delivery", ASKED["dag_delivery"])
+def test_what_grows_with_the_dags_has_a_limit(values_text, dag_delivery):
+    """benchmarks/sizes.py says what 1,000 DAGs take; a pod that takes a node's memory takes others with it."""
+    values = yaml.safe_load(values_text(**combinations(dag_delivery=dag_delivery)[0]))
+    for name in ("apiServer", "dagProcessor"):
+        assert values[name]["resources"] == {
+            "requests": {"cpu": "100m", "memory": "384Mi"},
+            "limits": {"memory": "1Gi"},
+        }
+
+
 def test_the_schema_check_sees_wrong_values(values_text):
     values = yaml.safe_load(values_text(**combinations()[0]))
     values["dags"]["gitSync"]["periods"] = values["dags"]["gitSync"].pop("period")

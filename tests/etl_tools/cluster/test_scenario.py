@@ -2,9 +2,11 @@
 
 import pytest
 
+from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.dry import LEFT_OUT, DryWorld
-from tests.etl_tools.cluster.real.breakages import BREAKAGES
+from tests.etl_tools.cluster.real.breakages import BREAKAGES, LARGE, LITTLE, NO_IMAGE
 from tests.etl_tools.cluster.real.scenario import STEPS
+from tests.etl_tools.cluster.real.world import IMAGES, POLICIES, nested
 from tests.servers.git_ssh_server import GitSshServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("scenario")]
@@ -24,3 +26,12 @@ def test_ten_breakages():
 @pytest.mark.parametrize("name", [name for name in STEPS if name not in LEFT_OUT])
 def test_the_scenario_runs_with_recordings(world, name):
     STEPS[name](world)
+
+
+@pytest.mark.parametrize("values", [IMAGES, POLICIES, NO_IMAGE, LITTLE, LARGE])
+def test_what_it_lays_over_the_values_fits_the_chart(values):
+    """A real cluster would be the first to notice."""
+    if not (validator := helm_chart.schema_validator()):
+        pytest.skip(helm_chart.WITHOUT_CHART)
+    assert [error.message for error in validator.iter_errors(nested(values))] == []
+    assert nested(values).keys() <= validator.schema["properties"].keys()

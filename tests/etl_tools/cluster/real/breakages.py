@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.etl_tools.cluster.helm_chart import PINS
 from tests.etl_tools.cluster.real.pages import command_of
 
 NEEDS = '"""Cannot be imported."""\n\nimport nosuchpackage\n'
@@ -37,7 +38,8 @@ def type_the_last(world, advice):
 
 def fails_to_deploy(world, name, values):
     world.overlay(world.project, name, values)
-    world.type("make deploy", expect=2, TIMEOUT="2")
+    printed = world.type("make deploy", expect=2, TIMEOUT="2")
+    assert "nothing was changed" not in printed, printed
 
 
 def put_right(name):
@@ -70,19 +72,28 @@ def delete_a_deployment(world):
     world.kubectl("delete", "deployment", "airflow-statsd")
 
 
+# Of the right Airflow: another one is refused beforehand.
+NO_IMAGE = {("defaultAirflowTag",): f"{PINS['_airflow_version']}-python0.0"}
+LITTLE = {
+    ("apiServer", "resources", "requests", "memory"): "64Mi",
+    ("apiServer", "resources", "limits", "memory"): "128Mi",
+}
+LARGE = {("triggerer", "resources", "requests", "memory"): "900Gi"}
+
+
 def image_missing(world):
     world.shows("image-missing")
-    fails_to_deploy(world, "image", {("defaultAirflowTag",): "nosuch"})
+    fails_to_deploy(world, "image", NO_IMAGE)
 
 
 def too_little_memory(world):
     world.shows("oom")
-    fails_to_deploy(world, "memory", {("apiServer", "resources", "limits", "memory"): "128Mi"})
+    fails_to_deploy(world, "memory", LITTLE)
 
 
 def too_large(world):
     world.shows("too-large")
-    fails_to_deploy(world, "large", {("triggerer", "resources", "requests", "memory"): "900Gi"})
+    fails_to_deploy(world, "large", LARGE)
 
 
 # --- The way of the DAGs

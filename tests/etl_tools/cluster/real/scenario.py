@@ -66,17 +66,22 @@ def a_second_deploy_writes_no_secret(world):
     assert world.secrets() == before
 
 
+def has_run(world, name):
+    """Wait until a run of this DAG has succeeded."""
+
+    def succeeded():
+        return any(run["state"] == "success" for run in world.airflow("dags", "list-runs", name))
+
+    world.wait_until(f"{name} has run", succeeded)
+
+
 def dags_run_and_data_is_there(world):
     """Of one day: the page's own command turns all DAGs on, the table's starts the day."""
     world.type(first(world, "make trigger"))
     (line,) = [line for line in in_table(world.page()) if PARTITION in line]
     world.type(line)
-
-    def succeeded(name):
-        return any(run["state"] == "success" for run in world.airflow("dags", "list-runs", name))
-
     for name in ("extract", "transform"):
-        world.wait_until(f"{name} has run", partial(succeeded, name))
+        has_run(world, name)
     files = world.data()
     assert any(PARTITION in file or PARTITION.replace("-", "") in file for file in files), files
 
@@ -125,7 +130,7 @@ def a_push_is_visible(world):
         "from push to visible", lambda: "hello" in {dag["dag_id"] for dag in world.airflow("dags", "list")}
     )
     world.type("make trigger DAG=hello UNPAUSE=yes")
-    world.wait_until("hello has run", lambda: world.airflow("dags", "list-runs", "hello")[0]["state"] == "success")
+    has_run(world, "hello")
 
 
 def a_second_person_gets_the_keys(world):

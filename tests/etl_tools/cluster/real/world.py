@@ -19,14 +19,27 @@ from tests.etl_tools.cluster import helm_chart
 
 GIT_SERVER = Path(__file__).with_name("git_server.py")
 KEPT = ("KUBECONFIG", "CHART", "TIMEOUT", "HOME")
-# Value of the chart → image, where a registry of one's own has all of them: TEST_CLUSTER_IMAGES names it.
+# Value of the chart → what comes behind the address of a registry that has all of them (TEST_CLUSTER_IMAGES).
 IMAGES = {
-    ("defaultAirflowRepository",): "apache/airflow",
-    ("images", "gitSync", "repository"): "git-sync/git-sync",
-    ("images", "statsd", "repository"): "prometheus/statsd-exporter",
-    ("images", "redis", "repository"): "redis",
-    ("postgresql", "image", "repository"): "bitnamilegacy/postgresql",
+    ("defaultAirflowRepository",): "/apache/airflow",
+    ("images", "gitSync", "repository"): "/git-sync/git-sync",
+    ("images", "statsd", "repository"): "/prometheus/statsd-exporter",
+    ("images", "redis", "repository"): "/redis",
+    ("postgresql", "image", "registry"): "",
 }
+OURS = {"podSelector": {"matchLabels": {"tier": "airflow", "release": "airflow"}}}
+POLICIES = {("networkPolicies", "enabled"): True, ("apiServer", "networkPolicy", "ingress", "from"): [OURS]}
+
+
+def nested(values):
+    """Return values by path as a values file has them."""
+    tree = {}
+    for path, value in values.items():
+        inner = tree
+        for key in path[:-1]:
+            inner = inner.setdefault(key, {})
+        inner[path[-1]] = value
+    return tree
 
 
 class World:
@@ -69,25 +82,18 @@ class World:
         # The days in the repository: a night without the earthquake service is no night without a cluster.
         values.write_text(values.read_text().replace("value: usgs", "value: sample"))
         if self.policies:
-            ours = {"podSelector": {"matchLabels": {"tier": "airflow", "release": "airflow"}}}
-            inside = {("networkPolicies", "enabled"): True, ("apiServer", "networkPolicy", "ingress", "from"): [ours]}
-            self.overlay(project, "policies", inside)
+            self.overlay(project, "policies", POLICIES)
         if registry := os.environ.get("TEST_CLUSTER_IMAGES"):
-            self.overlay(project, "images", {path: f"{registry}/{image}" for path, image in IMAGES.items()})
+            self.overlay(project, "images", {path: f"{registry}{image}" for path, image in IMAGES.items()})
         return project
 
     def overlay(self, project, name, values):
         """Let a further values file go over helm/values.yaml: path → value."""
-        tree = {}
-        for path, value in values.items():
-            inner = tree
-            for key in path[:-1]:
-                inner = inner.setdefault(key, {})
-            inner[path[-1]] = value
-        (project / f"helm/values.{name}.yaml").write_text(yaml.safe_dump(tree))
+        (project / f"helm/values.{name}.yaml").write_text(yaml.safe_dump(nested(values)))
         self.environment["VALUES"] = f"{self.environment.get('VALUES', 'helm/values.yaml')} helm/values.{name}.yaml"
 
     def without_overlay(self, name):
+        (self.project / f"helm/values.{name}.yaml").unlink()
         self.environment["VALUES"] = self.environment["VALUES"].replace(f" helm/values.{name}.yaml", "")
 
     def page(self, name="deploy"):
@@ -175,7 +181,10 @@ class World:
     def airflow(self, *words):
         """Return the table that Airflow prints in the API server's pod."""
         printed = self.kubectl("exec", "deployment/airflow-api-server", "--", "airflow", *words, "--output", "json")
-        return json.loads(printed[printed.index("[") :])
+        # Log lines may come first, and begin with a bracket, too.
+        for start in re.finditer(r"^\[(?=[\]{])", printed, re.MULTILINE):
+            return json.JSONDecoder().raw_decode(printed, start.start())[0]
+        raise AssertionError(f"airflow {' '.join(words)} prints no table: {printed}")
 
     def pods(self, component):
         """Return the names of a component's pods that stay: one that is asked to go is there for a while."""
