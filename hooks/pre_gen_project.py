@@ -8,7 +8,9 @@ import keyword
 import os
 import re
 import shlex
+import signal
 import sys
+import time
 from pathlib import Path
 
 # cookiecutter fills these two in; the checks get them as arguments, so that tests can import this file.
@@ -259,12 +261,41 @@ def repeat_command(answers, problems):
     return shlex.join(words)
 
 
-def remove_folders(output_dir):
-    """Remove what a refused slug with slashes in it has made: cookiecutter removes the last folder only."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if folder == output_dir or any(folder.iterdir()):
-            break
-        folder.rmdir()
+def command_of(process):
+    """Return the words of a process's command line, none if they cannot be read."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    except OSError:
+        pass
+    import subprocess  # slow to import, and needed only here
+
+    try:
+        return subprocess.run(["ps", "-o", "args=", "-p", str(process)], capture_output=True, text=True).stdout.split()
+    except OSError:
+        return []
+
+
+def stop(output_dir):
+    """End the run with status 1, without the traceback that cookiecutter prints when a hook fails.
+
+    The command line gets what Ctrl-C would send; a program that calls cookiecutter as a library gets its exception.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so does the parent, started by a shell with &
+        sys.exit(1)
+    parent = os.getppid()
+    words = [Path(word).name for word in command_of(parent)[:3]]
+    if {"cookiecutter", "cruft"} & {*words[:2], *(words[2:] if words[1:2] == ["-m"] else [])}:
+        # More than one folder where a refused slug had slashes in it.
+        for folder in (Path.cwd(), *Path.cwd().parents):
+            if folder == output_dir or any(folder.iterdir()):
+                break
+            folder.rmdir()
+        os.kill(parent, signal.SIGINT)
+        for _ in range(40):
+            if os.getppid() != parent:
+                break
+            time.sleep(0.05)
+    sys.exit(1)
 
 
 def main():
@@ -284,11 +315,7 @@ def main():
         # cruft, which keeps a project's answers in its .cruft.json.
         other = json.dumps({problem.split(":")[0]: "..." for problem in problems})
         print(f"\nIn a project: cruft update --variables-to-update '{other}'", file=sys.stderr)
-    # For any hook that fails, cookiecutter 2.7.1 logs one, whatever the hook does (hooks.py, logger.exception).
-    print("\nThe traceback that follows is cookiecutter's own, and says no more.", file=sys.stderr)
-    if "/" in answers["project_slug"]:
-        remove_folders(Path(answers.get("_output_dir", Path.cwd().parent)))
-    sys.exit(1)
+    stop(Path(answers.get("_output_dir", Path.cwd().parent)))
 
 
 if __name__ == "__main__":

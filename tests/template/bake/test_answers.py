@@ -208,14 +208,12 @@ def cookiecutter(folder, *arguments, cwd=None, expect=0):
 BAD = ["owner=airflow", "git_branch=a..b", "namespace=A", "data_root=/data"]
 
 
-def test_all_problems_at_once_and_nothing_left(tmp_path):
+def test_all_problems_at_once_nothing_left_and_no_traceback(tmp_path):
     printed = cookiecutter(tmp_path, *BAD, "project_slug=good-slug", expect=1)
     lines = [line for line in printed.splitlines() if line.startswith("  - ")]
     assert [line.split(":")[0].strip(" -") for line in lines] == [argument.split("=")[0] for argument in BAD]
-    said, traceback = printed.split("\nThe traceback that follows is cookiecutter's own, and says no more.\n")
-    assert "Traceback" not in said
-    assert traceback.rstrip().endswith("Hook script failed (exit status: 1)"), "cookiecutter has ended by itself"
-    assert "pre_gen_project.py" not in traceback
+    assert "Traceback" not in printed
+    assert printed.rstrip().endswith("Aborted!")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -261,7 +259,11 @@ def test_the_printed_command_of_a_second_try_onto_a_project(bake_fresh):
 
 def test_a_refused_slug_with_slashes_leaves_no_folder(tmp_path):
     cookiecutter(tmp_path, "project_slug=a/b/c", expect=1)
-    assert list(tmp_path.iterdir()) == []
+    for _ in range(100):
+        if not list(tmp_path.iterdir()):
+            return
+        __import__("time").sleep(0.05)
+    pytest.fail(f"left behind: {list(tmp_path.rglob('*'))}")
 
 
 def test_refused_answers_touch_nothing_in_an_existing_project(bake_fresh):
