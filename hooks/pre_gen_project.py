@@ -278,6 +278,8 @@ def command_of(process):
 def stop(output_dir):
     """End the run with status 1, without the traceback that cookiecutter prints when a hook fails.
 
+    cookiecutter 2.7.1 logs one for any hook that fails, whatever the hook does (hooks.py, logger.exception).
+
     The command line gets what Ctrl-C would send; a program that calls cookiecutter as a library gets its exception.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so does the parent, started by a shell with &
