@@ -10,7 +10,7 @@ MOST = {
     "daily": (2300, 10),
     "project": (2750, 50),
     "etl_tools": (4500, 40),
-    "dag_integrity": (5600, 43),
+    "dag_integrity": (5900, 45),
 }
 
 
