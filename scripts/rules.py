@@ -17,6 +17,7 @@ PACKAGED = TEMPLATE / "src" / "dag_integrity" / EXAMPLES
 HEAD = """# Rules of dag-integrity
 
 Made by `make rules` from the rules' docstrings and their tests. `dag-integrity --explain RULE` prints one of them.
+To exempt a line: `# dag-integrity: ignore[rule] and the reason` at its end, or alone above it.
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from .model import Finding
 
@@ -25,7 +26,7 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
     rules: dict[str, set[str]] = {}
     for one in findings:
         rules.setdefault(one.file, set()).add(one.rule)
-    left: dict[tuple, Finding] = {}
+    left: dict[tuple[Any, ...], Finding] = {}
     moved: set[tuple[str, str]] = set()
     by_line = {(one.file, one.line) for one in findings if one.rule == "airflow-3"}
     by_ruff = {one.file for one in findings if one.rule == "airflow-3" and one.write != BY_WARNING}
@@ -36,7 +37,7 @@ def one_line_each(findings: list[Finding]) -> list[Finding]:
         explained = explained or (one.write == BY_WARNING and one.file in by_ruff)
         explained = explained or (one.rule == "context-key" and (one.file, one.line) in by_line)
         argument = re.search(r"unexpected keyword argument '(\w+)'", one.wrong)
-        explained = explained or (argument and (one.file, argument[1]) in gone)
+        explained = explained or bool(argument and (one.file, argument[1]) in gone)
         key = (one.file, one.line, one.rule, "" if one.rule == "forbidden-at-import" else one.wrong)
         if one.rule == "airflow-3" and (match := re.search(r"airflow\.[\w.]*\w", one.wrong)):
             explained = explained or (one.file, match[0]) in moved

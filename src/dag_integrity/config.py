@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from .exempt import Exemption, exemption_of
 from .model import PolicyError, Rule
@@ -84,7 +85,7 @@ def read_policy(root: Path) -> Policy:
         table = content.get("tool", {}).get("dag-integrity")
     except (OSError, ValueError) as error:
         raise PolicyError(f"pyproject.toml cannot be read: {error}.") from None
-    kinds = {f.name.replace("_", "-"): f.type for f in fields(Policy) if f.name != "stated"}
+    kinds = {f.name.replace("_", "-"): str(f.type) for f in fields(Policy) if f.name != "stated"}
     for key, value in (table or {}).items():
         _check_key(key, value, kinds)
     table = table or {}
@@ -118,7 +119,7 @@ def deployed_executors(root: Path) -> frozenset[str]:
 
 
 @cache
-def helm_values(root: Path) -> dict:
+def helm_values(root: Path) -> dict[str, Any]:
     """The values for Airflow's chart in helm/values.yaml; nothing where there are none that can be read."""
     try:
         import yaml  # which Airflow brings
@@ -146,10 +147,10 @@ def installed_airflow() -> str:
         return ""
 
 
-def _check_key(key: str, value, kinds: dict[str, str]) -> None:
+def _check_key(key: str, value: Any, kinds: dict[str, str]) -> None:
     if key not in kinds:
         raise PolicyError(f"[tool.dag-integrity] has an unknown key: {key}. It may have {', '.join(kinds)}.")
-    accepted = {"str": str, "bool": bool, "int": int, "float": (int, float), "list[str]": list}
+    accepted: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float), "list[str]": list}
     accepted["dict[str, str]"] = dict
     right = isinstance(value, accepted.get(kinds[key], list))
     if kinds[key] == "list[str]":

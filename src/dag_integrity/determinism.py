@@ -12,7 +12,7 @@ import builtins
 import sys
 
 from .source import Source
-from .syntax import FUNCTIONS, IMPORTS, decorator_of, dotted, imported
+from .syntax import FUNCTIONS, IMPORTS, Node, decorator_of, dotted, imported
 
 SDK = ("Asset", "DAG", "Label", "Param", "TaskGroup", "chain", "dag", "task_group")
 OPERATORS = ("bash.BashOperator", "empty.EmptyOperator", "python.PythonOperator")
@@ -38,7 +38,7 @@ def is_deterministic(source: Source) -> bool:
     names = _names(source)
     if source.error or names is None:
         return False
-    pending: list[ast.AST] = [source.tree]
+    pending: list[Node] = [source.tree]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.FunctionDef):
@@ -89,7 +89,7 @@ def _may_import(source: Source, name: str) -> bool:
     return harmless and "*" not in name
 
 
-def _is_deterministic_node(source: Source, node: ast.AST, names: set[str]) -> bool:
+def _is_deterministic_node(source: Source, node: Node, names: set[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names
     if isinstance(node, ast.Attribute):

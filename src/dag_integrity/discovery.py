@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from .model import PolicyError
 
@@ -37,7 +38,9 @@ class Folder:
     def others(self) -> list[Path]:
         return [*self.skipped, *self.ignored]
 
-    def complete(self, root: Path, policy, facts: list[dict], reads: dict, unfinished: set[str]) -> None:
+    def complete(
+        self, root: Path, policy: Any, facts: list[dict[str, Any]], reads: dict[Path, Any], unfinished: set[str]
+    ) -> None:
         """Add what is known when all files are read and parsed: the facts of each DAG with its `file`.
 
         `unfinished` are the files that could not be parsed; what others name may be in them.
@@ -46,9 +49,9 @@ class Folder:
         self.unread = [(root / file).read_text(encoding="utf-8", errors="replace") for file in unfinished]
 
     @cached_property
-    def consumed(self) -> list[tuple[dict, dict, list[dict]]]:
+    def consumed(self) -> list[tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]]:
         """Each asset that a DAG waits for: the DAG's facts, the asset, the facts of the DAGs that make it."""
-        makers: dict[tuple, list[dict]] = {}
+        makers: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for dag in self.facts:
             for key in dict.fromkeys(key for asset in dag["produces"] for key in _keys(asset)):
                 makers.setdefault(key, []).append(dag)
@@ -108,10 +111,11 @@ def _find_paths(dags: Path, environment: dict[str, str]) -> Iterable[str]:
     path = path / "_shared" / "module_loading" / "file_discovery.py"
     if not path.is_file():
         return _asked_of_airflow(dags, environment)
-    spec = importlib.util.spec_from_file_location("_dag_file_discovery", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.find_path_from_directory(dags, ".airflowignore", environment.get(SYNTAX, "glob"))
+    by_itself: Any = importlib.util.spec_from_file_location("_dag_file_discovery", path)
+    module: Any = importlib.util.module_from_spec(by_itself)
+    by_itself.loader.exec_module(module)
+    found: Iterable[str] = module.find_path_from_directory(dags, ".airflowignore", environment.get(SYNTAX, "glob"))
+    return found
 
 
 ASK = """
@@ -143,6 +147,6 @@ def _might_contain_dag(path: Path) -> bool:
     return b"airflow" in text and (b"dag" in text or b"asset" in text)
 
 
-def _keys(asset: dict) -> list[tuple]:
+def _keys(asset: dict[str, Any]) -> list[tuple[Any, ...]]:
     """What an asset is known by; two are the same that share one of these."""
     return [(asset["alias"], key, asset[key]) for key in ("name", "uri") if asset[key]]

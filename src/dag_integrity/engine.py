@@ -19,6 +19,7 @@ from functools import cache
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from .causes import one_line_each
 from .config import Policy, installed_airflow, numbers
@@ -46,8 +47,8 @@ class Check:
         self.root, self.policy, self.dags = root, policy, root / policy.dags_folder
         # Files that another run looks at, too: what is stale is not known here
         self.others = {"pyproject.toml"} if len(policy.folders) > 1 else set()
-        self.plain: dict[Path, Facts | str] = {}
-        self.perturbed: dict[Path, Facts | str] = {}
+        self.plain: dict[Path, Any] = {}  # Facts, or how the process ended
+        self.perturbed: dict[Path, Any] = {}
         self.reads: dict[Path, Source] = {}
 
     def run(self) -> Report:
@@ -117,7 +118,7 @@ class Check:
         """Parse each file, and again where that may make a difference; what is doubtful once more, alone."""
         from .sandbox.parse import Parser
 
-        def run(kind: str, files: list[Path], size: int = _cores(), fresh: bool = False) -> Iterator:
+        def run(kind: str, files: list[Path], size: int = _cores(), fresh: bool = False) -> Iterator[tuple[Path, Any]]:
             make = lambda: Parser(self.root, self.policy, kind == "perturbed", fresh).parse  # noqa: E731
             return Pool(make, size, self.policy.time_limit, fresh).run(files)
 
@@ -153,7 +154,7 @@ class Check:
         first = self.plain[path]
         if isinstance(first, str) or first.timed_out or first.heavy or self._names_heavy(path):
             return False
-        return first.seconds > self.policy.import_budget
+        return bool(first.seconds > self.policy.import_budget)
 
     def _names_heavy(self, path: Path) -> bool:
         """Whether the file, or a module of the folder that it imports, imports a heavy module by name."""

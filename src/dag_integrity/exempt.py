@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from .model import RULES, Finding, PolicyError, finding
 
@@ -31,7 +32,7 @@ class Exemption:
         )
 
 
-def exemption_of(entry: dict, text: str) -> Exemption:
+def exemption_of(entry: dict[str, Any], text: str) -> Exemption:
     """The exemption of an entry of the policy, whose text tells the line."""
     given = entry if isinstance(entry, dict) else {}
     texts = all(isinstance(value, str) and value.strip() for value in given.values())
@@ -53,7 +54,8 @@ def apply_exemptions(
     An exemption that exempts nothing is stale; that is not said of the files in `unfinished`, which could not
     be checked by every rule.
     """
-    left, used = [], set()
+    left: list[Finding] = []
+    used: set[tuple[Exemption, str]] = set()
     for one in findings:
         by = [exemption for exemption in exemptions if exemption.covers(one)]
         used.update((exemption, one.rule) for exemption in by)

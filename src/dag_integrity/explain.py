@@ -24,16 +24,14 @@ def explain(name: str) -> str:
         near = difflib.get_close_matches(name, RULES, 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise PolicyError(f"There is no rule {name}; --rules lists them.{hint}")
-    return page(RULES[name])
+    return f"{page(RULES[name])}\n\nTo exempt a line: # dag-integrity: ignore[{name}] and the reason"
 
 
 def page(rule: Rule) -> str:
     """The page in Markdown."""
     house = ", house style: only with a policy of one's own" if rule.house else ""
-    scope = rule.scope if rule.scope != "engine" else "engine"
     lines = [f"## {rule.name}", "", rule.meaning, "", f"- Severity: {rule.severity}{house}"]
-    lines += [f"- Looks at {LOOKS_AT[scope]}", f"- Instead: {rule.cure}"]
-    lines += [f"- Exempt a line: `# dag-integrity: ignore[{rule.name}] and the reason`"]
+    lines += [f"- Looks at {LOOKS_AT[rule.scope]}", f"- Instead: {rule.cure}"]
     if example := example_of(rule):
         lines += ["", "```diff", example.rstrip("\n"), "```"]
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 
 from .model import Finding
 from .source import Source
+from .syntax import Node
 
 # Modules of Airflow itself, not of its providers
 OF_AIRFLOW = ("airflow.sdk.", "airflow.models.", "airflow.template.")
@@ -22,7 +22,7 @@ class Facts:
     source: Source | None = None
     findings: list[Finding] = field(default_factory=list)
     # The facts of each DAG and the DAG itself, serialized or as a digest of that
-    dags: list[dict] = field(default_factory=list)
+    dags: list[dict[str, Any]] = field(default_factory=list)
     serialized: dict[str, Any] = field(default_factory=dict)
     heavy: list[tuple[str, int]] = field(default_factory=list)
     seconds: float = 0
@@ -36,14 +36,16 @@ class Facts:
 class Dag:
     """One DAG with what its rules need: `stated` holds the arguments as the file gave them."""
 
-    def __init__(self, dag, stated: dict[str, Any], source: Source, siblings: int = 1, airflow=None) -> None:
+    def __init__(
+        self, dag: Any, stated: dict[str, Any], source: Source, siblings: int = 1, airflow: Any = None
+    ) -> None:
         self.dag, self.stated, self.source, self.policy = dag, stated, source, source.policy
         # `airflow` has what rules ask of Airflow: Param, macros, KNOWN_CONTEXT_KEYS
         self.siblings, self.airflow = siblings, airflow
         # Whether @asset made the DAG, which takes no owner, start date, retries or time limit
         self.by_asset = stated.get("by_asset", False)
 
-    def line(self, at=None) -> int:
+    def line(self, at: Any = None) -> int:
         """The line of this task or, without one, of the DAG."""
         if isinstance(at, int):
             return at
@@ -52,33 +54,33 @@ class Dag:
         return self.source.task_line(task_id, dag_id) if at else self.source.dag_line(dag_id)
 
     @cached_property
-    def templated(self) -> list[tuple]:
+    def templated(self) -> list[tuple[Any, ...]]:
         """Task, field and value of every templated field."""
         fields = [(task, field) for task in self.dag.tasks for field in task.template_fields or ()]
         return [(task, field, argument_of(task, field)) for task, field in fields]
 
     @cached_property
-    def environment(self):
+    def environment(self) -> Any:
         """What the DAG's templates are rendered in, but for those of operators that bring their own."""
         return self.dag.get_template_env()
 
     @cached_property
-    def working_tasks(self) -> list:
+    def working_tasks(self) -> list[Any]:
         """The tasks that do something; those of an EmptyOperator need no worker, retry or time limit."""
         return [task for task in self.dag.tasks if not getattr(task, "inherits_from_empty_operator", False)]
 
-    def first(self, tasks: list):
+    def first(self, tasks: list[Any]) -> Any:
         """The first of these tasks; nothing, which stands for the DAG, if they are all of its tasks."""
         return None if len(tasks) in (len(self.working_tasks), len(self.dag.tasks)) else tasks[0]
 
     @cached_property
-    def timetable(self):
+    def timetable(self) -> Any:
         """The timetable that says when; of an asset-or-time schedule the time's."""
         return getattr(self.dag.timetable, "timetable", self.dag.timetable)
 
     @cached_property
     def runs_by_time(self) -> bool:
-        return self.timetable.can_be_scheduled and condition_of(self.timetable) is None
+        return bool(self.timetable.can_be_scheduled and condition_of(self.timetable) is None)
 
     @cached_property
     def partitioned(self) -> bool:
@@ -88,39 +90,39 @@ class Dag:
         return bool(named) or getattr(self.dag.timetable, "partitioned_at_runtime", False)
 
 
-def condition_of(timetable) -> Any:
+def condition_of(timetable: Any) -> Any:
     """The assets that start the DAG, which Airflow 2 calls datasets."""
     found = getattr(timetable, "asset_condition", None) or getattr(timetable, "dataset_condition", None)
     return found or None  # Airflow 2 has one that is false
 
 
-def cron_of(c: Dag) -> tuple | None:
+def cron_of(c: Dag) -> tuple[Any, ...] | None:
     """Time zone and cron expression of a DAG that runs by one."""
     expression = getattr(c.timetable, "expression", None)
     zone = getattr(c.timetable, "timezone", None) or getattr(c.timetable, "_timezone", None)
     return (zone, expression) if isinstance(expression, str) and zone is not None else None
 
 
-def argument_of(task, name: str):
+def argument_of(task: Any, name: str) -> Any:
     """An attribute of a task, also of one that is mapped."""
     mapped = getattr(task, "partial_kwargs", None)
     return getattr(task, name, None) if mapped is None else mapped.get(name)
 
 
-def adds_names(task) -> bool:
+def adds_names(task: Any) -> bool:
     """Whether the operator renders its fields itself, perhaps with names of its own."""
     kinds = getattr(task, "operator_class", type(task)).__mro__
     renders = [kind for kind in kinds if "render_template_fields" in vars(kind)]
     return not renders[0].__module__.startswith(OF_AIRFLOW)
 
 
-def arguments_of(task) -> dict:
+def arguments_of(task: Any) -> dict[str, Any]:
     """The arguments that a task was made with, also one that is mapped."""
     mapped = getattr(task, "partial_kwargs", None)
     return mapped if mapped is not None else getattr(task, "_BaseOperator__init_kwargs", {})
 
 
-def function_of(c: Dag, task) -> ast.AST | None:
+def function_of(c: Dag, task: Any) -> Node | None:
     """The syntax tree of the function that a task runs, where it is in the DAG's file."""
     code = getattr(callable_of(task), "__code__", None)
     if code is None or code.co_filename != str(c.source.path):
@@ -128,11 +130,11 @@ def function_of(c: Dag, task) -> ast.AST | None:
     return c.source.functions.get(code.co_firstlineno)
 
 
-def callable_of(task):
+def callable_of(task: Any) -> Any:
     return arguments_of(task).get("python_callable") or getattr(task, "python_callable", None)
 
 
-def templates_of(c: Dag) -> Iterator[tuple]:
+def templates_of(c: Dag) -> Iterator[tuple[Any, ...]]:
     """Task, field and text of each text with a template."""
     for task, name, value in c.templated:
         pending = [value]
@@ -144,7 +146,7 @@ def templates_of(c: Dag) -> Iterator[tuple]:
                 pending += one.values() if isinstance(one, dict) else one
 
 
-def facts_of(c: Dag) -> dict:
+def facts_of(c: Dag) -> dict[str, Any]:
     """Of a parsed DAG (a `Dag`) what the rules here and the table need, as plain values."""
     dag, condition = c.dag, condition_of(c.dag.timetable)
     consumed = list(_assets(condition)) if condition is not None else []
@@ -186,7 +188,7 @@ def facts_of(c: Dag) -> dict:
     }
 
 
-def _sensors(c) -> Iterator[tuple]:
+def _sensors(c: Any) -> Iterator[tuple[Any, ...]]:
     """The sensors that wait for another DAG's run of a date, with the seconds between the two dates."""
     for task in c.dag.tasks:
         kinds = {kind.__name__ for kind in getattr(task, "operator_class", type(task)).__mro__}
@@ -196,7 +198,7 @@ def _sensors(c) -> Iterator[tuple]:
             yield c.line(task), task.task_id, dag_id, delta.total_seconds() if delta else 0
 
 
-def _assets(asset) -> Iterator[dict]:
+def _assets(asset: Any) -> Iterator[dict[str, Any]]:
     """The assets, aliases and references in an asset or a condition of assets."""
     kind = type(asset).__name__
     if hasattr(asset, "objects"):
@@ -211,7 +213,7 @@ def _assets(asset) -> Iterator[dict]:
         }
 
 
-def _schedule(c, consumed: list[dict]) -> str:
+def _schedule(c: Any, consumed: list[dict[str, Any]]) -> str:
     """The schedule as a person would write it."""
     timetables = getattr(c.timetable, "timetables", [c.timetable])
     words = [t.expression for t in timetables if getattr(t, "expression", None)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -92,6 +92,8 @@ class Rule(NamedTuple):
     since: str = "2"  # the version of Airflow with which it begins to hold
 
 
+# What the function of a rule gives
+Found = Iterator[str | Problem]
 RULES: dict[str, Rule] = {}
 
 
@@ -147,12 +149,12 @@ engine_rule(
 )  # fmt: skip
 
 
-def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
+def apply(scope: str, subject: Any, policy: Any) -> Iterable[tuple[Rule, Problem]]:
     """What the rules of this scope find in the subject; of a rule that fails, that it does."""
     for one in RULES.values():
         if one.scope == scope and policy.applies(one):
             try:
-                found = list(one.check(subject))
+                found = list(one.check(subject) if one.check else ())
             except Exception as error:
                 wrong = f"Rule {one.name} fails on it: {type(error).__name__}: {error}"
                 yield RULES["not-checked"], Problem(wrong, 1)
@@ -160,7 +162,7 @@ def apply(scope: str, subject: Any, policy) -> Iterable[tuple[Rule, Problem]]:
             yield from ((one, Problem(it) if isinstance(it, str) else it) for it in found)
 
 
-def some(names: Iterable, limit: int = 4) -> str:
+def some(names: Iterable[Any], limit: int = 4) -> str:
     """The first few of the names, and how many there are beyond them."""
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -22,17 +22,19 @@ GRACE = 5  # seconds that a job has beyond the time limit to end by itself
 class Worker:
     """A forked process that answers jobs, one at a time, with the function that `make` gives it."""
 
-    def __init__(self, make: Callable[[], Callable]) -> None:
-        self.job, pipes = None, Pipe()
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        self.job: Any = None
+        pipes = Pipe()
         self.pipe = pipes[0]
         self.process = get_context("fork").Process(target=_answer, args=(*pipes, make))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # no thread here holds a lock
             self.process.start()
         pipes[1].close()
+        self.pid = self.process.pid or 0
 
     def give(self, job: Any) -> None:
-        self.job, self.since, self.warned = job, clock(self.process.pid), False
+        self.job, self.since, self.warned = job, clock(self.pid), False
         with contextlib.suppress(BrokenPipeError):  # it has just ended, as its answer tells
             self.pipe.send(job)
 
@@ -41,11 +43,11 @@ class Worker:
         self.pipe.close()
         self.process.kill()
         self.process.join()
-        code = self.process.exitcode
+        code = self.process.exitcode or 0
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
-def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable]) -> None:
+def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable[..., Any]]) -> None:
     theirs.close()
     try:
         answer = make()
@@ -64,11 +66,11 @@ def _answer(theirs: Connection, pipe: Connection, make: Callable[[], Callable]) 
 class Pool:
     """Does jobs in `size` forked processes; `fresh`: in a new one each."""
 
-    def __init__(self, make: Callable[[], Callable], size: int, limit: float, fresh: bool = False) -> None:
+    def __init__(self, make: Callable[[], Callable[..., Any]], size: int, limit: float, fresh: bool = False) -> None:
         self.make, self.size, self.limit, self.fresh = make, size, limit, fresh
         self.workers: list[Worker] = []
 
-    def run(self, jobs: list) -> Iterator[tuple[Any, Any]]:
+    def run(self, jobs: list[Any]) -> Iterator[tuple[Any, Any]]:
         """Yields each job with its answer, or with how its process ended, '' if its time was up."""
         waiting = deque(jobs)
         try:
@@ -77,17 +79,17 @@ class Pool:
                 for worker in list(self.workers):
                     if worker.pipe in ready:
                         yield worker.job, self._answer(worker)
-                    elif (spent := clock(worker.process.pid) - worker.since) > self.limit + GRACE:
+                    elif (spent := clock(worker.pid) - worker.since) > self.limit + GRACE:
                         self._end(worker)
                         yield worker.job, ""
                     elif spent > self.limit and not worker.warned:
                         worker.warned = True
-                        os.kill(worker.process.pid, signal.SIGALRM)  # the parser raises an exception
+                        os.kill(worker.pid, signal.SIGALRM)  # the parser raises an exception
         finally:
             for worker in self.workers:
                 worker.end()
 
-    def _give_out(self, waiting: deque) -> bool:
+    def _give_out(self, waiting: deque[Any]) -> bool:
         """Give jobs to processes, start or end some of these; whether there is anything to wait for."""
         idle = [worker for worker in self.workers if worker.job is None]
         while waiting and (idle or len(self.workers) < self.size):

@@ -74,10 +74,10 @@ def text(report: Report, prefix: str, last: str) -> str:
         if len(group) > 1:
             where = f" (and in {_count(len(group) - 1, 'more file')})"
         else:
-            more = list(dict.fromkeys(str(other.line) for other in all_of_it[1:]))
-            where = f" (and {len(all_of_it) - 1} more: line {some(more)})" if all_of_it[1:] else ""
+            others = list(dict.fromkeys(str(other.line) for other in all_of_it[1:]))
+            where = f" (and {len(all_of_it) - 1} more: line {some(others)})" if all_of_it[1:] else ""
         line = f"{one.file}:{one.line}: {one.rule}: {one.wrong}{where}. {one.write}."
-        lines.append((line, [other for _, others in group for other in others]))
+        lines.append((line, [other for _, every in group for other in every]))
     tail = [*_few("not parsed", [f"{prefix}{name}" for name in report.not_parsed], "file")]
     tail += [*_few("gone", list(report.gone), "finding"), *([last] if last else [])]
     room = SCREEN - len(tail) - 1

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .model import Finding, PolicyError, finding
 from .rules.files import REMOVED_VARIABLES
@@ -39,12 +40,12 @@ class Ruff:
         self.environment = dict(os.environ)
         self.process = self._start(["--", *paths]) if paths else None
 
-    def _start(self, arguments: list) -> subprocess.Popen:
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        command = [*self.command, *arguments]
-        return subprocess.Popen(command, text=True, encoding="utf-8", env=self.environment, **pipes)
+    def _start(self, arguments: list[Any]) -> subprocess.Popen[str]:
+        command, pipe = [*self.command, *arguments], subprocess.PIPE
+        options: dict[str, Any] = {"text": True, "encoding": "utf-8", "env": self.environment}
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, **options)
 
-    def _entries(self, paths: list[Path], process: subprocess.Popen) -> Iterator[dict]:
+    def _entries(self, paths: list[Path], process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
         """What ruff found. Where it dies, it looks at each half, down to the file that it cannot read."""
         printed, errors = process.communicate()
         if process.returncode == 0:
@@ -89,7 +90,7 @@ class Ruff:
             yield from _of_airflow(entry, message, source)
 
 
-def _of_airflow(entry: dict, message: str, source: Source) -> Iterator[Finding]:
+def _of_airflow(entry: dict[str, Any], message: str, source: Source) -> Iterator[Finding]:
     """What Airflow 3 has no longer, and what ruff knows to write instead."""
     line, what = entry["location"]["row"], message.split(" ")[0]
     # Airflow itself has `from airflow import DAG` among what is not deprecated.

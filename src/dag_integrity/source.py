@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .config import Policy
 from .exempt import Exemption
@@ -19,6 +19,7 @@ from .model import Finding
 from .syntax import (
     FUNCTIONS,
     IMPORTS,
+    Node,
     compact,
     decorator_of,
     dotted,
@@ -47,7 +48,7 @@ class DagCall(NamedTuple):
 
     line: int
     name: str
-    texts: set
+    texts: set[str]
 
 
 class Source:
@@ -66,7 +67,7 @@ class Source:
         self.deterministic = False
         _ = self.tree
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """What goes to another process: no syntax tree, for which nobody asks there."""
         asked = "imports needs own_modules dag_calls task_lines exemptions either used_after_loops"
         kept = "path name root dags error findings deterministic"
@@ -81,10 +82,10 @@ class Source:
             return ast.Module(body=[], type_ignores=[])
 
     @cached_property
-    def children(self) -> dict[ast.AST, list[ast.AST]]:
+    def children(self) -> dict[Node, list[Node]]:
         """The nodes in each node, without those that only say whether a name is read or written."""
-        children: dict[ast.AST, list[ast.AST]] = {}
-        pending = deque([self.tree])
+        children: dict[Node, list[Node]] = {}
+        pending: deque[Node] = deque([self.tree])
         while pending:
             node = pending.popleft()
             values = [v for value in vars(node).values() for v in (value if type(value) is list else [value])]
@@ -94,25 +95,25 @@ class Source:
         return children
 
     @cached_property
-    def nodes(self) -> list[ast.AST]:
+    def nodes(self) -> list[Node]:
         """All nodes, the outer ones first."""
         return list(self.children)
 
     @cached_property
-    def parents(self) -> dict[ast.AST, ast.AST]:
+    def parents(self) -> dict[Node, Node]:
         return {child: node for node, inside in self.children.items() for child in inside}
 
-    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+    def around(self, node: Node) -> Iterator[Node]:
         """The nodes that the node is in, innermost first."""
         while (node := self.parents.get(node)) is not None:
             yield node
 
     @cached_property
-    def at_parse(self) -> list[ast.AST]:
+    def at_parse(self) -> list[Node]:
         """The nodes that run when the file is parsed: no task bodies, no functions that nobody calls."""
         return list(nodes_at_parse(self.tree, self.children, self.runs_in_task))
 
-    def runs_in_task(self, function: ast.AST) -> bool:
+    def runs_in_task(self, function: Node) -> bool:
         """Whether a decorator makes it a task: @task, @airflow.sdk.task.branch, @dag.task, also renamed."""
         names = [self.full_name(decorator_of(d)).split(".") for d in function.decorator_list]
         return any(not TASK_DECORATORS.isdisjoint(name) for name in names)
@@ -123,12 +124,12 @@ class Source:
         pairs = [imported(node).items() for node in self.nodes if isinstance(node, IMPORTS)]
         return dict(pair for some in pairs for pair in some)
 
-    def full_name(self, node: ast.AST) -> str:
+    def full_name(self, node: Node) -> str:
         """The dotted name of an expression with imported names written out, or ''."""
         first, _, rest = dotted(node).partition(".")
         return ".".join(filter(None, [self.names.get(first, first), rest]))
 
-    def calls(self, nodes: list[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
+    def calls(self, nodes: list[Node]) -> Iterator[tuple[str, ast.Call]]:
         """The calls among these nodes, each with the full name of what is called."""
         return ((self.full_name(node.func), node) for node in nodes if isinstance(node, ast.Call))
 
@@ -170,7 +171,7 @@ class Source:
         lines: set[int] = set()
         for node in self.nodes:
             if isinstance(node, ast.If) and re.search(r"(?i)airflow_v|version", ast.unparse(node.test)):
-                lines.update(range(node.lineno, node.end_lineno + 1))
+                lines.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
             if isinstance(node, ast.ImportFrom) and {ast.Try, ast.If} & set(map(type, self.around(node))):
                 for alias in node.names:
                     meant.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
@@ -187,7 +188,7 @@ class Source:
         """The other files of the DAG folder that importing this one reads."""
         return {own for i in self.imports for own in self.own_module(i.module)} - {self.path}
 
-    def is_task(self, node: ast.AST) -> bool:
+    def is_task(self, node: Node) -> bool:
         """Whether a function is a task by its decorator."""
         names = [self.full_name(decorator_of(d)).split(".") for d in getattr(node, "decorator_list", ())]
         return any(name[0] in self.dag_names and "task" in name[1:] for name in names)
@@ -206,7 +207,7 @@ class Source:
         return bool(TESTS.search(self.name))
 
     @cached_property
-    def functions(self) -> dict[int, ast.AST]:
+    def functions(self) -> dict[int, Node]:
         """The functions by the line at which Python says that they start."""
         kinds = (*FUNCTIONS, ast.Lambda)
         return {first_line(node): node for node in reversed(self.nodes) if isinstance(node, kinds)}
@@ -225,7 +226,7 @@ class Source:
         """Where the file makes DAGs: calls of DAG(...), functions under @dag or @asset."""
         found = []
         for node in self.nodes:
-            heads = []
+            heads: list[Node] = []
             if isinstance(node, ast.Call) and self._is_airflow(node.func, ("DAG",)):
                 heads = [node]
             elif isinstance(node, FUNCTIONS):
@@ -238,7 +239,7 @@ class Source:
                 found.append(DagCall(first_line(node), getattr(node, "name", ""), texts))
         return found
 
-    def _is_airflow(self, node: ast.AST, names: tuple[str, ...]) -> bool:
+    def _is_airflow(self, node: Node, names: tuple[str, ...]) -> bool:
         name = self.full_name(node)
         return name.startswith("airflow.") and name.split(".")[-1] in names
 
@@ -272,7 +273,8 @@ class Source:
         """The `# dag-integrity: ignore[...]` comments: of a line, the line below, or the file by its head."""
         if "dag-integrity:" not in self.text or self.error:
             return []
-        found, alone = [], []
+        found: list[Exemption] = []
+        alone: list[Exemption] = []
         docstring = ast.get_docstring(self.tree, clean=False) is not None
         head = min((first_line(node) for node in self.tree.body[docstring:]), default=len(self.text))
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
@@ -294,7 +296,8 @@ class Source:
 
 @cache
 def _own_module(dags: Path, module: str) -> list[Path]:
-    found, parts = [], module.split(".")
+    found: list[Path] = []
+    parts = module.split(".")
     for count in range(1, len(parts) + 1):
         path = dags.joinpath(*parts[:count])
         if not path.is_dir():
@@ -303,7 +306,7 @@ def _own_module(dags: Path, module: str) -> list[Path]:
     return found
 
 
-def _imports_and_nodes(nodes: list[ast.AST]) -> Iterator[tuple[Import, ast.AST]]:
+def _imports_and_nodes(nodes: list[Node]) -> Iterator[tuple[Import, Node]]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((Import(alias.name, node.lineno), node) for alias in node.names)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 LARGE = 500_000  # characters
-NOT_LITERAL = object()
+NOT_LITERAL: Any = object()
+# A node of a syntax tree; of which kind, and so what it has, is asked where it is used.
+Node = Any
 IMPORTS = (ast.Import, ast.ImportFrom)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def compact(tree: ast.Module, size: int) -> ast.Module:
     """In a large file, put one constant in the place of a table's literals, whose nodes take much memory."""
-    pending: list[ast.AST] = [tree] if size > LARGE else []
+    pending: list[Node] = [tree] if size > LARGE else []
     while pending:
         node = pending.pop()
         if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) > 1000:
-            elements, values = [], []
+            elements: list[Node] = []
+            values: list[Any] = []
             for element in [*node.elts, None]:
                 value = _literal(element)
                 if value is not NOT_LITERAL:
                     values.append(value)
                     continue
                 if values:
-                    inside = ast.copy_location(ast.Constant(tuple(values)), node)
+                    inside = ast.copy_location(ast.Constant(cast(Any, tuple(values))), node)
                     elements.append(ast.copy_location(ast.Starred(inside, ast.Load()), node))
                     values = []
                 elements += [element] if element else []
@@ -33,7 +37,7 @@ def compact(tree: ast.Module, size: int) -> ast.Module:
     return tree
 
 
-def _literal(node: ast.AST | None):
+def _literal(node: Node) -> Any:
     """The value of a constant or of a tuple of them."""
     if isinstance(node, ast.Constant):
         return node.value
@@ -43,7 +47,12 @@ def _literal(node: ast.AST | None):
     return NOT_LITERAL
 
 
-def dotted(node: ast.AST) -> str:
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all in it."""
+    return ast.walk(node)
+
+
+def dotted(node: Node) -> str:
     """`a.b.c` as it is written, through calls; '' for anything else."""
     parts = []
     while isinstance(node, (ast.Attribute, ast.Call)):
@@ -64,23 +73,24 @@ def imported(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     return {alias.asname: alias.name for alias in node.names if alias.asname} | {top: top for top in tops}
 
 
-def decorator_of(node: ast.AST) -> ast.AST:
+def decorator_of(node: Node) -> Node:
     """A decorator without its arguments."""
     return node.func if isinstance(node, ast.Call) else node
 
 
-def first_line(node: ast.AST) -> int:
+def first_line(node: Node) -> int:
     """The line where a definition starts, decorators included."""
-    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    line: int = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return line
 
 
 def nodes_at_parse(
-    tree: ast.Module, children: dict[ast.AST, list[ast.AST]], runs_in_task: Callable[[ast.AST], bool]
-) -> Iterator[ast.AST]:
+    tree: ast.Module, children: dict[Node, list[Node]], runs_in_task: Callable[[Node], bool]
+) -> Iterator[Node]:
     """Walk the module's body, and the bodies of those of its functions that this calls."""
-    functions: dict[str, ast.AST] = {}
+    functions: dict[str, Node] = {}
     called: list[str] = []
-    pending: list[ast.AST] = [tree]
+    pending: list[Node] = [tree]
     entered = set()
     while pending:
         stack = [pending.pop()]
@@ -106,7 +116,7 @@ def nodes_at_parse(
                     pending += function.body
 
 
-def never_at_parse(test: ast.AST) -> bool:
+def never_at_parse(test: Node) -> bool:
     """Whether this is the test of `if TYPE_CHECKING:` or `if __name__ == "__main__":`."""
     if isinstance(test, ast.Compare):
         return isinstance(test.left, ast.Name) and test.left.id == "__name__"

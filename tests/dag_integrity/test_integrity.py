@@ -326,6 +326,14 @@ def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
     assert "Traceback" not in printed
     assert "2 passed" in run(command, cwd=project, expect=0, DAG="good_clock")
     assert "1 failed" in run(command, cwd=project, expect=1, DAG="tags_none")
+    # The same without a module, by an option.
+    (project / "none").mkdir()
+    command = [".venv/bin/python", "-m", "pytest", "--dag-integrity", "none", "--junitxml=junit.xml"]
+    printed = run(command, cwd=project, expect=1, CI=None)
+    assert "1 failed, 2 passed" in printed
+    assert "FAILED dags/tags_none.py::dag-integrity - Failed: tags" in printed
+    assert "dags/tags_none.py:8: tags: DAG tags_none has no tags. Write" in (project / "junit.xml").read_text()
+    assert "no tests ran" in run([*command[:3], "none"], cwd=project, expect=5)
 
 
 def test_a_changed_file_is_never_answered_from_memory(installed, tmp_path):

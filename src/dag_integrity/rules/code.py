@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from typing import Any
 
-from ..model import problem, rule
+from ..model import Found, problem, rule
 from ..source import Source
-from ..syntax import dotted
+from ..syntax import Node, dotted, walk
 from .files import REMOVED_VARIABLES
 
 CALLBACK = re.compile(r"^on_\w+_callback$")
@@ -28,11 +30,11 @@ FLOWS = (ast.If, ast.IfExp, ast.While)
 
 
 @rule("output-in-if", "file", "Write @task.branch or @task.short_circuit, which ask when it has run")
-def _output_in_if(source: Source):
+def _output_in_if(source: Source) -> Found:
     """No `if` asks for a task's output while the file is parsed."""
     tasks = {node.name for node in source.nodes if source.is_task(node)}
     at_parse = source.at_parse if tasks else []
-    outputs = set()
+    outputs: set[str] = set()
     for node in at_parse:
         if isinstance(node, ast.Assign) and _is_output(node.value, tasks, outputs):
             outputs |= {target.id for target in node.targets if isinstance(target, ast.Name)}
@@ -45,7 +47,7 @@ def _output_in_if(source: Source):
                 yield problem("The output of a task is not known when the file is parsed", node.test.lineno)
 
 
-def _is_output(node: ast.AST, tasks: set[str], outputs: set[str]) -> bool:
+def _is_output(node: Node, tasks: set[str], outputs: set[str]) -> bool:
     if isinstance(node, ast.Subscript):
         node = node.value
     called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in tasks
@@ -53,12 +55,12 @@ def _is_output(node: ast.AST, tasks: set[str], outputs: set[str]) -> bool:
 
 
 @rule("init-logic", "file", "Do that in execute(): the field holds the template, not its value, until then")
-def _init_logic(source: Source):
+def _init_logic(source: Source) -> Found:
     """An operator's constructor does not work on a templated field, which is rendered later."""
     for init, fields in _constructors(source):
-        for node in ast.walk(init):
+        for node in walk(init):
             given = None
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in OF_TEXTS:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OF_TEXTS:
                 given = node.func.value
             elif isinstance(node, ast.Call) and source.full_name(node.func) in WORKS_ON and node.args:
                 given = node.args[0]
@@ -69,7 +71,7 @@ def _init_logic(source: Source):
                 yield problem(f"__init__ works on {name}, a template until it is rendered", node.lineno)
 
 
-def _constructors(source: Source):
+def _constructors(source: Source) -> Iterator[tuple[Any, set[str]]]:
     for node in source.nodes:
         bases = [dotted(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
         if any(re.search("Operator|Sensor", base) for base in bases):
@@ -77,7 +79,7 @@ def _constructors(source: Source):
             for part in node.body:
                 targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
                 if any(dotted(target) == "template_fields" for target in targets if target):
-                    inside = ast.walk(part.value) if part.value else ()
+                    inside = walk(part.value) if part.value else ()
                     fields |= {n.value for n in inside if isinstance(getattr(n, "value", None), str)}
             for part in node.body:
                 if isinstance(part, ast.FunctionDef) and part.name == "__init__":
@@ -85,22 +87,23 @@ def _constructors(source: Source):
 
 
 @rule("task-id-again", "file", "Take that line out: in a task group the id has the group's name in front")
-def _task_id_again(source: Source):
+def _task_id_again(source: Source) -> Found:
     """An operator's constructor leaves its task_id alone."""
     for init, _ in _constructors(source):
-        for node in ast.walk(init):
+        for node in walk(init):
             targets = [dotted(target) for target in node.targets] if isinstance(node, ast.Assign) else []
             if "self.task_id" in targets:
                 yield problem("__init__ sets self.task_id again, without the task group's name", node.lineno)
 
 
 @rule("operator-in-task", "file", "Make it a task of the DAG; in a task use the hook")
-def _operator_in_task(source: Source):
+def _operator_in_task(source: Source) -> Found:
     """No task executes an operator, which cannot defer, retry or be seen there."""
     at_parse = set(source.at_parse)
     for node in source.nodes:
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "execute":
-            made = node.func.value
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr == "execute":
+            made = called.value
             name = source.full_name(made.func) if isinstance(made, ast.Call) else ""
             inside = any(isinstance(outer, ast.ClassDef) for outer in source.around(node))  # an operator's own
             if re.match(r"airflow\..*(Operator|Sensor)$", name) and not inside and node not in at_parse:
@@ -108,7 +111,7 @@ def _operator_in_task(source: Source):
 
 
 @rule("context-key", "file", "Use a key of Airflow 3's context", since="3")
-def _context_key(source: Source):
+def _context_key(source: Source) -> Found:
     """What is taken from the context is in it."""
     for node in source.nodes:
         if not isinstance(node, ast.Subscript) or dotted(node.value) not in CONTEXT:
@@ -121,7 +124,7 @@ def _context_key(source: Source):
 
 
 @rule("called-callback", "file", "Leave the () out: Airflow calls it")
-def _called_callback(source: Source):
+def _called_callback(source: Source) -> Found:
     """A callback is given, not called when the file is parsed."""
     functions = {node.name: node for node in source.nodes if isinstance(node, ast.FunctionDef)}
     for node in source.at_parse:
@@ -135,13 +138,13 @@ def _called_callback(source: Source):
 
 def _gives(function: ast.FunctionDef) -> bool:
     """Whether it returns a value, or may."""
-    inside = [n for n in ast.walk(function) if isinstance(n, (ast.Return, ast.Yield))]
+    inside = [n for n in walk(function) if isinstance(n, (ast.Return, ast.Yield))]
     some_value = [n for n in inside if not (n.value is None or getattr(n.value, "value", "") is None)]
     return bool(some_value or function.decorator_list)
 
 
 @rule("trigger-class", "file", "Put it into plugins/ or into a package in the image", since="3")
-def _trigger_class(source: Source):
+def _trigger_class(source: Source) -> Found:
     """No trigger is defined in the DAG folder, from which the triggerer cannot import it."""
     for node in source.nodes:
         if isinstance(node, ast.ClassDef):
@@ -151,7 +154,7 @@ def _trigger_class(source: Source):
 
 
 @rule("process-state", "file", "Move it into a task, or give the task env")
-def _process_state(source: Source):
+def _process_state(source: Source) -> Found:
     """Nothing changes the environment, the directory or the threads of the process that parses."""
     for node in source.at_parse:
         what = ""

@@ -6,18 +6,19 @@ import ast
 import datetime
 import inspect
 import re
+from typing import Any
 
 from ..config import deployed_executors
 from ..facts import Dag, argument_of
-from ..model import problem, rule, some
+from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, first_line
 
-CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
+CALLBACKS: tuple[str, ...] = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
 CALLBACKS += ("on_skipped_callback",)
 
 
 @rule("dag-id", "dag", "Give DAG and file the same name, or change dag-id-pattern in pyproject.toml", house=True)
-def _dag_id(c: Dag):
+def _dag_id(c: Dag) -> Found:
     """The dag_id fits the file's name."""
     stem = c.source.path.stem
     pattern = c.policy.dag_id_pattern.replace("{file}", re.escape(stem))
@@ -30,7 +31,7 @@ def _dag_id(c: Dag):
 
 
 @rule("task-id", "dag", "Write it in snake_case", house=True)
-def _task_id(c: Dag):
+def _task_id(c: Dag) -> Found:
     """Task ids are in snake_case."""
     for task in c.dag.tasks:
         parts = task.task_id.split(".")
@@ -42,9 +43,9 @@ def _task_id(c: Dag):
 
 
 @rule("owner", "dag", "Write default_args={…} with an owner", house=True)
-def _owner(c: Dag):
+def _owner(c: Dag) -> Found:
     """Every task has an owner from the list."""
-    strangers: dict[str, list] = {}
+    strangers: dict[str, list[Any]] = {}
     for task in c.dag.tasks:
         if c.policy.owners and task.owner not in c.policy.owners and not c.by_asset:
             strangers.setdefault(task.owner, []).append(task)
@@ -55,7 +56,7 @@ def _owner(c: Dag):
 
 
 @rule("tags", "dag", 'Write tags=["…"]', house=True)
-def _tags(c: Dag):
+def _tags(c: Dag) -> Found:
     """The DAG has tags, all of them from the allowed ones."""
     if not c.dag.tags:
         yield problem(f"DAG {c.dag.dag_id} has no tags", cure=f'Write tags=["{(c.policy.tags or ["etl"])[0]}"]')
@@ -65,7 +66,7 @@ def _tags(c: Dag):
 
 
 @rule("retries", "dag", "Write retry_delay=timedelta(minutes=5)", house=True)
-def _retries(c: Dag):
+def _retries(c: Dag) -> Found:
     """Every task is retried, with a delay."""
     least, shortest = c.policy.min_retries, datetime.timedelta(seconds=c.policy.min_retry_delay)
     tasks = [] if c.by_asset else c.working_tasks
@@ -79,13 +80,13 @@ def _retries(c: Dag):
         yield problem(f"{names}: retried after less than {shortest.total_seconds():g} s", hasty[0])
 
 
-def _delay(task) -> datetime.timedelta:
+def _delay(task: Any) -> datetime.timedelta:
     delay = task.retry_delay
     return delay if isinstance(delay, datetime.timedelta) else datetime.timedelta(seconds=delay)
 
 
 @rule("timeout", "dag", "Write dagrun_timeout=timedelta(hours=2) on the DAG", house=True)
-def _timeout(c: Dag):
+def _timeout(c: Dag) -> Found:
     """The DAG has a dagrun_timeout or each task an execution_timeout."""
     endless = [] if c.by_asset else [task for task in c.working_tasks if not task.execution_timeout]
     if endless and not c.dag.dagrun_timeout:
@@ -93,7 +94,7 @@ def _timeout(c: Dag):
 
 
 @rule("docs", "dag", "Write doc_md=__doc__ and a docstring at the top of the file", house=True)
-def _docs(c: Dag):
+def _docs(c: Dag) -> Found:
     """The DAG has a description and a doc_md."""
     if not c.dag.description:
         write = 'Write description="One line for the list of DAGs"'
@@ -103,7 +104,7 @@ def _docs(c: Dag):
 
 
 @rule("start-date", "dag", 'Write start_date=pendulum.datetime(2026, 1, 1, tz="UTC")', house=True)
-def _start_date(c: Dag):
+def _start_date(c: Dag) -> Found:
     """A scheduled DAG has a fixed start_date with a timezone."""
     stated = c.stated.get("start_date") or (c.stated.get("default_args") or {}).get("start_date")
     if c.by_asset:
@@ -116,10 +117,10 @@ def _start_date(c: Dag):
 
 
 @rule("end-date", "dag", "Take end_date out, or write one after start_date")
-def _end_date(c: Dag):
+def _end_date(c: Dag) -> Found:
     """The DAG, and each of its tasks, ends after it starts."""
 
-    def span(one) -> tuple:
+    def span(one: Any) -> tuple[Any, Any]:
         return argument_of(one, "start_date") or c.dag.start_date, argument_of(one, "end_date")
 
     late = [one for one in (c.dag, *c.dag.tasks) if all(span(one)) and span(one)[1] < span(one)[0]]
@@ -129,14 +130,14 @@ def _end_date(c: Dag):
 
 
 @rule("catchup", "dag", "Write catchup=False, or True with a max_active_runs", house=True)
-def _catchup(c: Dag):
+def _catchup(c: Dag) -> Found:
     """A DAG on a time schedule says whether it catches up."""
     if c.runs_by_time and "catchup" not in c.stated and not c.by_asset:
         yield "Whether missed runs are made up for is not said: catchup is missing"
 
 
 @rule("max-active-runs", "dag", "Write max_active_runs=1, or what the source can bear", house=True)
-def _max_active_runs(c: Dag):
+def _max_active_runs(c: Dag) -> Found:
     """A DAG with partitions or catch-up limits its active runs."""
     if "max_active_runs" in c.stated or c.by_asset:
         return
@@ -149,7 +150,7 @@ def _max_active_runs(c: Dag):
     "schedule", "dag",
     "Write a cron expression (minute hour day month weekday), as 0 4 * * *, or a preset, as @daily",
 )  # fmt: skip
-def _schedule(c: Dag):
+def _schedule(c: Dag) -> Found:
     """The schedule fires some day."""
     from croniter import CroniterBadDateError, croniter
 
@@ -166,14 +167,14 @@ def _schedule(c: Dag):
 
 
 @rule("empty-dag", "dag", "Put tasks in it, or take it out", severity="warning")
-def _empty(c: Dag):
+def _empty(c: Dag) -> Found:
     """The DAG has tasks."""
     if not c.dag.tasks:
         yield f"DAG {c.dag.dag_id} has no task"
 
 
 @rule("params", "dag", "Give every param a default that fits its own schema")
-def _params(c: Dag):
+def _params(c: Dag) -> Found:
     """The default of every param fits the param's own schema."""
     for name, param in c.dag.params.items():
         kinds = param.schema.get("type")
@@ -189,7 +190,7 @@ def _params(c: Dag):
 
 
 @rule("callback", "dag", "Write def callback(context): …")
-def _callback(c: Dag):
+def _callback(c: Dag) -> Found:
     """Callbacks take one argument, the context."""
     said = set()
     for owner in (c.dag, *c.dag.tasks):
@@ -208,12 +209,12 @@ def _callback(c: Dag):
                     yield problem(wrong, None if owner is c.dag else owner)
 
 
-def _list(value) -> list:
+def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
 
 
 @rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
-def _pool_queue(c: Dag):
+def _pool_queue(c: Dag) -> Found:
     """Pools and queues are declared in the policy."""
     kinds = {"pool": c.policy.pools, "queue": c.policy.queues}
     for kind, declared in kinds.items():
@@ -225,7 +226,7 @@ def _pool_queue(c: Dag):
 
 
 @rule("executor", "dag", "Use one that is there, or deploy it")
-def _executor(c: Dag):
+def _executor(c: Dag) -> Found:
     """The executors that tasks name are there, by the policy or helm/values.yaml."""
     known = {*c.policy.executors} or {*deployed_executors(c.source.root)}
     for task in c.dag.tasks if known else ():
@@ -237,7 +238,7 @@ def _executor(c: Dag):
 
 
 @rule("branch", "dag", 'Write trigger_rule="none_failed_min_one_success" on it')
-def _branch(c: Dag):
+def _branch(c: Dag) -> Found:
     """A branch goes to tasks that follow it; what joins its ways runs whichever was taken."""
     for task in c.dag.tasks:
         targets, ways = _branch_targets(c, task), task.downstream_task_ids
@@ -257,9 +258,9 @@ def _branch(c: Dag):
                 yield problem(f"{join.task_id} is always skipped: it joins ways of {task.task_id}", join)
 
 
-def _branch_targets(c: Dag, task) -> set[str]:
+def _branch_targets(c: Dag, task: Any) -> set[str]:
     """The task ids that a branch function returns, one each time; none where they are not all in sight."""
-    code = getattr(getattr(task, "python_callable", None), "__code__", None)
+    code: Any = getattr(getattr(task, "python_callable", None), "__code__", None)
     is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
     for node in c.source.nodes if is_branch else ():
         if isinstance(node, (*FUNCTIONS, ast.Lambda)) and first_line(node) == code.co_firstlineno:

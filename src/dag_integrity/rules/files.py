@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ..model import problem, rule
+from ..config import Policy
+from ..model import Found, problem, rule
 from ..source import Source
-from ..syntax import FUNCTIONS, dotted
+from ..syntax import FUNCTIONS, Node, dotted
 
 # Rules that hold for every file; the others are for what Airflow parses and the modules that this imports.
 EVERYWHERE = ("secret", "session-in-task")
@@ -86,7 +87,7 @@ NOT_SECRET = re.compile(
     "clock-at-import", "file",
     'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC"), or read the clock in a task',
 )  # fmt: skip
-def _clock(source: Source):
+def _clock(source: Source) -> Found:
     """Nothing reads the clock (now, today, time) when the file is parsed, but for a log line."""
     for name, node in source.calls(source.at_parse):
         if name in CLOCKS and not _only_logged(source, node):
@@ -94,7 +95,7 @@ def _clock(source: Source):
             yield problem(wrong, node.lineno)
 
 
-def _only_logged(source: Source, node: ast.AST, names: tuple[str, ...] = ()) -> bool:
+def _only_logged(source: Source, node: Node, names: tuple[str, ...] = ()) -> bool:
     """Whether the value goes into a log line and nowhere else, also by way of a name."""
     for outer in source.around(node):
         if isinstance(outer, ast.Call) and LOGS.search(dotted(outer.func)):
@@ -114,7 +115,7 @@ def _only_logged(source: Source, node: ast.AST, names: tuple[str, ...] = ()) -> 
     "Move it into a task; in a template write {{ var.value.name }} or {{ conn.name.host }}; for a schedule "
     "read an environment variable",
 )  # fmt: skip
-def _forbidden(source: Source):
+def _forbidden(source: Source) -> Found:
     """No Variable, Connection, database, network, process, waiting or file writing at import."""
     for name, node in source.calls(source.at_parse):
         for what in [what for pattern, what in FORBIDDEN.items() if re.fullmatch(pattern, name)]:
@@ -122,7 +123,7 @@ def _forbidden(source: Source):
 
 
 @rule("heavy-import", "file", "Move that import into the function that the task runs", severity="warning")
-def _heavy(source: Source):
+def _heavy(source: Source) -> Found:
     """No heavy module is imported when the file is parsed."""
     providers = {i.module.split(".")[2] for i in source.imports if i.module.startswith("airflow.providers.")}
     anyway = {heavy for name in providers for heavy in OF_PROVIDERS.get(name, ())}
@@ -131,7 +132,7 @@ def _heavy(source: Source):
             yield problem(f"The file imports {heavy} each time it is parsed", line)
 
 
-def heavy_module(module: str, policy) -> str | None:
+def heavy_module(module: str, policy: Policy) -> str | None:
     """The entry of the policy's `heavy-modules` that this module is or belongs to."""
     return next((heavy for heavy in policy.heavy_modules if f"{module}.".startswith(f"{heavy}.")), None)
 
@@ -140,7 +141,7 @@ def heavy_module(module: str, policy) -> str | None:
     "secret", "file",
     "Take it out of git, replace it where it is used, and read it from a Connection in a task",
 )  # fmt: skip
-def _secret(source: Source):
+def _secret(source: Source) -> Found:
     """No literal that looks like a password, key or token."""
     for node in source.nodes:
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, (str, tuple)) else ""
@@ -148,7 +149,7 @@ def _secret(source: Source):
         if source.is_test and not (ISSUED.search(text) and not MADE_UP.search(text)):
             continue
         if match := SECRET_VALUE.search(text):
-            kind = list(SECRET_VALUES.values())[match.lastindex - 1]
+            kind = list(SECRET_VALUES.values())[(match.lastindex or 1) - 1]
             yield problem(f"The text looks like it holds {kind}", node.lineno)
         for name, value in named_values(node):
             if isinstance(value, ast.Call) and dotted(value.func).split(".")[-1] == "Param":
@@ -162,7 +163,7 @@ def _secret(source: Source):
                 yield problem(f"{name} is given as a literal", value.lineno)
 
 
-def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+def named_values(node: Node) -> Iterator[tuple[str, Node]]:
     """The names and values of the assignment, keyword argument or dict entries that this node is."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
@@ -181,7 +182,7 @@ def named_values(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
     "session-in-task", "file", "Ask Airflow's REST API, or use Variable, Connection and XCom of airflow.sdk",
     since="3",
 )  # fmt: skip
-def _session(source: Source):
+def _session(source: Source) -> Found:
     """No task opens a session on Airflow's own database, which Airflow 3 refuses."""
     at_parse, tasks = set(source.at_parse), [node for node in source.nodes if source.is_task(node)]
     calls = [(name, node) for name, node in source.calls(source.nodes) if node not in at_parse]
@@ -191,7 +192,7 @@ def _session(source: Source):
 
 
 @rule("uncalled-task", "file", "Call it in the DAG, or take it out", severity="warning")
-def _uncalled(source: Source):
+def _uncalled(source: Source) -> Found:
     """Every function under @task is called, or no DAG has that task."""
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.value for n in source.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}

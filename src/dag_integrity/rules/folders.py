@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from ..discovery import Folder
 from ..image import distributions, image_packages
-from ..model import problem, rule, some
+from ..model import Found, problem, rule, some
 
 # What follows the host in the URIs of assets that some providers check
 URIS = {
@@ -19,14 +21,14 @@ URIS = {
 }
 
 
-def _matches(values, patterns: list[str]) -> bool:
+def _matches(values: Iterable[Any], patterns: list[str]) -> bool:
     return any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns for value in values if value)
 
 
 @rule("duplicate-dag-id", "folder", "Give each DAG its own dag_id")
-def _duplicates(folder: Folder):
+def _duplicates(folder: Folder) -> Found:
     """No two DAGs have the same dag_id."""
-    first: dict[str, dict] = {}
+    first: dict[str, dict[str, Any]] = {}
     for dag in folder.facts:
         other = first.setdefault(dag["dag_id"], dag)
         if other["file"] != dag["file"]:
@@ -35,7 +37,7 @@ def _duplicates(folder: Folder):
 
 
 @rule("hidden-dag", "folder", "Narrow the pattern in .airflowignore, or move the file")
-def _hidden(folder: Folder):
+def _hidden(folder: Folder) -> Found:
     """No DAG file is hidden by .airflowignore, Airflow's heuristic, a link or a zip."""
     for path, wrong in folder.links.items():
         yield problem(wrong, 1, "Remove it", folder.name(path))
@@ -56,7 +58,7 @@ def _hidden(folder: Folder):
     "no-dag", "folder", "Add it to .airflowignore; if it makes DAGs, write airflow and dag in a comment",
     severity="warning",
 )  # fmt: skip
-def _no_dag(folder: Folder):
+def _no_dag(folder: Folder) -> Found:
     """Every file that Airflow parses has a DAG; .airflowignore lists helper modules."""
     for path in folder.skipped if folder.policy.stated else ():  # such a file costs Airflow little
         if not folder.reads[path].dag_calls and path.name != "__init__.py":
@@ -68,7 +70,7 @@ def _no_dag(folder: Folder):
     "asset", "folder",
     "Write outlets=[…] on the task that makes it, or add it to external-assets in pyproject.toml",
 )  # fmt: skip
-def _asset(folder: Folder):
+def _asset(folder: Folder) -> Found:
     """Every consumed asset is produced by a DAG or declared external."""
     for dag, asset, producers in folder.consumed:
         external = _matches((asset["name"], asset["uri"]), folder.policy.external_assets)
@@ -80,7 +82,7 @@ def _asset(folder: Folder):
 
 
 @rule("partitioned-asset", "folder", "Write schedule=PartitionedAssetTimetable(assets=…)")
-def _partitioned(folder: Folder):
+def _partitioned(folder: Folder) -> Found:
     """A partitioned asset has consumers with a partitioned schedule."""
     for dag, asset, producers in folder.consumed:
         name, makers = asset["name"] or asset["uri"], some(other["dag_id"] for other in producers)
@@ -96,7 +98,7 @@ def _partitioned(folder: Folder):
 
 
 @rule("asset-cycle", "folder", "Take one of these assets out of a schedule or out of outlets")
-def _asset_cycle(folder: Folder):
+def _asset_cycle(folder: Folder) -> Found:
     """No DAG starts itself by way of its assets."""
     before: dict[str, set[str]] = {}
     for dag, _, producers in folder.consumed:
@@ -113,9 +115,9 @@ def _asset_cycle(folder: Folder):
 
 
 @rule("asset-name", "folder", "Define the asset once, in a module that both import")
-def _asset_name(folder: Folder):
+def _asset_name(folder: Folder) -> Found:
     """An asset's name has one URI, and a URI one name."""
-    first: dict[tuple[str, str], tuple[str, dict]] = {}
+    first: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     said: set[tuple[str, str]] = set()
     for dag in folder.facts:
         for asset in [*dag["consumes"], *dag["produces"], *dag["inlets"]]:
@@ -131,7 +133,7 @@ def _asset_name(folder: Folder):
 
 
 @rule("asset-uri", "folder", "Write it as the provider in the image asks, or take x-… as its scheme")
-def _asset_uri(folder: Folder):
+def _asset_uri(folder: Folder) -> Found:
     """The URIs of assets are such as the providers of the image take: or Airflow refuses the DAG."""
     image, said = image_packages(folder.root, folder.policy), set()
     for dag in folder.facts:
@@ -139,8 +141,8 @@ def _asset_uri(folder: Folder):
             scheme, _, rest = (asset["uri"] or "").partition("://")
             package, parts = URIS.get(scheme, ("", ""))
             host, *path = rest.split("?")[0].rstrip("/").split("/")
-            wrong = not host or len(path) != parts.count("/") + 1
-            if f"apache-airflow-providers-{package}" in image and wrong and asset["uri"] not in said:
+            unfit = not host or len(path) != parts.count("/") + 1
+            if f"apache-airflow-providers-{package}" in image and unfit and asset["uri"] not in said:
                 said.add(asset["uri"])
                 wrong = f"The image's {package} provider refuses asset {asset['uri']}"
                 write = f"Write {scheme}://host/{parts}"
@@ -148,7 +150,7 @@ def _asset_uri(folder: Folder):
 
 
 @rule("unknown-dag", "folder", "Correct the name, or add the DAG to external-dags in pyproject.toml")
-def _unknown_dag(folder: Folder):
+def _unknown_dag(folder: Folder) -> Found:
     """TriggerDagRunOperator and ExternalTaskSensor name what is there."""
     known = {dag["dag_id"]: dag["task_ids"] for dag in folder.facts}
     for dag in folder.facts:
@@ -163,7 +165,7 @@ def _unknown_dag(folder: Folder):
 
 
 @rule("image-import", "folder", "Add it to the image")
-def _image_import(folder: Folder):
+def _image_import(folder: Folder) -> Found:
     """What the DAG folder imports is in the image: the stock one and what is added."""
     image = image_packages(folder.root, folder.policy)
     for path, source in folder.reads.items() if image else ():

@@ -7,10 +7,12 @@ import datetime
 import inspect
 import re
 from functools import cache
+from typing import Any
 
 from ..config import helm_values
+from ..discovery import Folder
 from ..facts import Dag, adds_names, argument_of, arguments_of, callable_of, cron_of, function_of, templates_of
-from ..model import problem, rule, some
+from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
 
 # What only a run with a logical date has: Airflow leaves them out of the context of one that an asset starts
@@ -27,7 +29,7 @@ ROLES = {"Admin", "Op", "Public", "User", "Viewer"}
 
 
 @rule("asset-run", "dag", "Write dag_run.run_after, or partition_key where the asset has partitions", since="3")
-def _asset_run(c: Dag):
+def _asset_run(c: Dag) -> Found:
     """A DAG that an asset starts uses no date of the schedule, which such a run has not."""
     condition, own = c.dag.timetable.asset_condition, set(c.dag.user_defined_macros or {})
     if condition is None or hasattr(c.dag.timetable, "timetable"):  # or by time, too
@@ -52,7 +54,7 @@ def _expressions(text: str) -> list[str]:
 
 
 @rule("untemplated", "dag", "Give the operator the value itself, or have the name in template_fields")
-def _untemplated(c: Dag):
+def _untemplated(c: Dag) -> Found:
     """A template is in an argument that the operator renders."""
     for task in c.dag.tasks:
         fields = set(task.template_fields or ())
@@ -68,7 +70,7 @@ def _untemplated(c: Dag):
 
 
 @rule("template-fields", "dag", "Name the operator's attributes in template_fields")
-def _template_fields(c: Dag):
+def _template_fields(c: Dag) -> Found:
     """What template_fields names is an attribute of the operator."""
     for task in c.dag.tasks:
         mapped = getattr(task, "partial_kwargs", None) is not None
@@ -79,7 +81,7 @@ def _template_fields(c: Dag):
 
 
 @rule("op-arguments", "dag", "Give the function the arguments that it takes, by op_kwargs")
-def _op_arguments(c: Dag):
+def _op_arguments(c: Dag) -> Found:
     """op_args and op_kwargs fit the function."""
     for task in c.dag.tasks:
         function, given = callable_of(task), arguments_of(task)
@@ -107,11 +109,11 @@ def _op_arguments(c: Dag):
 
 
 @rule("xcom-order", "dag", "Write an arrow (>>) from it to this task")
-def _xcom_order(c: Dag):
+def _xcom_order(c: Dag) -> Found:
     """What is pulled from a task is pulled from one that comes before."""
     said = set()
 
-    def late(task, task_id: str) -> bool:
+    def late(task: Any, task_id: str) -> bool:
         known = task_id in c.dag.task_dict and task_id != task.task_id and (task, task_id) not in said
         said.add((task, task_id))
         return known and task_id not in task.get_flat_relative_ids(upstream=True)
@@ -138,13 +140,13 @@ def _xcom_order(c: Dag):
 
 
 @rule("mapped-text", "dag", "Return a list or a dict from the task that is mapped over")
-def _mapped_text(c: Dag):
+def _mapped_text(c: Dag) -> Found:
     """A task is mapped over a list or a dict."""
     for task in c.dag.tasks:
         inputs = [getattr(task, name, None) for name in ("expand_input", "op_kwargs_expand_input")]
         values = [value for one in inputs if isinstance(value := getattr(one, "value", None), dict)]
         for name, given in [pair for value in values for pair in value.items()]:
-            maker = getattr(given, "operator", None)
+            maker: Any = getattr(given, "operator", None)
             returned = getattr(function_of(c, maker), "returns", None) if maker else None
             kind = ast.unparse(returned) if returned else ""
             if kind.strip("'\"") in SCALARS and given.key == "return_value":
@@ -152,7 +154,7 @@ def _mapped_text(c: Dag):
 
 
 @rule("xcom-frame", "dag", "Write it to storage in the task, and return its path")
-def _xcom_frame(c: Dag):
+def _xcom_frame(c: Dag) -> Found:
     """No task returns a DataFrame into Airflow's database."""
     values = helm_values(c.source.root)
     backend = f"{c.policy.environment} {values.get('config')} {values.get('env')} {values.get('extraEnv')}"
@@ -171,7 +173,7 @@ def _xcom_frame(c: Dag):
 
 
 @rule("sensor-slot", "dag", 'Write mode="reschedule", deferrable=True or a timeout below an hour', house=True)
-def _sensor_slot(c: Dag):
+def _sensor_slot(c: Dag) -> Found:
     """A sensor that may wait for long does not hold a worker meanwhile."""
     for task in c.dag.tasks:
         waits = getattr(task, "timeout", 0) if getattr(task, "mode", "") == "poke" else 0
@@ -184,7 +186,7 @@ def _sensor_slot(c: Dag):
 
 
 @rule("hidden-failure", "dag", "Make it a teardown (.as_teardown()), or end with a task without a trigger_rule")
-def _hidden_failure(c: Dag):
+def _hidden_failure(c: Dag) -> Found:
     """A DAG in which a task has failed does not end as a success."""
     leaves = [task for task in c.dag.tasks if not task.downstream_task_ids and not task.is_teardown]
     hiding = [one for one in leaves if one.trigger_rule in AFTER_FAILURE and one.upstream_task_ids]
@@ -194,7 +196,7 @@ def _hidden_failure(c: Dag):
 
 
 @rule("short-circuit", "dag", "Write ignore_downstream_trigger_rules=False on the task that may skip")
-def _short_circuit(c: Dag):
+def _short_circuit(c: Dag) -> Found:
     """What is to run in any case is not skipped by a short circuit."""
     for task in c.dag.tasks:
         if getattr(task, "ignore_downstream_trigger_rules", False):
@@ -206,7 +208,7 @@ def _short_circuit(c: Dag):
 
 
 @rule("waits-for-itself", "dag", "Trigger another DAG, or do not wait for completion")
-def _waits_for_itself(c: Dag):
+def _waits_for_itself(c: Dag) -> Found:
     """No DAG waits for a run of its own."""
     for task in c.dag.tasks:
         given = arguments_of(task)
@@ -215,14 +217,14 @@ def _waits_for_itself(c: Dag):
 
 
 @rule("role", "dag", "Use a role that is there, or add it to roles in pyproject.toml", house=True)
-def _role(c: Dag):
+def _role(c: Dag) -> Found:
     """The roles in access_control are there: or Airflow refuses the DAG."""
     if unknown := sorted(set(c.dag.access_control or {}) - ROLES - set(c.policy.roles)):
         yield f"Airflow refuses the DAG: role {some(unknown)} is not declared"
 
 
 @rule("connection", "dag", "Use one that is there, or add it to connections in pyproject.toml", house=True)
-def _connection(c: Dag):
+def _connection(c: Dag) -> Found:
     """Where the policy names connections, operators use no others."""
     for task in c.dag.tasks if c.policy.connections else ():
         for name, value in arguments_of(task).items():
@@ -232,7 +234,7 @@ def _connection(c: Dag):
 
 
 @rule("sensor-schedule", "folder", "Write execution_delta or execution_date_fn, or wait for an asset of it")
-def _sensor_schedule(folder):
+def _sensor_schedule(folder: Folder) -> Found:
     """What an ExternalTaskSensor waits for has a run of the same logical date."""
     from croniter import croniter
 
@@ -257,7 +259,7 @@ def _sensor_schedule(folder):
 
 
 @rule("daylight-saving", "dag", "Write an hour that every day has once, or a timetable in UTC")
-def _daylight_saving(c: Dag):
+def _daylight_saving(c: Dag) -> Found:
     """The schedule is at no hour that daylight saving skips."""
     from croniter import croniter
 
@@ -270,14 +272,14 @@ def _daylight_saving(c: Dag):
 
 
 @cache
-def skipped_times(zone) -> list[datetime.datetime]:
+def skipped_times(zone: Any) -> list[datetime.datetime]:
     """The minutes that daylight saving leaves out in the year to come."""
     import pendulum
 
     zone = pendulum.timezone(zone) if isinstance(zone, str) else zone
     now = datetime.datetime.now(datetime.UTC).replace(minute=0, second=0, microsecond=0)
     hours = [now + datetime.timedelta(hours=number) for number in range(366 * 24)]
-    offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
+    offsets = [hour.astimezone(zone).utcoffset() or datetime.timedelta() for hour in hours]
     skipped = []
     for hour, before, after in zip(hours[1:], offsets, offsets[1:], strict=False):
         first, minute = (hour + before).replace(tzinfo=None), datetime.timedelta(minutes=1)

@@ -7,14 +7,15 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..facts import OF_AIRFLOW, Dag, adds_names
-from ..model import problem, rule, some
+from ..model import Found, problem, rule, some
 from .files import REMOVED_VARIABLES
 
 
 @rule("template", "dag", "Use a name of Airflow's template reference, params, or user_defined_macros")
-def _template(c: Dag):
+def _template(c: Dag) -> Found:
     """Templated fields are valid Jinja and use names that Airflow 3 provides."""
     for task, field, value in c.templated:
         for wrong, write in _missing_file(task, value) if not _writes_templates(c) else ():
@@ -36,7 +37,7 @@ def _writes_templates(c: Dag) -> bool:
     return not all(Path(folder).resolve().is_relative_to(c.source.root) for folder in folders)
 
 
-def _missing_file(task, value) -> Iterator[tuple[str, str]]:
+def _missing_file(task: Any, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and task.template_ext and value.endswith(tuple(task.template_ext)):
         write = "Correct its name; it is looked for beside the DAG file"
         if value.startswith(("/", "~")) or " " in value:
@@ -50,7 +51,7 @@ def _missing_file(task, value) -> Iterator[tuple[str, str]]:
         yield f"Airflow finds no template file {by} {value}", write
 
 
-def _texts(value, depth: int = 0) -> Iterator[str]:
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     """The texts in a templated field's value that may hold a template."""
     if isinstance(value, str):
         if "{" in value:
@@ -60,7 +61,7 @@ def _texts(value, depth: int = 0) -> Iterator[str]:
             yield from _texts(item, depth + 1)
 
 
-def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[str, str]]:
+def _wrong_in_template(c: Dag, task: Any, text: str, environment: Any) -> Iterator[tuple[str, str]]:
     """What is wrong with a template and what to write."""
     import jinja2.meta
 
@@ -94,7 +95,7 @@ def _wrong_in_template(c: Dag, task, text: str, environment) -> Iterator[tuple[s
 
 
 @rule("xcom", "dag", "Use the task_id of a task of this DAG")
-def _xcom(c: Dag):
+def _xcom(c: Dag) -> Found:
     """What is pulled from a task is pulled from one that the DAG has."""
     known = set(c.dag.task_dict)
     for task, field, value in c.templated:

@@ -26,7 +26,8 @@ def try_canary(policy: Policy) -> None:
 
         def parse(perturbed: bool) -> Facts | str:
             make = lambda: Parser(path.parent, usual, perturbed, True).parse  # noqa: E731
-            return next(Pool(make, 1, usual.time_limit, fresh=True).run([path]))[1]
+            answer: Facts | str = next(Pool(make, 1, usual.time_limit, fresh=True).run([path]))[1]
+            return answer
 
         first, second = parse(perturbed=False), parse(perturbed=True)
     if isinstance(first, str) or isinstance(second, str):

@@ -19,7 +19,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
 
 from ..config import Policy
 from ..rules.files import DATABASES
@@ -40,6 +41,9 @@ NEVER = ("ends another process", "becomes another process")  # nor if it is exem
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # The files of Python's own modules; libraries are in a folder of that folder, or elsewhere.
 PYTHONS_OWN = re.compile(rf"<|{re.escape(os.path.dirname(os.__file__) + os.sep)}(?!\w+-packages)")
+
+
+Answer = Callable[..., Any]
 
 
 class RefusedAtImport(Exception):
@@ -86,7 +90,7 @@ class Guard:
         original, databases = builtins.__import__, frozenset(DATABASES)
 
         @functools.wraps(original)
-        def importing(name, *args, **kwargs):
+        def importing(name: str, *args: Any, **kwargs: Any) -> Any:
             module = original(name, *args, **kwargs)
             if name in databases:  # their connect() is C, of which no audit event tells
                 connect = getattr(sys.modules[name], "connect", None)
@@ -97,7 +101,7 @@ class Guard:
         builtins.__import__ = importing
         sys.addaudithook(self._audit)
 
-    def _audit(self, event: str, arguments: tuple) -> None:
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.armed:
             return
         if event in ("os.putenv", "os.unsetenv"):
@@ -118,21 +122,23 @@ class Guard:
         """Raise an exception where that is not allowed; whether another answer is to be given."""
         armed, self.armed = self.armed, ""
         refusal = self._blame(armed, what, even_by_import, temporary)
-        exempt = bool(refusal) and what not in NEVER and self.is_exempt(refusal)
+        exempt = refusal is not None and what not in NEVER and self.is_exempt(refusal)
         self.armed = armed
         if refusal:
             self.refusals.append(refusal)
+        # What a library of theirs asks of git or uname when it is set up is a finding, and no reason to stop
+        answered = answered or (refusal is not None and bool(refusal.library) and what == "starts a process")
         if refusal and not (exempt or answered):
             raise RefusedAtImport(f"{refusal.what} at line {refusal.line} of {refusal.path}")
         return bool(refusal)
 
-    def _knows_variable(self, key: str = "", *given, **options) -> bool:
+    def _knows_variable(self, key: str = "", *given: Any, **options: Any) -> bool:
         return key in self.policy.variables or bool(given) or not {"default", "default_var"}.isdisjoint(options)
 
     def _knows_connection(self, conn_id: str = "") -> bool:
         return conn_id in self.policy.connections
 
-    def _variable(self, key: str, *given, **options):
+    def _variable(self, key: str, *given: Any, **options: Any) -> Any:
         options = dict(zip(("default", "deserialize_json"), given, strict=False)) | options
         if key in self.policy.variables:
             value = self.policy.variables[key]
@@ -142,7 +148,7 @@ class Guard:
                 return options[name]
         raise NoValue(f"Variable {key} has no default, and the policy gives it no value")
 
-    def _connection(self, kind: type, conn_id: str):
+    def _connection(self, kind: Any, conn_id: str) -> Any:
         if conn_id not in self.policy.connections:
             raise NoValue(f"The policy gives connection {conn_id} no value")
         return kind(conn_id=conn_id, uri=self.policy.connections[conn_id])
@@ -150,8 +156,8 @@ class Guard:
     def _blame(self, dag_file: str, what: str, even_by_import: bool, temporary: bool) -> Refusal | None:
         """The DAG file's own line; where a helper module does it by being imported, the helper's."""
         inner, library = None, ""
-        frame = sys._getframe(3)  # who called what is refused
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame: FrameType | None = sys._getframe(3)  # who called what is refused
+        if frame and frame.f_code.co_filename.startswith("<frozen importlib"):
             return None  # Python keeps a module's bytecode
         while frame is not None:
             path = frame.f_code.co_filename
@@ -173,23 +179,23 @@ class Guard:
         return Refusal(dag_file, 1, what)
 
     def _wrap(
-        self, owner, name: str, what: str, instead: Callable | None = None, known: Callable | None = None
+        self, owner: Any, name: str, what: str, instead: Answer | None = None, known: Answer | None = None
     ) -> None:
         original = getattr(owner, name)
 
         @functools.wraps(original)
-        def guarded(*args, **kwargs):
+        def guarded(*args: Any, **kwargs: Any) -> Any:
             if self.armed:
-                # Of a class method the class is bound already
                 answered = bool(known and known(*args, **kwargs))
                 if self._refuse(what, even_by_import=True, answered=answered) and instead:
                     return instead(*args, **kwargs)
             return original(*args, **kwargs)
 
-        setattr(owner, name, guarded)
+        # A method of the class: also where an instance is asked, which it must not get as an argument
+        setattr(owner, name, staticmethod(guarded) if isinstance(owner, type) else guarded)
 
 
-def _is_temporary(*arguments) -> bool:
+def _is_temporary(*arguments: Any) -> bool:
     """Whether the last path among the arguments of an audit event is in the folder for temporary files."""
     paths = [os.fsdecode(one) for one in arguments if isinstance(one, (str, bytes, os.PathLike))]
     in_open_folder = isinstance(arguments[-1], int) and arguments[-1] >= 0  # as shutil.rmtree() has them

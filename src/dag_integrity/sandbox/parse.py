@@ -16,6 +16,7 @@ import tempfile
 import warnings
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 from ..causes import BY_WARNING
 from ..config import Policy
@@ -66,7 +67,8 @@ class Parser:
     def __init__(self, root: Path, policy: Policy, perturbed: bool, whole: bool) -> None:
         self.root, self.policy, self.perturbed, self.whole = root, policy, perturbed, whole
         self.dags = root / policy.dags_folder
-        self.guard, self.parsed, self.stated = Guard(self.dags, policy, self._is_exempt), 0, {}
+        self.guard, self.parsed = Guard(self.dags, policy, self._is_exempt), 0
+        self.stated: dict[int, dict[str, Any]] = {}
         versions.trust_executors()
         self.bag = versions.bag(self.dags, bundle=True)
         sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
@@ -85,9 +87,10 @@ class Parser:
             versions.skip_schema()
         signal.signal(signal.SIGALRM, self._too_late)
         # Airflow's handler of a segmentation fault goes back to it, until the time is up.
-        set_handler = signal.signal
+        set_handler: Any = signal.signal
+        place: Any = signal
         set_handler(signal.SIGSEGV, signal.SIG_DFL)
-        signal.signal = lambda number, to: number == signal.SIGSEGV or set_handler(number, to)
+        place.signal = lambda number, to: number == signal.SIGSEGV or set_handler(number, to)
         self.guard.watch()
 
     def _is_exempt(self, refused: Refusal) -> bool:
@@ -97,19 +100,20 @@ class Parser:
             return True
         return any(exemption.covers(one) for exemption in (*source.exemptions, *self.policy.exempt))
 
-    def _too_late(self, *_) -> None:
+    def _too_late(self, *_: Any) -> None:
         if self.guard.armed:
             raise TooLate
 
     def _compile_libraries_only(self) -> None:
         """Keep the bytecode of libraries, which an image has, too; write none into the DAG folder."""
-        original = SourceFileLoader.set_data
+        kind: Any = SourceFileLoader
+        original = kind.set_data
 
-        def set_data(loader, path, *args, **kwargs):
+        def set_data(loader: Any, path: str, *args: Any, **kwargs: Any) -> None:
             if not path.startswith(self.guard.dags):
                 original(loader, path, *args, **kwargs)
 
-        SourceFileLoader.set_data = set_data
+        kind.set_data = set_data
         sys.dont_write_bytecode = False
 
     def _record_arguments(self) -> None:
@@ -117,7 +121,7 @@ class Parser:
         original = DAG.__init__
 
         @functools.wraps(original)
-        def recording(dag, *args, **kwargs):
+        def recording(dag: Any, *args: Any, **kwargs: Any) -> Any:
             maker = sys._getframe(1).f_globals.get("__name__", "")
             self.stated[id(dag)] = kwargs | {"by_asset": maker.startswith("airflow.sdk.definitions.asset")}
             return original(dag, *args, **kwargs)
@@ -148,6 +152,7 @@ class Parser:
             for dag in dags:
                 self._serialize(dag, outcome, lambda *_: None)
         else:
+            assert outcome.source
             self._check(outcome.source, dags, added, outcome)
         self._forget(added)
         return outcome
@@ -166,10 +171,10 @@ class Parser:
         bound = [imported(n) for n in one.at_parse if isinstance(n, IMPORTS) and n.lineno == first.line]
         return any(name in used for names in bound for name in names)
 
-    def _check_one(self, source: Source, dag, siblings: int, outcome: Facts) -> None:
+    def _check_one(self, source: Source, dag: Any, siblings: int, outcome: Facts) -> None:
         subject = Dag(dag, self.stated.get(id(dag), {}), source, siblings, versions)
 
-        def report(rule: str, wrong: str, at=None, cure: str = "") -> None:
+        def report(rule: str, wrong: str, at: Any = None, cure: str = "") -> None:
             line, dag_id = subject.line(at), subject.dag.dag_id
             outcome.findings.append(finding(rule, source.name, line, wrong, cure, dag_id))
 
@@ -182,8 +187,8 @@ class Parser:
         outcome.dags.append(facts_of(subject))
 
     def _forget(self, added: set[str]) -> None:
-        self.bag.dags.clear(), self.bag.import_errors.clear(), self._captured.clear()
-        self.stated.clear(), self.guard.refusals.clear()
+        for kept in (self.bag.dags, self.bag.import_errors, self._captured, self.stated, self.guard.refusals):
+            kept.clear()
         # All of them first: a package without __init__.py asks for the one that it is in.
         for name in [name for name in added if name.startswith("unusual_prefix_") or self._own(name)]:
             sys.modules.pop(name, None)
@@ -199,7 +204,7 @@ class Parser:
             gc.collect()
 
     @property
-    def _captured(self) -> dict:
+    def _captured(self) -> dict[str, Any]:
         return getattr(self.bag, "captured_warnings", {})
 
     def _own(self, module: str) -> bool:
@@ -215,7 +220,7 @@ class Parser:
             return True
         return self._own(module)
 
-    def _check(self, source: Source, dags: list, added: set[str], outcome: Facts) -> None:
+    def _check(self, source: Source, dags: list[Any], added: set[str], outcome: Facts) -> None:
         name = source.name
         for refused in self.guard.refusals:
             where = Path(refused.path).relative_to(self.root).as_posix()
@@ -232,8 +237,8 @@ class Parser:
         if heavy and "kubernetes.client" not in added:  # an executor_config needs that, and all it brings
             loaded = [module for module in sys.modules if module in added]  # each after those that it imports
             after = loaded[min(map(loaded.index, heavy)) :]
-            by = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
-            line = min(by, default=(0, 1))[1]
+            places = [(after.index(i.module), i.line) for i in source.imports if i.module in after]
+            line = min(places, default=(0, 1))[1]
             if not self._is_needed(source, after):
                 outcome.heavy = [(some(sorted({*heavy.values()})), line)]
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
@@ -248,7 +253,7 @@ class Parser:
                 wrong = f"DAG {dag.dag_id} cannot be looked at: {type(error).__name__}: {error}"
                 outcome.findings.append(finding("not-checked", name, source.dag_line(), wrong))
 
-    def _serialize(self, dag, outcome: Facts, report) -> None:
+    def _serialize(self, dag: Any, outcome: Facts, report: Any) -> None:
         try:
             serialized = Serialization.to_dict(dag)
         except Exception as error:
@@ -316,7 +321,7 @@ def warm_up() -> None:
     Serialization.from_dict(Serialization.to_dict(dags[0]))
 
 
-def difference(dag_id: str, first: dict | None, second: dict | None) -> str:
+def difference(dag_id: str, first: dict[str, Any] | None, second: dict[str, Any] | None) -> str:
     """Where two parses of a DAG first differ; '' where Airflow would not make a new version of it."""
     if first is None or second is None:
         return f"DAG {dag_id} is there in only one of two parses"
@@ -326,7 +331,7 @@ def difference(dag_id: str, first: dict | None, second: dict | None) -> str:
     return f"Two parses differ, so that every parse makes a new DAG version: {where}"
 
 
-def _first_difference(one, other, where: str = "") -> str:
+def _first_difference(one: Any, other: Any, where: str = "") -> str:
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
         one, other = dict(enumerate(one)), dict(enumerate(other))
     if isinstance(one, dict) and isinstance(other, dict):

@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..syntax import compact
 
@@ -53,19 +54,21 @@ except Exception:
 class Backward:
     """Iterates the other way round than the set that it is made from, which a copy may do as well."""
 
-    order: list | None = None
+    order: list[Any] | None = None
 
-    def __iter__(self):
-        now = list(super().__iter__())
+    def __iter__(self) -> Iterator[Any]:
+        own: Any = super()
+        now = list(own.__iter__())
         unchanged = self.order and len(now) == len(self.order) and all(one in self for one in self.order)
-        return reversed(self.order if unchanged else now)
+        backward: Iterator[Any] = reversed(self.order if unchanged and self.order else now)
+        return backward
 
 
-class BackwardSet(Backward, set):
+class BackwardSet(Backward, set[Any]):
     pass
 
 
-class BackwardFrozenSet(Backward, frozenset):
+class BackwardFrozenSet(Backward, frozenset[Any]):
     pass
 
 
@@ -74,7 +77,7 @@ class Numbers(random.Random):
 
     perturbed = False
 
-    def seed(self, a=None, version: int = 2) -> None:
+    def seed(self, a: Any = None, version: int = 2) -> None:
         super().seed(SEED if a is None else a, version)
         self.shift = self.perturbed and a in (None, SEED)
 
@@ -86,7 +89,8 @@ class Numbers(random.Random):
 
     def _randbelow(self, n: int) -> int:
         shift, self.shift = self.shift, False  # once, not for each of its bits, too
-        number = super()._randbelow(n)
+        own: Any = super()
+        number: int = own._randbelow(n)
         self.shift = shift
         return (number + shift) % (n or 1)
 
@@ -96,11 +100,12 @@ def set_numbers() -> None:
     numbers = Numbers()
     for name in set(random.__all__) & set(dir(numbers)):
         setattr(random, name, getattr(numbers, name))
-    random.Random = random.SystemRandom = Numbers
-    secrets.choice, secrets.randbelow = numbers.choice, numbers._randbelow
+    modules: list[Any] = [random, secrets]
+    modules[0].Random = modules[0].SystemRandom = Numbers
+    modules[1].choice, modules[1].randbelow = numbers.choice, numbers._randbelow
 
 
-def perturbed(value, name: str = ""):
+def perturbed(value: Any, name: str = "") -> Any:
     """The value that an expression of the DAG folder's code has in the second process."""
     if type(value) in (set, frozenset):
         backward = BackwardSet(value) if type(value) is set else BackwardFrozenSet(value)
@@ -144,17 +149,18 @@ def perturb(dags: Path) -> None:
     """Perturb this process; for good, so do it in a worker."""
     setattr(builtins, SWITCH, perturbed)
     # Where Python compiles: Airflow 3.4 loads DAG files by a loader of its own, which comes by here, too.
-    base, loader = importlib._bootstrap_external.SourceLoader, importlib.machinery.SourceFileLoader
+    places: Any = importlib
+    base, loader = places._bootstrap_external.SourceLoader, places.machinery.SourceFileLoader
     to_code, path_stats = base.source_to_code, loader.path_stats
 
-    def source_to_code(self, data, path, **options):
+    def source_to_code(self: Any, data: bytes, path: Any, **options: Any) -> Any:
         if not os.fsdecode(path).startswith(f"{dags}{os.sep}"):
             return to_code(self, data, path, **options)
         with deep_recursion():
             tree = Switch().visit(compact(ast.parse(data, path), len(data)))
             return compile(tree, path, "exec", dont_inherit=True)
 
-    def without_bytecode(self, path):
+    def without_bytecode(self: Any, path: str) -> Any:
         if path.startswith(f"{dags}{os.sep}"):
             raise OSError
         return path_stats(self, path)
@@ -168,25 +174,26 @@ def perturb(dags: Path) -> None:
 
 
 def _reverse_listings() -> None:
+    system: Any = os
     listdir, scandir = os.listdir, os.scandir
 
-    class Entries(Iterator, contextlib.AbstractContextManager):
-        def __init__(self, *args) -> None:
+    class Entries(Iterator[Any], contextlib.AbstractContextManager[Any]):
+        def __init__(self, *args: Any) -> None:
             with scandir(*args) as entries:
                 self.entries = list(entries)
 
-        def __next__(self):
+        def __next__(self) -> Any:
             if not self.entries:
                 raise StopIteration
             return self.entries.pop()
 
-        def __exit__(self, *_) -> None:
+        def __exit__(self, *_: Any) -> None:
             self.entries = []
 
         close = __exit__
 
-    os.listdir = lambda *args: listdir(*args)[::-1]
-    os.scandir = Entries
+    system.listdir = lambda *args: listdir(*args)[::-1]
+    system.scandir = Entries
     # pathlib and glob keep the function under names of their own, which differ from Python to Python.
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] in ("glob", "pathlib")]
     classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]

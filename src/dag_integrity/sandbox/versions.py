@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -44,8 +45,8 @@ if IS_3:
     from airflow.models.variable import Variable as _ModelVariable
     from airflow.sdk import BaseHook, Connection, Variable
 
-    VARIABLES = (Variable, _ModelVariable)
-    CONNECTIONS = (
+    VARIABLES: tuple[Any, ...] = (Variable, _ModelVariable)
+    CONNECTIONS: tuple[tuple[Any, str, Any], ...] = (
         (Connection, "get", Connection),
         (_ModelConnection, "get_connection_from_secrets", _ModelConnection),
         (BaseHook, "get_connection", Connection),
