@@ -9,6 +9,7 @@ from pathlib import Path
 from dag_integrity import RULES
 from dag_integrity.explain import EXAMPLES, difference, page
 from dag_integrity.rules import load_packaged
+from dag_integrity.rules.files import SECRET_VALUE
 from tests.dag_integrity.examples import FILES, cured, expected, plain
 
 TEMPLATE = Path(__file__).resolve().parents[1]
@@ -27,7 +28,8 @@ def examples():
     for file in FILES:
         rules = {rule for _, rule in expected(file)}
         broken, fixed = plain(file), cured(file)
-        if len(rules) == 1 and broken != fixed:
+        # What looks like a key is found by every scanner, in the wheel, too
+        if len(rules) == 1 and broken != fixed and not SECRET_VALUE.search(broken):
             (rule,) = rules
             text = difference(broken, fixed)
             rank = (Path(file).stem != rule.replace("-", "_"), len(text), text)

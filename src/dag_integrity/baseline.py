@@ -35,7 +35,7 @@ def record(path: Path, report: Report) -> None:
 
 
 def read(path: Path) -> Counter[Known]:
-    """What was recorded. Raises PolicyError where the file is none of these."""
+    """What was recorded. Raises PolicyError where the file is no baseline."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != VERSION:

@@ -17,6 +17,8 @@ from dag_integrity.layout import Layout
 from dag_integrity.model import RULES, Finding, Report
 from dag_integrity.report import summary
 from dag_integrity.rules import load_packaged
+from dag_integrity.rules.import_errors import explain
+from dag_integrity.source import Source
 
 DAG = "from airflow import DAG\n%s\nwith DAG('a'):\n    pass\n"
 
@@ -160,6 +162,19 @@ def test_the_version_decides_which_rules_speak(monkeypatch):
     assert not Policy().applies(RULES["context-key"])
     monkeypatch.setattr(config, "installed_airflow", lambda: "")
     assert Policy().applies(RULES["context-key"])
+
+
+def test_an_import_error_of_airflow_2_is_one(tmp_path):
+    """And nothing that only Airflow 3 has not."""
+    load_packaged()
+    path = repository(tmp_path, {"dags/a.py": DAG % "import airflow.nothing"}) / "dags/a.py"
+    text = f"File \"{path}\", line 2, in <module>\nModuleNotFoundError: No module named 'airflow.nothing'"
+    found = {}
+    for version in ("2.11", "3.3"):
+        policy = Policy(airflow_version=version)
+        found[version] = explain(text, Source(path, tmp_path, policy), tmp_path, policy)
+    assert (found["2.11"].rule, found["3.3"].rule) == ("import-error", "airflow-3")
+    assert "Airflow 3" not in str(found["2.11"])
 
 
 def test_static_rules_of_airflow_3_are_silent_for_airflow_2(tmp_path, capsys, monkeypatch):

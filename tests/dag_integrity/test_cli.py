@@ -13,6 +13,7 @@ from dag_integrity import RULES
 from dag_integrity import report as forms
 from dag_integrity.cli import main
 from dag_integrity.model import Finding, Report
+from dag_integrity.rules.files import SECRET_VALUE
 from scripts import rules as pages
 
 BAD = """from airflow.sdk import DAG, Variable
@@ -204,6 +205,11 @@ def test_version(capsys):
 def test_the_pages_of_the_rules_are_fresh():
     assert pages.PACKAGED.read_text() == pages.packaged(), "make rules"
     assert pages.PAGES.read_text() == pages.pages(), "make rules"
+
+
+def test_no_page_looks_like_it_holds_a_key():
+    """The scanner of a project reads the wheel, too."""
+    assert not SECRET_VALUE.search(pages.packaged() + pages.pages())
 
 
 def test_every_rule_has_a_page_with_an_example():

@@ -104,7 +104,8 @@ def _explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     if "'provide_context'" in message:
         wrong = "provide_context is gone in Airflow 3"
         return finding("airflow-3", name, line, wrong, CURES["provide_context"])
-    gone = re.search(r"'(airflow\.(?!providers|sdk)[\w.]+)'", message)
+    of_3 = policy.is_for(RULES["airflow-3"])
+    gone = re.search(r"'(airflow\.(?!providers|sdk)[\w.]+)'", message) if of_3 else None
     places = [place for place in re.findall(r'File "([^"<]+)"', text) if PACKAGE not in Path(place).parents]
     if gone and (old := re.search(r"/(airflow/providers/\w+/\w+)", (places or [""])[-1])):
         write = f"Take a newer {provider(old[1].replace('/', '.'))}: this one is for an older Airflow"
