@@ -115,7 +115,7 @@ bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest rel
 	@$(MAKE) --no-print-directory copier lock UPGRADE=--upgrade
 
 .PHONY: bench
-bench: .venv/.installed ## Measure what the README quotes
+bench: .venv/.installed build/e2e/image/.installed ## Measure what the README and the values quote
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 .PHONY: clean

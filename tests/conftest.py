@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,24 @@ def _environment_maker(environment_class):
         return environment_class(context=context, keep_trailing_newline=True, **options)
 
     return make
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Keep a file's group on one worker: xdist 3.8 writes it into test ids, which pytest 9.2 does not let it change."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid.partition("::")[0]) or nodeid
+
+    return ByGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@functools.cache
+def group_of(file):
+    """Return the xdist_group of a file's pytestmark, or None."""
+    found = re.search(r'^pytestmark = .*xdist_group\("([^"]+)"\)', (TEMPLATE / file).read_text(), re.MULTILINE)
+    return found and found[1]
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scripts.release_notes import section
-from tests.conftest import QUESTIONS, TEMPLATE, run
+from tests.conftest import QUESTIONS, TEMPLATE, group_of, run
 
 BIN = Path(sys.executable).parent
 WORKFLOWS = sorted((TEMPLATE / ".github/workflows").glob("*.yml"))
@@ -45,6 +45,15 @@ def test_auditors_find_nothing():
     run([BIN / "yamllint", "--strict", "."], cwd=TEMPLATE)
     scripts = [path for path in (TEMPLATE / ".ci").iterdir() if path.read_bytes().startswith(b"#!/usr/bin/env bash")]
     run([BIN / "shellcheck", *scripts], cwd=TEMPLATE)
+
+
+def test_groups_of_tests_stay_on_one_worker():
+    """Their fixtures are made once; on two workers they would be made twice, and a scenario would be torn."""
+    grouped = [path for path in (TEMPLATE / "tests").rglob("test_*.py") if "mark.xdist_group(" in path.read_text()]
+    assert len(grouped) > 5
+    grouped.remove(Path(__file__))
+    assert [path for path in grouped if not group_of(str(path.relative_to(TEMPLATE)))] == []
+    assert group_of("tests/library/test_s3.py") == "s3"
 
 
 def test_actions_are_those_of_the_generated_projects():
