@@ -33,8 +33,10 @@ from . import (
     dag_rules,  # noqa: F401
     engine_rule,
     finding,
+    output_rules,  # noqa: F401
     run_rules,  # noqa: F401
     some,
+    task_rules,  # noqa: F401
 )
 from .file_rules import EVERYWHERE, Ruff, heavy_module
 from .folder_rules import NO_AIRFLOW, list_folder

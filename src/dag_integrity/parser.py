@@ -25,6 +25,7 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 from . import Finding, apply, dag_rules, finding, some
+from .cures import cure_of
 from .file_rules import CURES, heavy_module
 from .folder_rules import NEW_STDLIB, facts, image_packages, provider
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
@@ -436,7 +437,7 @@ def explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     for part, rule, write in KNOWN:
         if part in text:
             return finding(rule, name, line, message, write)
-    return finding("import-error", name, line, message)
+    return finding("import-error", name, line, message, cure_of(message))
 
 
 def _missing_module(module: str, root: Path, source: Source) -> str:

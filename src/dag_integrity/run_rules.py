@@ -120,6 +120,9 @@ def _op_arguments(c: Dag):
         function, given = _callable(task), arguments_of(task)
         args, kwargs = given.get("op_args") or (), given.get("op_kwargs") or {}
         plain = not any(re.search("Decorated|^_Asset", kind.__name__) for kind in type(task).__mro__)
+        if type(given.get("python_callable")).__name__ == "_TaskDecorator":
+            write = f"Call it in the DAG, as {function.function.__name__}(), or take @task off"
+            yield problem(f"{task.task_id}: its python_callable is a task itself", task, write)
         # What is mapped is known when it runs, and so is what a template or a task gives
         if not (plain and inspect.isfunction(function) and isinstance(args, (list, tuple))):
             continue
