@@ -121,7 +121,8 @@ def _xcom_generator(c: Dag):
     for task in c.dag.tasks:
         function = function_of(c, task)
         pushes = arguments_of(task).get("do_xcom_push", True)
-        asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch"))
+        # A function under @asset yields what it says of its assets
+        asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch", "_Asset"))
         yields = [n for n in own_nodes(function or ast.Pass()) if isinstance(n, (ast.Yield, ast.YieldFrom))]
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):

@@ -9,7 +9,6 @@ import inspect
 import json
 import re
 import types
-from collections.abc import Iterator
 from functools import cache
 
 from . import problem, rule, some
@@ -43,24 +42,21 @@ def kinds_of(task) -> list[str]:
     return [kind.__name__ for kind in getattr(task, "operator_class", type(task)).__mro__]
 
 
-def _first_tasks(c: Dag, wrong_of: dict) -> Iterator:
-    """One problem per text, at the first of its tasks, or at the DAG where it is all of them."""
-    by_text: dict[str, list] = {}
-    for task, wrong in wrong_of.items():
-        by_text.setdefault(wrong, []).append(task)
-    for wrong, tasks in by_text.items():
-        names = some(task.task_id for task in tasks)
-        yield problem(f"{names}: {wrong}", tasks[0] if len(tasks) == 1 else c.first(tasks))
-
-
 @rule(
     "email", "dag",
     "Take it out; on_failure_callback=send_smtp_notification(to=…) of the smtp provider writes to people",
 )  # fmt: skip
 def _email(c: Dag):
     """No task has an email argument, which Airflow 3 deprecated and which needs a provider to be sent."""
-    mailing = {task: "email is deprecated" for task in c.dag.tasks if argument_of(task, "email")}
-    yield from _first_tasks(c, mailing)
+    mailing = [task for task in c.dag.tasks if argument_of(task, "email")]
+    given = c.stated.get("default_args")
+    for_all = given.get("email") if isinstance(given, dict) else None
+    own = [task for task in mailing if argument_of(task, "email") != for_all]
+    if len(own) < len(mailing):
+        names = some(task.task_id for task in mailing if task not in own)
+        yield problem(f"{names}: email is deprecated", _key_line(c, "email"))
+    for task in own:
+        yield problem(f"{task.task_id}: email is deprecated", task)
 
 
 @rule("default-args", "dag", "Write it as an argument of the DAG itself, or of the operator that takes it")

@@ -6,7 +6,7 @@ import pendulum
 from airflow.sdk import DAG
 from airflow.providers.standard.operators.bash import BashOperator
 
-with DAG(  # expect: email
+with DAG(
     dag_id="email_of_all",
     description="An example",
     schedule="@daily",
@@ -14,7 +14,7 @@ with DAG(  # expect: email
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
-    default_args={"owner": "data-team", "retries": 2, "email": ["team@example.com"]},
+    default_args={"owner": "data-team", "retries": 2, "email": ["team@example.com"]},  # expect: email
     tags=["example"],
     doc_md=__doc__,
 ):
