@@ -120,6 +120,7 @@ CURES = [
     (r"wildcard '.*' is not supported in @asset", "Name the arguments one by one: each is an asset, or the context"),
     (r"outlets' argument is not supported in @asset|no outlets provided", "Give the outlets to @asset.multi"),
     (r"Asset reference (must|expects)", "Write Asset.ref(name=…) or Asset.ref(uri=…)"),
+    (r"No module named 'airflow\.sdk\.", "Import it from airflow.sdk itself"),
     # Python
     (r"object is not callable", "Take the () out, or call a function"),
     (r"name '(\w+)' is not defined", "Import or define {1} above this line"),

@@ -137,7 +137,7 @@ def _op_arguments(c: Dag):
                 wrong = f"{task.task_id}: {function.__name__}() gets {name} twice, by op_args and by name"
                 yield problem(wrong, task)
         if not anything and (unknown := sorted(set(kwargs) - named)):
-            yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}", task)
+            yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}, which gets lost", task)
         rest = list(taken)[len(args) :]
         missing = [name for name in rest if name in named and taken[name].default is inspect.Parameter.empty]
         if missing := [name for name in missing if name not in {*kwargs, *KNOWN_CONTEXT_KEYS}]:

@@ -27,6 +27,7 @@ NOW = {
     "get_dagrun": 'the run itself, context["dag_run"]',
     "get_task_instance": "ti.get_task_states(…)",
     "get_task_instances": "ti.get_task_states(…)",
+    "log": "logging.getLogger(__name__)",
     "next_try_number": "try_number",
     "prev_attempted_tries": "try_number",
     "previous_ti": "get_previous_ti()",

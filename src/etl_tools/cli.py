@@ -39,6 +39,7 @@ COMMANDS = {
     ),
     "lock": Command(f"{_LOCAL}.packages", ("lock",), "resolve pyproject.toml into the locks", "lock --upgrade"),
     "image": Command(f"{_LOCAL}.packages", ("image",), "print the pods' image that has to be built"),
+    "rehearse": Command(f"{_LOCAL}.rehearse", (), "try another Airflow version on the DAGs", "rehearse 3.4.0"),
     "keys": Command(f"{_SECRETS}.keys", (), "make the keys and passwords that are missing"),
     "deploy-key": Command(f"{_SECRETS}.deploy_key", (), "put secrets/deploy_key into the form that ssh reads"),
     "known-hosts": Command(f"{_SECRETS}.known_hosts", (), "ask the git server for its SSH keys, and save them"),

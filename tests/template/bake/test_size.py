@@ -9,8 +9,8 @@ MOST = {
     "example": (280, 6),
     "daily": (2300, 10),
     "project": (2750, 50),
-    "etl_tools": (4500, 40),
-    "dag_integrity": (4200, 16),
+    "etl_tools": (4900, 42),
+    "dag_integrity": (4900, 20),
 }
 
 
