@@ -14,7 +14,10 @@ from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-AIRFLOW = "apache-airflow==3.3.2"
+# The template's own pins
+PINS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+AIRFLOW = f"apache-airflow=={PINS['_airflow_version']}"
+RUFF = f"ruff=={PINS['_ruff_version']}"
 POLICY = """[tool.dag-integrity]
 owners = ["data-team"]
 external-assets = ["s3://elsewhere/*"]
@@ -150,18 +153,18 @@ def scaffold(python: Path, folder: Path) -> list[Said]:
 
 
 TOOLS = (
-    Tool("dag-integrity", (AIRFLOW, "ruff==0.17.6", "pyyaml"), dag_integrity),
+    Tool("dag-integrity", (AIRFLOW, RUFF, "pyyaml"), dag_integrity),
     Tool("Airflow's DagBag", (AIRFLOW,), dagbag),
-    Tool("ruff AIR", ("ruff==0.17.6",), ruff("--select=AIR")),
-    Tool("ruff AIR, preview", ("ruff==0.17.6",), ruff("--select=AIR", "--preview")),
+    Tool("ruff AIR", (RUFF,), ruff("--select=AIR")),
+    Tool("ruff AIR, preview", (RUFF,), ruff("--select=AIR", "--preview")),
     Tool("daglint", ("daglint==1.1.0",), daglint),
     Tool("dagruff", ("dagruff==1.0.0",), dagruff),
     Tool(
         "pytest-airflow-in-a-box",
-        (AIRFLOW, "pytest-airflow-in-a-box[airflow3]==0.13.1", "pytest==9.2.0"),
+        (AIRFLOW, "pytest-airflow-in-a-box[airflow3]==0.13.1", f"pytest=={PINS['_pytest_version']}"),
         in_a_box,
     ),
-    Tool("a scaffold's tests", (AIRFLOW, "pytest==9.2.0"), scaffold),
+    Tool("a scaffold's tests", (AIRFLOW, f"pytest=={PINS['_pytest_version']}"), scaffold),
 )
 
 
