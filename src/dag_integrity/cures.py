@@ -35,6 +35,7 @@ CURES = [
     (r"int\(\) argument must be .* not '\w*XComArg'|float\(\) argument .* not '\w*XComArg'", OUTPUT),
     (r"'\w*XComArg' object has no attribute|XComArg' object does not support|'\w*XComArg' object is not", OUTPUT),
     (r"cannot map over XCom with custom key", "Map over the whole value of a task that returns a list"),
+    (r"XComArg only supports str lookup", OUTPUT),
     # Mapping
     (r"no arguments to expand against", "Write .expand(name=[…])"),
     (
@@ -70,7 +71,7 @@ CURES = [
         "Use a name from this list, as all_done",
     ),
     (
-        r"weight_rule must be one of|Invalid weight rule|not a valid WeightRule",
+        r"weight_rule must be one of|Unknown priority strategy|Invalid weight rule|not a valid WeightRule",
         'Write weight_rule="downstream", "upstream" or "absolute"',
     ),
     (r"Invalid arguments were passed to (\w+)", "Take it out, or use an argument that {1} takes"),
@@ -79,7 +80,7 @@ CURES = [
         r"missing (keyword )?argument(s)? |missing \d+ required|missing a required argument",
         "Give the argument that is missing",
     ),
-    (r"pool_slots .* cannot be less than 1", "Write pool_slots=1"),
+    (r"pool.slots .* cannot be less than 1", "Write pool_slots=1"),
     (r"is not a valid schedule", "Write a cron expression, a preset as @daily, a timedelta, a timetable or assets"),
     (r"All elements in 'schedule' should be", 'Write schedule=[Asset("…")]: texts are no assets'),
     (r"requires max_active_runs <=", "Write max_active_runs=1"),
@@ -100,6 +101,10 @@ CURES = [
     (
         r"Jinja|template_fields|Missing template field|missing assignment",
         "Assign each name of template_fields in __init__: self.x = x",
+    ),
+    (
+        r"'str' object has no attribute '(utcoffset|tzinfo|astimezone)'",
+        'Write a date as pendulum.datetime(2026, 1, 1, tz="UTC")',
     ),
     # Params
     (
@@ -122,6 +127,7 @@ CURES = [
     (r"Asset reference (must|expects)", "Write Asset.ref(name=…) or Asset.ref(uri=…)"),
     (r"No module named 'airflow\.sdk\.", "Import it from airflow.sdk itself"),
     # Python
+    (r"JSONDecodeError", "Give it JSON; a template is rendered in the task, so read it there"),
     (r"object is not callable", "Take the () out, or call a function"),
     (r"name '(\w+)' is not defined", "Import or define {1} above this line"),
 ]

@@ -11,7 +11,7 @@ from . import problem, rule, some
 from .dag_rules import Dag
 from .run_rules import _callable as callable_of
 from .run_rules import arguments_of, function_of, templates_of
-from .source import FUNCTIONS
+from .source import FUNCTIONS, dotted
 from .task_rules import OF_RUN, arguments_in, is_task, kinds_of
 
 ASKS = {
@@ -136,6 +136,11 @@ def _answer(c: Dag):
         function, called = function_of(c, task), callable_of(task)
         kinds = " ".join(kinds_of(task))
         why = next((why for name, why in ASKS.items() if name in kinds), "")
+        poke = getattr(getattr(getattr(task, "operator_class", type(task)), "poke", None), "__code__", None)
+        if poke is not None and poke.co_filename == str(c.source.path):
+            function, called = c.source.functions.get(poke.co_firstlineno), None
+        if isinstance(function, ast.Lambda) and why and dotted(getattr(function.body, "func", function)) == "print":
+            yield problem(f"{task.task_id} returns nothing: {why}", function.lineno)
         if not why or not isinstance(function, FUNCTIONS) or inspect.isgeneratorfunction(called):
             continue
         returned = [node.value for node in returns_of(function)]

@@ -252,7 +252,8 @@ class Parser:
         try:
             serialized = DagSerialization.to_dict(dag)
         except Exception as error:
-            report("serialization", f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}")
+            wrong = f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}"
+            report("serialization", wrong, cure=cure_of(str(error)))
             outcome.serialized[dag.dag_id] = None
             return
         text = json.dumps(serialized, sort_keys=True)

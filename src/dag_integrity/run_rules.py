@@ -11,6 +11,7 @@ from functools import cache
 
 from . import problem, rule, some
 from .dag_rules import Dag, adds_names, argument_of, cron_of
+from .file_rules import REMOVED_VARIABLES
 from .policy import helm_values
 from .source import FUNCTIONS, dotted
 
@@ -141,7 +142,9 @@ def _op_arguments(c: Dag):
         rest = list(taken)[len(args) :]
         missing = [name for name in rest if name in named and taken[name].default is inspect.Parameter.empty]
         if missing := [name for name in missing if name not in {*kwargs, *KNOWN_CONTEXT_KEYS}]:
-            yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task)
+            new = next((REMOVED_VARIABLES[name] for name in missing if name in REMOVED_VARIABLES), "")
+            write = f"Write {new}, which Airflow 3 has in its place" if new.isidentifier() else ""
+            yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task, write)
 
 
 @rule("xcom-order", "dag", "Write an arrow (>>) from it to this task")

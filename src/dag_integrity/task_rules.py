@@ -34,6 +34,7 @@ NOW = {
     "queued_dttm": "start_date",
     "setdefault": "Variable.get(…, default=…)",
 }
+NO_TEXT = (bool, int, float, type(None), dict, list, tuple, set)
 # By the name of the operator: its function runs where nothing of the file is
 ISOLATED = re.compile(r"Virtualenv|PythonExternal|ExternalPython|DockerDecorated|KubernetesDecorated")
 
@@ -184,6 +185,27 @@ def is_task(value) -> bool:
     return bool(kinds & {"AbstractOperator", "BaseOperator", "MappedOperator", "XComArg", "_TaskDecorator"})
 
 
+@rule("unknown-param", "dag", "Declare it in params, or ask for one that is there")
+def _unknown_param(c: Dag):
+    """What a task's function takes out of params is declared there: or a scheduled run fails."""
+    for task in c.dag.tasks if "params" in c.source.text else ():
+        function, known = function_of(c, task), {*c.dag.params, *(getattr(task, "params", None) or {})}
+        if not isinstance(function, FUNCTIONS) or not (known or c.runs_by_time):
+            continue  # who starts it by hand may give anything
+        given = {one.arg for one in arguments_in(function)}
+        for node in ast.walk(function):
+            name = getattr(node.slice, "value", None) if isinstance(node, ast.Subscript) else None
+            if not isinstance(name, str) or name in known or not isinstance(node.ctx, ast.Load):
+                continue
+            of = node.value
+            by_argument = isinstance(of, ast.Name) and of.id == "params" and of.id in given
+            by_context = isinstance(of, ast.Subscript) and getattr(of.slice, "value", "") == "params"
+            cared_for = any(isinstance(one, (ast.Try, ast.If, ast.IfExp)) for one in c.source.around(node))
+            if (by_argument or (by_context and CONTEXT.fullmatch(dotted(of.value)))) and not cared_for:
+                write = f"Declare it in params, or use {some(sorted(known))}" if known else ""
+                yield problem(f"{task.task_id} asks for params[{name!r}], which the DAG has not", node.lineno, write)
+
+
 @rule("letters", "dag", "Write a list, […]")
 def _letters(c: Dag):
     """What is a list is given as one: a text is taken letter by letter."""
@@ -212,10 +234,10 @@ def _value_type(c: Dag):
         kinds, given = kinds_of(task), arguments_of(task)
         env, conf = given.get("env"), given.get("conf")
         if "BashOperator" in kinds and type(env) is dict:
-            numbers = [name for name, one in env.items() if isinstance(one, (bool, int, float, type(None)))]
-            if numbers:
-                yield problem(f"{task.task_id}: {some(numbers)} in env is no text", task)
-        if "TriggerDagRunOperator" in kinds and isinstance(conf, dict) and (wrong := _not_json(conf)):
+            no_texts = [name for name, one in env.items() if isinstance(one, NO_TEXT)]
+            if no_texts:
+                yield problem(f"{task.task_id}: {some(no_texts)} in env is no text", task)
+        if "TriggerDagRunOperator" in kinds and isinstance(conf, (dict, str)) and (wrong := _not_json(conf)):
             write = "Write a text, as .isoformat() of a time"
             yield problem(f"{task.task_id}: conf goes to the other DAG as JSON, and {wrong}", task, write)
         config = given.get("executor_config")
@@ -233,6 +255,8 @@ def _not_json(value) -> str:
         raise TypeError(f"{type(one).__name__} is not of it")
 
     try:
+        if isinstance(value, str):
+            return "" if "{{" in value or "{%" in value else json.loads(value) and ""
         json.dumps(value, default=default)
     except (TypeError, ValueError) as error:
         return str(error)

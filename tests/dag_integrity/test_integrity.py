@@ -283,6 +283,8 @@ def test_what_differs_between_two_parses_is_shown(checked):
         ("import_error_misspelt", "Write BashOperator"),
         ("xcom_group", "Write shop.count"),
         ("default_args_typo", "Write retry_delay"),
+        ("op_arguments_removed", "Write data_interval_end"),
+        ("serialization_weight_rule", 'weight_rule="downstream"'),
     ],
 )
 def test_the_cure_fits_the_case(checked, file, said):
