@@ -122,7 +122,10 @@ def look(python: Path, folder: Path) -> Side:
 
 
 def last_line(text: str) -> str:
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it says nothing")
+    """What a traceback or a log says in the end, in one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "Background on this error" not in line]
+    wrong = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b|.*\bFATAL\b", line)]
+    return (wrong or lines or ["it says nothing"])[-1]
 
 
 def compare(now: Side, then: Side) -> list[Row]:
@@ -292,11 +295,8 @@ def rehearse(version: str, url: str, python: Path | None) -> int:
         return 0
     print(table(sorted(rows, key=lambda row: ORDER.index(row.kind))))
     failures = sum(row.kind in FAILURES for row in rows)
-    print(
-        f"{len(rows)} differences, {failures} of them failures"
-        if failures
-        else f"{len(rows)} differences, none of them a failure"
-    )
+    plural = "" if len(rows) == 1 else "s"
+    print(f"{len(rows)} difference{plural}, {failures or 'none'} of them {'failures' if failures > 1 else 'a failure'}")
     return 1 if failures else 0
 
 

@@ -46,7 +46,7 @@ def test_the_next_version_is_tried(installed, next_airflow, tmp_path):
     assert ["changed", "dags/changed.py", "changed", "max_active_tasks: 16 → 8"] in rows, printed
     assert "same" not in printed
     assert "a copy of .airflow/airflow.db was migrated in" in printed
-    assert printed.splitlines()[-1] == "2 differences, 1 of them failures"
+    assert printed.splitlines()[-1] == "2 differences, 1 of them a failure"
     assert database.read_bytes() == before
     database.write_bytes(b"no database at all" * 100)
     assert "cannot be copied: file is not a database" in run(command, cwd=project, expect=2)
@@ -81,7 +81,7 @@ def test_what_cannot_be_tried_is_said_in_a_line(project, words, said):
 
 
 COMPARE = """
-from etl_tools.local.rehearse import Side, compare, requirements, table, why_not
+from etl_tools.local.rehearse import Side, compare, last_line, requirements, table, why_not
 
 def look(values=(), serialized=(), **changed):
     one = {"file": "dags/a.py", "values": dict(values), "tasks": {"t": {"retries": 0}}, "serialized": dict(serialized)}
@@ -111,6 +111,10 @@ assert compare(Side(look(), [finding("unstable", "y")]), Side(look(), [finding("
 warned = {"dags/a.py": ["/dags/a.py:3: airflow.DeprecatedImportWarning: a.b is deprecated. Use c.d instead."]}
 [row] = compare(same, Side(look(warnings=warned), []))
 assert row.what == "a.b is deprecated. Use c.d instead."
+said = "File x\\nsqlalchemy.exc.OperationalError: FATAL: no password\\n(Background on this error at: https://x)\\n"
+assert last_line(said) == "sqlalchemy.exc.OperationalError: FATAL: no password"
+assert last_line("one\\ntwo\\n") == "two"
+assert last_line("") == "it says nothing"
 assert requirements("3.4.0")[0] == "apache-airflow==3.4.0"
 assert not any(one.startswith("apache-airflow==") for one in requirements("3.4.0")[1:])
 assert "cannot be installed beside" in why_not("3.4.0", "Because a depends on b, no solution")
