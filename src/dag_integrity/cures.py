@@ -106,6 +106,7 @@ CURES = [
         r"'str' object has no attribute '(utcoffset|tzinfo|astimezone)'",
         'Write a date as pendulum.datetime(2026, 1, 1, tz="UTC")',
     ),
+    (r"'(\w+)' type must be (\w+), not (\w+)", "Give {1} a value of type {2}"),
     # Params
     (
         r"SchemaError|is not valid under any of the given schemas",
@@ -115,6 +116,7 @@ CURES = [
     # Assets
     (r"Asset\(\) requires either|name and uri cannot both be empty", 'Write Asset("name") or Asset(uri="scheme://…")'),
     (r"expect asset expressions in condition", "Write assets between & and |, each in Asset(…)"),
+    (r"Asset name cannot be empty|Asset uri cannot be empty", 'Write Asset("name")'),
     (r"(prohibited name for asset)", "Write another name"),
     (
         r"cannot exceed 1500 characters|cannot be just whitespace|must only consist of ASCII",

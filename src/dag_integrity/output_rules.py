@@ -117,7 +117,7 @@ def _multiple_outputs(c: Dag):
 
 @rule("xcom-generator", "dag", "Return a list; or write into storage, and return the path")
 def _xcom_generator(c: Dag):
-    """No task yields: Airflow cannot keep a generator."""
+    """No task yields or returns a generator, a function or an open file, which Airflow cannot keep."""
     for task in c.dag.tasks:
         function = function_of(c, task)
         pushes = arguments_of(task).get("do_xcom_push", True)
@@ -127,6 +127,11 @@ def _xcom_generator(c: Dag):
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):
             yield problem(f"{task.task_id} yields: its value is a generator", min(n.lineno for n in yields))
+        for node in returns_of(function) if isinstance(function, FUNCTIONS) and pushes and python and not asks else ():
+            opened = isinstance(node.value, ast.Call) and c.source.full_name(node.value.func) == "open"
+            if isinstance(node.value, (ast.Lambda, ast.GeneratorExp)) or opened:
+                kind = "an open file" if opened else type(node.value).__name__.removesuffix("Exp").lower()
+                yield problem(f"{task.task_id} returns {kind}, which Airflow cannot keep", node.lineno)
 
 
 @rule("answer", "dag", "Return the answer in every case")

@@ -81,7 +81,8 @@ def _default_args(c: Dag):
             if name not in c.stated and not same:
                 wrong = f"{name} is no argument of tasks, and default_args does not give it to the DAG"
                 yield problem(wrong, _key_line(c, name), f"Write {name}=… as an argument of the DAG itself")
-        elif (near := difflib.get_close_matches(name, of_task, 1, 0.8)) and len(name) > 4:
+        # Like those that every task takes: http_conn_id and sftp_conn_id are no misspelling of each other
+        elif (near := difflib.get_close_matches(name, _parameters(BaseOperator), 1, 0.8)) and len(name) > 4:
             wrong = f"No task takes {name}, and nobody says so"
             yield problem(wrong, _key_line(c, name), f"Write {near[0]}")
 
