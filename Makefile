@@ -118,6 +118,10 @@ bump: .venv/.installed ## Bring every pin in cookiecutter.json to the newest rel
 bench: .venv/.installed build/e2e/image/.installed ## Measure what the README and the values quote
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
+.PHONY: bench-checks
+bench-checks: .venv/.installed | $(filter .tools/bin/uv,$(UV)) ## Compare the DAG checks with other tools (each is installed into build/ the first time)
+	@PATH="$(dir $(UV)):$$PATH" $(BIN)/python benchmarks/dag_checks/bench.py
+
 .PHONY: clean
 clean: ## Remove what make made
 	rm -rf .venv .tools build

@@ -139,6 +139,20 @@ def installed(bake, tmp_path_factory):
     return install
 
 
+@pytest.fixture(scope="session")
+def next_airflow(tmp_path_factory):
+    """Python with the newest Airflow 3.4 that the index has, betas too."""
+    folder = tmp_path_factory.mktemp("next")
+    run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], cwd=folder)
+    install = ["uv", "pip", "install", "--quiet", "--python", ".venv/bin/python", "--prerelease=allow"]
+    command = [*install, "apache-airflow>=3.4.0b1,<3.5", "ruff"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if re.search(r"no version of apache-airflow|only .*apache-airflow.*(available|found)", done.stderr):
+        pytest.skip("the index has no Airflow 3.4")
+    assert done.returncode == 0, done.stderr
+    return folder / ".venv" / "bin" / "python"
+
+
 @functools.cache
 def make_command():
     """Return make as a command that takes this Python, with its PyYAML, for the project's, and installs nothing."""

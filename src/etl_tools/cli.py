@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from etl_tools import VERSION
@@ -63,6 +64,12 @@ def remove_example_arguments(parser: argparse.ArgumentParser) -> None:
 
 def lock_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--upgrade", action="store_true", help="to newer versions, the image's where it has one")
+
+
+def rehearse_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", nargs="?", default="", metavar="VERSION", help="as 3.4.0, or a beta as 3.4.0b2")
+    parser.add_argument("--database", default="", metavar="URL", help="a restored backup: its migration is tried there")
+    parser.add_argument("--python", type=Path, help="the Python of an environment that has that version already")
 
 
 def scan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +161,12 @@ COMMANDS = {
         lock_arguments,
     ),
     "image": Command("local.packages:image", "print the pods' image that has to be built", "airflow-etl image"),
+    "rehearse": Command(
+        "local.rehearse:main",
+        "try another Airflow version on the DAGs and a copy of the database",
+        "airflow-etl rehearse 3.4.0",
+        rehearse_arguments,
+    ),
     "keys": Command("secrets.keys:main", "make the keys and passwords that are missing", "airflow-etl keys"),
     "deploy-key": Command(
         "secrets.deploy_key:main", "put secrets/deploy_key into the form that ssh reads", "airflow-etl deploy-key"

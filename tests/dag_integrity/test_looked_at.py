@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -279,20 +278,6 @@ def test_checks_that_have_gone_blind_do_not_run(project, what):
     printed = run([".venv/bin/python", "-c", code], cwd=folder, expect=2)
     assert len(printed.splitlines()) == 1, printed
     assert what in printed
-
-
-@pytest.fixture(scope="module")
-def next_airflow(tmp_path_factory):
-    """Python with the newest Airflow 3.4 that the index has, betas too."""
-    folder = tmp_path_factory.mktemp("next")
-    run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], cwd=folder)
-    install = ["uv", "pip", "install", "--quiet", "--python", ".venv/bin/python", "--prerelease=allow"]
-    command = [*install, "apache-airflow>=3.4.0b1,<3.5", "ruff"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if re.search(r"no version of apache-airflow|only .*apache-airflow.*(available|found)", done.stderr):
-        pytest.skip("the index has no Airflow 3.4")
-    assert done.returncode == 0, done.stderr
-    return folder / ".venv" / "bin" / "python"
 
 
 def test_all_that_is_unstable_is_found_on_the_next_airflow(project, next_airflow):

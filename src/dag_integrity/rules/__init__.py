@@ -16,7 +16,7 @@ from ..model import RULES, PolicyError
 
 GROUP = "dag_integrity.rules"
 # The same as in pyproject.toml: they are found without an installed distribution, too, and never missing.
-OWN = ("engine", "files", "code", "dags", "templates", "runs", "folders")
+OWN = ("engine", "files", "code", "dags", "templates", "runs", "tasks", "outputs", "folders")
 
 
 def load_rules(root: Path, policy: Policy) -> None:

@@ -96,6 +96,16 @@ def _task_id_again(source: Source) -> Found:
                 yield problem("__init__ sets self.task_id again, without the task group's name", node.lineno)
 
 
+@rule("super-init", "file", "Write super().__init__(**kwargs) in it")
+def _super_init(source: Source):
+    """An operator's constructor calls that of its base: or no DAG gets the task."""
+    for init, _ in _constructors(source):
+        kind = source.parents[init]
+        called = any(isinstance(n, ast.Attribute) and n.attr == "__init__" for n in ast.walk(init))
+        if not called and any(re.match(r"airflow\.", source.full_name(base)) for base in kind.bases):
+            yield problem(f"{kind.name}.__init__ does not call super().__init__()", init.lineno)
+
+
 @rule("operator-in-task", "file", "Make it a task of the DAG; in a task use the hook")
 def _operator_in_task(source: Source) -> Found:
     """No task executes an operator, which cannot defer, retry or be seen there."""

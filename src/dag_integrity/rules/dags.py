@@ -114,6 +114,8 @@ def _start_date(c: Dag) -> Found:
             yield f"DAG {c.dag.dag_id} has a schedule and no start_date"
     elif isinstance(stated, datetime.datetime) and stated.tzinfo is None:
         yield "start_date has no timezone"
+    elif isinstance(stated, datetime.datetime) and stated.tzname() == "LMT":
+        yield f"start_date is in local mean time, {stated:%z} from UTC, as pytz has it without localize()"
 
 
 @rule("end-date", "dag", "Take end_date out, or write one after start_date")
@@ -194,6 +196,12 @@ def _callback(c: Dag) -> Found:
     """Callbacks take one argument, the context."""
     said = set()
     for owner in (c.dag, *c.dag.tasks):
+        for name in CALLBACKS:
+            texts = [one for one in _list(argument_of(owner, name)) if isinstance(one, str)]
+            if texts and (name, str(texts)) not in said:
+                said.add((name, str(texts)))
+                wrong = f"{name} is the text {''.join(texts)!r}, which nobody can call"
+                yield problem(wrong, None if owner is c.dag else owner, "Give the function itself")
         for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(argument_of(owner, kind))]:
             try:
                 signature = inspect.signature(callback)
@@ -241,12 +249,12 @@ def _executor(c: Dag) -> Found:
 def _branch(c: Dag) -> Found:
     """A branch goes to tasks that follow it; what joins its ways runs whichever was taken."""
     for task in c.dag.tasks:
-        targets, ways = _branch_targets(c, task), task.downstream_task_ids
+        (targets, several), ways = _branch_targets(c, task), task.downstream_task_ids
         groups = {way[:dot] for way in ways for dot in range(len(way)) if way[dot] == "."}
         for target in sorted(targets - ways - groups):
             write = f"Use one of {some(sorted(ways)) or 'the tasks after it'}, or write an arrow to {target}"
             yield problem(f"{task.task_id} may go to {target}, which does not follow it", task, write)
-        never = set(c.dag.task_dict) if len(targets & ways) > 1 else set()
+        never = set(c.dag.task_dict) if len(targets & ways) > 1 and not several else set()
         for way in targets & ways:
             left_out = ways - {way} - c.dag.get_task(way).get_flat_relative_ids(upstream=False)
             for one in c.dag.topological_sort():
@@ -258,8 +266,8 @@ def _branch(c: Dag) -> Found:
                 yield problem(f"{join.task_id} is always skipped: it joins ways of {task.task_id}", join)
 
 
-def _branch_targets(c: Dag, task: Any) -> set[str]:
-    """The task ids that a branch function returns, one each time; none where they are not all in sight."""
+def _branch_targets(c: Dag, task: Any) -> tuple[set[str], bool]:
+    """The task ids that a branch function returns, none where they are not all in sight; whether in lists."""
     code: Any = getattr(getattr(task, "python_callable", None), "__code__", None)
     is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
     for node in c.source.nodes if is_branch else ():
@@ -267,6 +275,10 @@ def _branch_targets(c: Dag, task: Any) -> set[str]:
             returned = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
             returned = [node.body] if isinstance(node, ast.Lambda) else returned
             values = [v for r in returned for v in ([r.body, r.orelse] if isinstance(r, ast.IfExp) else [r])]
+            several = any(hasattr(one, "elts") for one in values)
+            values = [v for one in values for v in getattr(one, "elts", [one])]
             texts = {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
-            return texts if len(texts) == len(values) else set()
-    return set()
+            constant = all(isinstance(v, ast.Constant) for v in values)
+            in_sight = constant and None not in [v.value for v in values if isinstance(v, ast.Constant)]
+            return (texts, several) if in_sight else (set(), False)
+    return set(), False

@@ -40,7 +40,11 @@ OF_PROVIDERS = {
     "amazon": ("boto3", "botocore"), "google": ("google.cloud", "requests"), "jenkins": ("requests",),
     "snowflake": ("pandas", "pyarrow", "snowflake"),
 }  # fmt: skip
-SESSION = re.compile(r"airflow\.(settings\.Session|utils\.session\.(create|provide)_session)")
+SESSION = re.compile(
+    r"airflow\.(settings\.Session|utils\.session\.(create|provide)_session"
+    r"|models\.(\w+\.)?(DagRun|DagModel|TaskInstance|SerializedDagModel|Pool)\.(find|get|current|create|delete)\w*"
+    r"|api\.common\.\w+\.(trigger_dag|delete_dag|set_state|set_dag_run_state\w*))"
+)
 # Template variables that Airflow 2 had, and what stands for them in Airflow 3.
 REMOVED_VARIABLES = {
     "execution_date": "logical_date",
@@ -188,7 +192,8 @@ def _session(source: Source) -> Found:
     calls = [(name, node) for name, node in source.calls(source.nodes) if node not in at_parse]
     for name, node in [*calls, *((source.full_name(d), d) for task in tasks for d in task.decorator_list)]:
         if SESSION.fullmatch(name) and node.lineno not in source.either:
-            yield problem(f"{name.split('.')[-1]}() fails when the task runs", node.lineno)
+            short = ".".join(name.split(".")[-2:] if ".models." in name else name.split(".")[-1:])
+            yield problem(f"{short}() fails when the task runs: no task reaches the database", node.lineno)
 
 
 @rule("uncalled-task", "file", "Call it in the DAG, or take it out", severity="warning")

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..config import Policy
+from ..cures import cure_of
 from ..image import NEW_STDLIB, image_packages, provider
 from ..model import RULES, Finding, finding
 from ..ruff import CURES
@@ -116,7 +117,7 @@ def _explain(text: str, source: Source, root: Path, policy: Policy) -> Finding:
     for part, rule, write in KNOWN:
         if part in text:
             return finding(rule, name, line, message, write)
-    return finding("import-error", name, line, message)
+    return finding("import-error", name, line, message, cure_of(message))
 
 
 def _newer_python(top: str, policy: Policy) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from ..discovery import Folder
 from ..facts import Dag, adds_names, argument_of, arguments_of, callable_of, cron_of, function_of, templates_of
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
+from .files import REMOVED_VARIABLES
 
 # What only a run with a logical date has: Airflow leaves them out of the context of one that an asset starts
 OF_DATE = {"data_interval_start", "data_interval_end", "ds", "ds_nodash", "logical_date", "ts", "ts_nodash"}
@@ -35,7 +36,7 @@ def _asset_run(c: Dag) -> Found:
     if condition is None or hasattr(c.dag.timetable, "timetable"):  # or by time, too
         return
     for task, field, text in templates_of(c):
-        names = set(re.findall(r"(?<![\w.'\"])[a-z_]+\b(?!\s*=[^=]|['\"])", " ".join(_expressions(text))))
+        names = set(re.findall(r"(?<![\w.'\"])[a-z_]+\b(?!\s*=[^=]|['\"])", " ".join(expressions_of(text))))
         cared_for = re.search(r"is (not )?defined|default|\bd\(", text)
         if (found := sorted(names & OF_DATE - own)) and not cared_for:
             wrong = f"{task.task_id}, {field}: {some(found)} is not there in a run that an asset started"
@@ -49,7 +50,7 @@ def _asset_run(c: Dag) -> Found:
                     yield problem(wrong, node.lineno, 'Write context["dag_run"].run_after')
 
 
-def _expressions(text: str) -> list[str]:
+def expressions_of(text: str) -> list[str]:
     return re.findall(r"\{[{%](.*?)[}%]\}", text, re.S)
 
 
@@ -64,7 +65,7 @@ def _untemplated(c: Dag) -> Found:
         for name, value in arguments_of(task).items():
             if not isinstance(value, str) or name in fields or name in TEXTS or value in rendered:
                 continue
-            names = {word for text in _expressions(value) for word in re.findall(r"^\s*(\w+)", text)}
+            names = {word for text in expressions_of(value) for word in re.findall(r"^\s*(\w+)", text)}
             if names & c.airflow.KNOWN_CONTEXT_KEYS:
                 yield problem(f"{task.task_id}: {name} is not templated: {value} stays as it is", task)
 
@@ -87,6 +88,9 @@ def _op_arguments(c: Dag) -> Found:
         function, given = callable_of(task), arguments_of(task)
         args, kwargs = given.get("op_args") or (), given.get("op_kwargs") or {}
         plain = not any(re.search("Decorated|^_Asset", kind.__name__) for kind in type(task).__mro__)
+        if type(given.get("python_callable")).__name__ == "_TaskDecorator":
+            write = f"Call it in the DAG, as {function.function.__name__}(), or take @task off"
+            yield problem(f"{task.task_id}: its python_callable is a task itself", task, write)
         # What is mapped is known when it runs, and so is what a template or a task gives
         if not (plain and inspect.isfunction(function) and isinstance(args, (list, tuple))):
             continue
@@ -101,11 +105,13 @@ def _op_arguments(c: Dag) -> Found:
                 wrong = f"{task.task_id}: {function.__name__}() gets {name} twice, by op_args and by name"
                 yield problem(wrong, task)
         if not anything and (unknown := sorted(set(kwargs) - named)):
-            yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}", task)
+            yield problem(f"{task.task_id}: {function.__name__}() does not take {some(unknown)}, which gets lost", task)
         rest = list(taken)[len(args) :]
         missing = [name for name in rest if name in named and taken[name].default is inspect.Parameter.empty]
         if missing := [name for name in missing if name not in {*kwargs, *c.airflow.KNOWN_CONTEXT_KEYS}]:
-            yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task)
+            new = next((REMOVED_VARIABLES[name] for name in missing if name in REMOVED_VARIABLES), "")
+            write = f"Write {new}, which Airflow 3 has in its place" if new.isidentifier() else ""
+            yield problem(f"{task.task_id}: {function.__name__}() is not given {some(missing)}", task, write)
 
 
 @rule("xcom-order", "dag", "Write an arrow (>>) from it to this task")

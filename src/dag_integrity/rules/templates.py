@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import os
 import re
 from collections.abc import Iterator
@@ -103,11 +104,20 @@ def _xcom(c: Dag) -> Found:
         for call in calls:
             match = re.match(r"\s*(?:task_ids\s*=\s*)?\[?['\"]([\w.-]+)['\"]", call)
             if match and "dag_id" not in call and match[1] not in known:
-                yield problem(f"{task.task_id}, {field}: there is no task {match[1]} to pull from", task)
+                wrong = f"{task.task_id}, {field}: there is no task {match[1]} to pull from"
+                yield problem(wrong, task, _full_id(match[1], known))
     for node in c.source.nodes if c.siblings == 1 and "xcom_pull" in c.source.text else ():
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             value = given.get("task_ids", node.args[0] if node.args else None)
             for task_id in [getattr(one, "value", None) for one in getattr(value, "elts", [value])]:
                 if isinstance(task_id, str) and "dag_id" not in given and task_id not in known:
-                    yield problem(f"There is no task {task_id} to pull from", node.lineno)
+                    wrong = f"There is no task {task_id} to pull from"
+                    yield problem(wrong, node.lineno, _full_id(task_id, known))
+
+
+def _full_id(task_id: str, known: set[str]) -> str:
+    """What to write for the id of a task in a group without the group's name, or for one that is misspelt."""
+    inside = sorted(one for one in known if one.endswith(f".{task_id}"))
+    near = inside or difflib.get_close_matches(task_id, known, 1, 0.7)
+    return f"Write {near[0]}" if near else ""

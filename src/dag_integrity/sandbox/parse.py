@@ -20,6 +20,7 @@ from typing import Any
 
 from ..causes import BY_WARNING
 from ..config import Policy
+from ..cures import cure_of
 from ..facts import Dag, Facts, facts_of
 from ..model import Finding, apply, finding, some
 from ..pool import clock
@@ -257,7 +258,8 @@ class Parser:
         try:
             serialized = Serialization.to_dict(dag)
         except Exception as error:
-            report("serialization", f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}")
+            wrong = f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}"
+            report("serialization", wrong, cure=cure_of(str(error)))
             outcome.serialized[dag.dag_id] = None
             return
         text = json.dumps(serialized, sort_keys=True)

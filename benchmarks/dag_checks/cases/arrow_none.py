@@ -1,0 +1,28 @@
+# source: https://github.com/apache/airflow/issues/19903
+# fault: a plain function's None in an arrow
+# line: 28
+"""A plain function's None in an arrow."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+def notify():
+    print("x")
+with DAG("arrow_none", schedule="@daily", **ARGS):
+    BashOperator(task_id="a", bash_command="echo") >> notify()

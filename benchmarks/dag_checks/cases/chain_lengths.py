@@ -1,0 +1,28 @@
+# source: Airflow's own checks and documentation
+# fault: chain of lists with other lengths
+# line: 28
+"""Chain of lists with other lengths."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+from airflow.sdk import chain
+with DAG("chain_lengths", schedule="@daily", **ARGS):
+    a, b, c, d, e = (EmptyOperator(task_id=x) for x in "abcde")
+    chain([a, b, c], [d, e])

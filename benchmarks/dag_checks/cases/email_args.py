@@ -1,0 +1,26 @@
+# source: https://github.com/apache/airflow/issues/65012
+# fault: #60000 email args dropped
+# line: 26
+"""#60000 email args dropped."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("email_args", schedule="@daily", **ARGS):
+    BashOperator(task_id="load", bash_command="echo", email="a@b.c", email_on_failure=True)

@@ -1,0 +1,26 @@
+# source: Kubernetes provider: executor_config takes a V1Pod
+# fault: executor_config of Airflow 1
+# line: 26
+"""Executor_config of Airflow 1."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("executor_config_old", schedule="@daily", **ARGS):
+    BashOperator(task_id="a", bash_command="echo", executor_config={"KubernetesExecutor": {"request_memory": "1Gi"}})

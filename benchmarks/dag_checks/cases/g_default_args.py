@@ -1,0 +1,25 @@
+# source: written for this bench
+# fault: none
+"""What some operators take, and what no task of this DAG takes."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("g_default_args", schedule="@daily", **(ARGS | {"default_args": ARGS["default_args"] | {"postgres_conn_id": "dwh", "catchup": False, "bash_command": "echo", "max_active_runs": 1, "depends_on_past": False, "wait_for_downstream": False}})):
+    BashOperator(task_id="load")

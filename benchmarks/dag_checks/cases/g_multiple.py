@@ -1,0 +1,38 @@
+# source: written for this bench
+# fault: none
+"""Dict by name, or None."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("g_multiple", schedule="@daily", **ARGS):
+    @task
+    def fetch() -> dict:
+        if pendulum.now().day == 1:
+            return None
+        found = {"a": 1}
+        def inner():
+            return [1]
+        inner()
+        return found
+    @task(multiple_outputs=False)
+    def keep() -> dict:
+        return {1: 2}
+    fetch()
+    keep()

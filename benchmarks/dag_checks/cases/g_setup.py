@@ -1,0 +1,37 @@
+# source: written for this bench
+# fault: none
+"""Setup and teardown with yields of their own."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("g_setup", schedule="@daily", **ARGS):
+    @task
+    def make():
+        return "x"
+    @task
+    def use(x):
+        print(x)
+    @task
+    def drop(x):
+        print(x)
+    made = make()
+    used = use(made)
+    dropped = drop(made)
+    made >> used >> dropped.as_teardown(setups=made)

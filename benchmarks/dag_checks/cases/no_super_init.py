@@ -1,0 +1,32 @@
+# source: Airflow's own checks and documentation
+# fault: an operator without super().__init__
+# line: 27, 32
+"""An operator without super().__init__."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+from airflow.sdk import BaseOperator
+class LoadOperator(BaseOperator):
+    def __init__(self, table, **kwargs):
+        self.table = table
+    def execute(self, context):
+        print(self.table)
+with DAG("no_super_init", schedule="@daily", **ARGS):
+    LoadOperator(task_id="load", table="x")

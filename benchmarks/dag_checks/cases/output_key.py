@@ -1,0 +1,32 @@
+# source: https://github.com/apache/airflow/pull/34812
+# fault: item of an output without multiple_outputs
+# line: 32
+"""Item of an output without multiple_outputs."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+with DAG("output_key", schedule="@daily", **ARGS):
+    @task
+    def fetch():
+        return {"path": "x", "rows": 3}
+    @task
+    def load(path):
+        print(path)
+    load(fetch()["path"])

@@ -1,0 +1,30 @@
+# source: Airflow's documentation, PythonVirtualenvOperator
+# fault: a virtualenv task uses a name of the module
+# line: 29
+"""A virtualenv task uses a name of the module."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, Asset, Param, TaskGroup, dag, task, task_group
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.python import BranchPythonOperator, PythonOperator, ShortCircuitOperator
+
+ARGS = dict(
+    description="x",
+    doc_md=__doc__,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(minutes=5)},
+    tags=["t"],
+)
+
+LIMIT = 5
+with DAG("virtualenv_global", schedule="@daily", **ARGS):
+    @task.virtualenv(requirements=["six==1.16.0"])
+    def load():
+        print(LIMIT)
+    load()

@@ -1,0 +1,27 @@
+"""A callback as a text."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+
+def tell(context):
+    print(context)
+
+
+with DAG(
+    dag_id="callback_text",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="load", bash_command="echo", on_failure_callback="tell")  # expect: callback
+# cure: on_failure_callback="tell" => on_failure_callback=tell

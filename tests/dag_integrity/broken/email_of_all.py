@@ -1,0 +1,23 @@
+"""All tasks write to somebody, by the DAG's default arguments."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG(
+    dag_id="email_of_all",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2, "email": ["team@example.com"]},  # expect: email
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="load", bash_command="echo")
+    BashOperator(task_id="check", bash_command="echo")
+# cure: , "email": ["team@example.com"] =>

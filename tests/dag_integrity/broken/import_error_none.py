@@ -1,0 +1,28 @@
+"""An arrow to what a plain function returns."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+
+def tell():
+    print("told")
+
+
+with DAG(
+    dag_id="import_error_none",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="load", bash_command="echo") >> tell()  # expect: import-error
+# cure: def tell => @task\ndef tell
+# cure: sdk import DAG => sdk import DAG, task

@@ -1,0 +1,22 @@
+"""A weight rule that is misspelt."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+with DAG(  # expect: serialization
+    dag_id="serialization_weight_rule",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    BashOperator(task_id="load", bash_command="echo", weight_rule="downstrem")
+# cure: downstrem => downstream
