@@ -143,8 +143,13 @@ def cure_of(message: str) -> str:
         return _near(match[1], match[2])
     for pattern, write in CURES:
         if match := re.search(pattern, message):
-            return re.sub(r"\{(\d)\}", lambda one, match=match: match[int(one[1])] or "", write)
+            return _filled(write, match)
     return ""
+
+
+def _filled(write: str, match: re.Match[str]) -> str:
+    """The words with {1} and the like filled in."""
+    return re.sub(r"\{(\d)\}", lambda one: match[int(one[1])] or "", write)
 
 
 def _near(module: str, name: str) -> str:

@@ -97,7 +97,7 @@ def _task_id_again(source: Source) -> Found:
 
 
 @rule("super-init", "file", "Write super().__init__(**kwargs) in it")
-def _super_init(source: Source):
+def _super_init(source: Source) -> Found:
     """An operator's constructor calls that of its base: or no DAG gets the task."""
     for init, _ in _constructors(source):
         kind = source.parents[init]

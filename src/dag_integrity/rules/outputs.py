@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ..facts import Dag, arguments_of, callable_of, function_of, templates_of
 from ..model import Found, problem, rule, some
@@ -78,9 +79,10 @@ def _xcom_key(c: Dag) -> Found:
                 yield problem(wrong, taken[0].lineno if len(taken) == 1 else task)
 
 
-def _outputs_in(task) -> Iterator:
+def _outputs_in(task: Any) -> Iterator[Any]:
     """The outputs of other tasks among what a task is given."""
-    pending, seen = [arguments_of(task), getattr(task, "op_kwargs", None), getattr(task, "op_args", None)], set()
+    pending: list[Any] = [arguments_of(task), getattr(task, "op_kwargs", None), getattr(task, "op_args", None)]
+    seen: set[tuple[str, str]] = set()
     pending += [
         getattr(getattr(task, name, None), "value", None) for name in ("expand_input", "op_kwargs_expand_input")
     ]
@@ -157,7 +159,7 @@ def _answer(c: Dag) -> Found:
                 yield problem(f"{task.task_id} returns a task, {node.id}", node.lineno, write)
 
 
-def _value_of(function, name: str):
+def _value_of(function: Any, name: str) -> Any:
     """What a name in a function stands for when the file has been parsed."""
     variables = inspect.getclosurevars(function) if inspect.isfunction(function) else None
     return {**variables.globals, **variables.nonlocals}.get(name) if variables else None

@@ -10,9 +10,10 @@ import json
 import re
 import types
 from functools import cache
+from typing import Any
 
 from ..facts import Dag, argument_of, arguments_of, callable_of, function_of, templates_of
-from ..model import Found, problem, rule, some
+from ..model import Found, Problem, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
 from .runs import expressions_of
 
@@ -37,7 +38,7 @@ NO_TEXT = (bool, int, float, type(None), dict, list, tuple, set)
 ISOLATED = re.compile(r"Virtualenv|PythonExternal|ExternalPython|DockerDecorated|KubernetesDecorated")
 
 
-def kinds_of(task) -> list[str]:
+def kinds_of(task: Any) -> list[str]:
     """The names of the classes that a task's operator is of."""
     return [kind.__name__ for kind in getattr(task, "operator_class", type(task)).__mro__]
 
@@ -89,15 +90,15 @@ def _default_args(c: Dag) -> Found:
 def _parameters(kind: type) -> frozenset[str]:
     """The arguments of a class's own constructor."""
     own = inspect.isfunction(vars(kind).get("__init__"))
-    return frozenset(inspect.signature(kind.__init__).parameters if own else ())
+    return frozenset(inspect.signature(vars(kind)["__init__"]).parameters if own else ())
 
 
-def _list(value) -> list:
+def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple, set)) else [] if value is None else [value]
 
 
 def _key_line(c: Dag, name: str) -> int | None:
-    keys = [key for node in c.source.nodes if isinstance(node, ast.Dict) for key in node.keys if key]
+    keys: list[Any] = [key for node in c.source.nodes if isinstance(node, ast.Dict) for key in node.keys if key]
     keys += [node for node in c.source.nodes if isinstance(node, ast.keyword)]
     return next((key.lineno for key in keys if name in (getattr(key, "value", 0), getattr(key, "arg", 0))), None)
 
@@ -121,8 +122,8 @@ def _gone_attribute(c: Dag) -> Found:
                 yield _gone(of, node.attr, node.lineno)
     for task, field, text in templates_of(c):
         asked = set(re.findall(r"(?<![\w.])(ti|task_instance|dag_run)\.([a-z]\w*)", " ".join(expressions_of(text))))
-        cared_for = re.search(r"is (not )?defined|default|\bd\(", text)
-        for name, attribute in sorted(asked) if not cared_for else ():
+        asks_first = re.search(r"is (not )?defined|default|\bd\(", text)
+        for name, attribute in sorted(asked) if not asks_first else ():
             if attribute not in known[OF_RUN[name]]:
                 one = _gone(OF_RUN[name], attribute, task)
                 yield one._replace(wrong=f"{task.task_id}, {field}: {one.wrong}")
@@ -132,7 +133,7 @@ def _gone_attribute(c: Dag) -> Found:
             yield _gone("Variable", name.split(".")[3], node.lineno)
 
 
-def _gone(of: str, attribute: str, at):
+def _gone(of: str, attribute: str, at: Any) -> Problem:
     new = NOW.get(attribute)
     return problem(f"{of} has no {attribute} in Airflow 3", at, f"Use {new}" if new else "")
 
@@ -148,7 +149,7 @@ def _attributes() -> dict[str, set[str]]:
     return known | {"Variable": {*dir(Variable), *Variable.__annotations__}}
 
 
-def _functions(c: Dag) -> list[ast.AST]:
+def _functions(c: Dag) -> list[Any]:
     """The functions of this file that tasks and callbacks run."""
     called = [one for owner in (c.dag, *c.dag.tasks) for kind in CALLBACKS for one in _list(argument_of(owner, kind))]
     codes = [getattr(one, "__code__", None) for one in called]
@@ -171,15 +172,15 @@ def _names_of_run(function: ast.AST) -> dict[str, str]:
 def _from_context(node: ast.AST) -> str:
     """Which of them `context["ti"]` is, or ''."""
     if isinstance(node, ast.Subscript) and CONTEXT.fullmatch(dotted(node.value).split(".")[-1]):
-        return OF_RUN.get(getattr(node.slice, "value", None), "")
+        return OF_RUN.get(str(getattr(node.slice, "value", "")), "")
     return ""
 
 
-def arguments_in(function: ast.AST) -> list[ast.arg]:
+def arguments_in(function: Any) -> list[ast.arg]:
     return [node for node in ast.walk(function.args) if isinstance(node, ast.arg)]
 
 
-def is_task(value) -> bool:
+def is_task(value: Any) -> bool:
     kinds = {kind.__name__ for kind in type(value).__mro__}
     return bool(kinds & {"AbstractOperator", "BaseOperator", "MappedOperator", "XComArg", "_TaskDecorator"})
 
@@ -193,8 +194,10 @@ def _unknown_param(c: Dag) -> Found:
             continue  # who starts it by hand may give anything
         given = {one.arg for one in arguments_in(function)}
         for node in ast.walk(function):
-            name = getattr(node.slice, "value", None) if isinstance(node, ast.Subscript) else None
-            if not isinstance(name, str) or name in known or not isinstance(node.ctx, ast.Load):
+            if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+                continue
+            name = getattr(node.slice, "value", None)
+            if not isinstance(name, str) or name in known:
                 continue
             of = node.value
             by_argument = isinstance(of, ast.Name) and of.id == "params" and of.id in given
@@ -247,8 +250,8 @@ def _value_type(c: Dag) -> Found:
             yield problem(wrong, task, write)
 
 
-def _not_json(value) -> str:
-    def default(one):
+def _not_json(value: Any) -> str:
+    def default(one: Any) -> None:
         if is_task(one) or "XComArg" in str(type(one)):
             return None
         raise TypeError(f"{type(one).__name__} is not of it")
@@ -269,7 +272,8 @@ def _execute(c: Dag) -> Found:
     for task in c.dag.tasks:
         kind = getattr(task, "operator_class", type(task))
         for name in ("execute", "poke"):
-            method = inspect.unwrap(getattr(kind, name, None))
+            there: Any = getattr(kind, name, None)
+            method = inspect.unwrap(there)
             code = getattr(method, "__code__", None)
             if code is None or not code.co_filename.startswith(f"{c.source.dags}/") or code in said:
                 continue

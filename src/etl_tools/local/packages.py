@@ -286,7 +286,7 @@ def change(packages: Sequence[str] = (), upgrade: bool = False) -> None:
     print(next_step(image))
 
 
-def next_step(image):
+def next_step(image: str | None) -> str:
     """What to do once the locks are written; image: what the values name, None where nobody has said a registry."""
     if not image:
         return "Where are your images? Say it once: make lock IMAGE=registry.example.com/team/etl"

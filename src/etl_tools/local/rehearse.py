@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etl_tools import answers, programs
 from etl_tools.local import environment
@@ -42,8 +43,8 @@ class Row(NamedTuple):
 class Side(NamedTuple):
     """What one version makes of the DAGs: rehearse_look.py's answer, and what dag-integrity finds."""
 
-    look: dict
-    findings: list[dict]
+    look: dict[str, Any]
+    findings: list[dict[str, Any]]
     unchecked: str = ""
 
 
@@ -157,7 +158,7 @@ def compare(now: Side, then: Side) -> list[Row]:
     return sorted(dict.fromkeys(rows), key=lambda row: (ORDER.index(row.kind), row.where))
 
 
-def changes(ours: dict, theirs: dict, limit: int = 5) -> list[str]:
+def changes(ours: dict[str, Any], theirs: dict[str, Any], limit: int = 5) -> list[str]:
     """What differs of one DAG: its values and its tasks', defaults too, then what is serialized."""
     found = [f"{name}: {old!r} → {new!r}" for name, old, new in unequal(ours["values"], theirs["values"])]
     for task_id in sorted(ours["tasks"].keys() & theirs["tasks"]):
@@ -173,7 +174,7 @@ def changes(ours: dict, theirs: dict, limit: int = 5) -> list[str]:
     return [*found[:limit], *([f"and {len(found) - limit} more"] if len(found) > limit else [])]
 
 
-def unequal(one, other, where: str = ""):
+def unequal(one: Any, other: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The places that both have and whose values differ; what only one version writes is its form, no change."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted((one.keys() & other.keys()) - LEFT_OUT):
@@ -186,7 +187,7 @@ def unequal(one, other, where: str = ""):
         yield where, one, other
 
 
-def short(value) -> str:
+def short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

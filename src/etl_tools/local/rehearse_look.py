@@ -10,15 +10,17 @@ import re
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PLAIN = (str, int, float, bool, type(None))
 # Of the place and the process, not of the DAG
 LEFT_OUT = {"fileloc", "relative_fileloc", "_processor_dags_folder", "last_loaded", "bundle_name", "bundle_version"}
 
 
-def plain(value):
+def plain(value: object) -> tuple[object, bool]:
     """The value as JSON has it; None with False where it is of a class of its own."""
     if isinstance(value, datetime.timedelta):
         return value.total_seconds(), True
@@ -29,7 +31,7 @@ def plain(value):
     return None, False
 
 
-def values_of(one, names) -> dict:
+def values_of(one: object, names: Iterable[str]) -> dict[str, Any]:
     """The attributes with plain values, defaults included: what is serialized leaves those out."""
     found = {}
     for name in sorted(set(names) - LEFT_OUT):
@@ -61,7 +63,7 @@ def moved(error: str) -> str:
     return f"It is in {' or '.join(names[:2])} now" if names else ""
 
 
-def look(root: Path, dags: str) -> dict:
+def look(root: Path, dags: str) -> dict[str, Any]:
     """What Airflow makes of the project's DAG folder."""
     from airflow.dag_processing.dagbag import DagBag
     from airflow.sdk import DAG, BaseOperator
@@ -69,7 +71,8 @@ def look(root: Path, dags: str) -> dict:
 
     folder, started = root / dags, time.monotonic()
     bag = DagBag(os.fspath(folder), bundle_path=folder, bundle_name="dags-folder")
-    found = {"version": version("apache-airflow-core"), "seconds": time.monotonic() - started, "dags": {}}
+    seconds = time.monotonic() - started
+    found: dict[str, Any] = {"version": version("apache-airflow-core"), "seconds": seconds, "dags": {}}
     found["errors"] = {_name(file, root, dags): text for file, text in bag.import_errors.items()}
     captured = getattr(bag, "captured_warnings", {}).items()
     found["warnings"] = {_name(file, root, dags): list(texts) for file, texts in captured}
