@@ -199,7 +199,7 @@ def _unknown_param(c: Dag) -> Found:
             name = getattr(node.slice, "value", None)
             if not isinstance(name, str) or name in known:
                 continue
-            of = node.value
+            of: Any = node.value
             by_argument = isinstance(of, ast.Name) and of.id == "params" and of.id in given
             by_context = isinstance(of, ast.Subscript) and getattr(of.slice, "value", "") == "params"
             cared_for = any(isinstance(one, (ast.Try, ast.If, ast.IfExp)) for one in c.source.around(node))
