@@ -57,7 +57,7 @@ def imports_of(path):
 
 def test_the_checks_of_dag_files_know_nothing_of_the_rest():
     """Any Airflow repository can use them; and what works on secrets needs no cluster."""
-    for path in (SOURCE / "dag_integrity").glob("*.py"):
+    for path in (SOURCE / "dag_integrity").rglob("*.py"):
         assert not [name for name in imports_of(path) if name.split(".")[0] == "etl_tools"], path
     for path in (SOURCE / "etl_tools" / "secrets").glob("*.py"):
         assert not [name for name in imports_of(path) if name.startswith(("etl_tools.cluster", "etl_tools.local"))], (
