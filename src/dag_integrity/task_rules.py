@@ -194,6 +194,9 @@ def _unknown_param(c: Dag):
         if not isinstance(function, FUNCTIONS) or not (known or c.runs_by_time):
             continue  # who starts it by hand may give anything
         given = {one.arg for one in arguments_in(function)}
+        own = arguments_of(task)
+        if own.get("op_args") or "params" in (own.get("op_kwargs") or {}) or hasattr(task, "partial_kwargs"):
+            given.discard("params")  # an argument like any other
         for node in ast.walk(function):
             name = getattr(node.slice, "value", None) if isinstance(node, ast.Subscript) else None
             if not isinstance(name, str) or name in known or not isinstance(node.ctx, ast.Load):
