@@ -71,7 +71,7 @@ CURES = [
         "Use a name from this list, as all_done",
     ),
     (
-        r"weight_rule must be one of|Unknown priority strategy|Invalid weight rule|not a valid WeightRule",
+        r"weight_rule must be one of|Unknown priority strategy \w+$|Invalid weight rule|not a valid WeightRule",
         'Write weight_rule="downstream", "upstream" or "absolute"',
     ),
     (r"Invalid arguments were passed to (\w+)", "Take it out, or use an argument that {1} takes"),

@@ -18,6 +18,8 @@ ASKS = {
     "Branch": "every task after it is skipped",
     "Sensor": "it waits until its time is up",
 }
+# What is no Metadata of an asset
+PLAIN = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Name, ast.JoinedStr, ast.BinOp)
 DECORATED = re.compile(r"Decorated")
 
 
@@ -117,16 +119,18 @@ def _multiple_outputs(c: Dag) -> Found:
 
 @rule("xcom-generator", "dag", "Return a list; or write into storage, and return the path")
 def _xcom_generator(c: Dag) -> Found:
-    """No task yields or returns a generator, a function or an open file, which Airflow cannot keep."""
+    """No task yields anything but Metadata of assets, or returns a generator, a function or an open file."""
     for task in c.dag.tasks:
         function = function_of(c, task)
         pushes = arguments_of(task).get("do_xcom_push", True)
         # A function under @asset yields what it says of its assets
         asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch", "_Asset"))
         yields = [n for n in own_nodes(function or ast.Pass()) if isinstance(n, (ast.Yield, ast.YieldFrom))]
+        if "Metadata" in c.source.text or not all(isinstance(n.value, PLAIN) for n in yields):
+            yields = []  # of an asset's event, or maybe so
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):
-            yield problem(f"{task.task_id} yields: its value is a generator", min(n.lineno for n in yields))
+            yield problem(f"{task.task_id} yields, and what it yields gets lost", min(n.lineno for n in yields))
         for node in returns_of(function) if isinstance(function, FUNCTIONS) and pushes and python and not asks else ():
             opened = isinstance(node.value, ast.Call) and c.source.full_name(node.value.func) == "open"
             if isinstance(node.value, (ast.Lambda, ast.GeneratorExp)) or opened:

@@ -193,6 +193,9 @@ def _unknown_param(c: Dag) -> Found:
         if not isinstance(function, FUNCTIONS) or not (known or c.runs_by_time):
             continue  # who starts it by hand may give anything
         given = {one.arg for one in arguments_in(function)}
+        own = arguments_of(task)
+        if own.get("op_args") or "params" in (own.get("op_kwargs") or {}) or hasattr(task, "partial_kwargs"):
+            given.discard("params")  # an argument like any other
         for node in ast.walk(function):
             if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
                 continue

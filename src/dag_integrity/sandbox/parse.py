@@ -259,7 +259,7 @@ class Parser:
             serialized = Serialization.to_dict(dag)
         except Exception as error:
             wrong = f"DAG {dag.dag_id} cannot be serialized: {_first_line(error)}"
-            report("serialization", wrong, cure=cure_of(str(error)))
+            report("serialization", wrong, None, cure_of(str(error)))
             outcome.serialized[dag.dag_id] = None
             return
         text = json.dumps(serialized, sort_keys=True)

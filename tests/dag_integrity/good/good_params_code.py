@@ -31,6 +31,12 @@ with DAG(
         params = {"other": 1}
 
     @task
+    def handed(params):
+        print(params["other"])
+
+    handed(params={"other": 1})
+
+    @task
     def plain():
         params = {"other": 1}
         return params["other"]
