@@ -16,15 +16,22 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from airflow import sdk
 from airflow.sdk import Asset, CronPartitionTimetable, Param, get_current_context, task
 
 from . import steps
-from .periods import CRONS, FORMATS, LIKE, Period
+from .periods import CRONS, FORMATS, LENGTHS, LIKE, Period
 from .settings import NoSuchDay, Permanent, load
 
 log = logging.getLogger(__name__)
 
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
+# Of these parts, the next shorter ones, a period is whole.
+PARTS = {
+    "day": ("hour", sdk.StartOfDayMapper, sdk.DayWindow),
+    "week": ("day", sdk.StartOfWeekMapper, sdk.WeekWindow),
+    "month": ("day", sdk.StartOfMonthMapper, sdk.MonthWindow),
+}
 
 
 def every(period: str = "day", zone: str = "UTC") -> CronPartitionTimetable:
@@ -35,6 +42,14 @@ def every(period: str = "day", zone: str = "UTC") -> CronPartitionTimetable:
     calendar = str(Period(period, zone).calendar)
     # It must stay there: a backfill's last day counts up to 00:00, and later hours would drop it.
     return CronPartitionTimetable(CRONS[period], timezone=calendar, run_offset=-1, key_format=FORMATS[period])
+
+
+def whole(period: str, asset: Asset) -> sdk.PartitionedAssetTimetable:
+    """Once all hours of a day, or days of a week or month, of the asset are published, for that period."""
+    part, start, window = PARTS[period]
+    upstream = start(input_format=FORMATS[part], output_format=FORMATS[period])
+    mapper = sdk.RollupMapper(upstream_mapper=upstream, window=window())
+    return sdk.PartitionedAssetTimetable(assets=asset, default_partition_mapper=mapper)
 
 
 def params(
@@ -138,7 +153,9 @@ def plan(dataset) -> list[dict]:
 @errors()
 def fetch(dataset, part: dict) -> dict:
     """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
-    get_current_context()["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
+    cut = 11 if dataset.period in ("hour", "day") else 5  # the day as well
+    times = f"{part['start'][cut:16]} to {part['end'][cut:16]}"
+    get_current_context()["slice"] = f"{part['day']}, {times}"
     return _if_there(part["day"], steps.fetch, dataset, part) or {"day": part["day"], "file": None}
 
 
@@ -211,7 +228,8 @@ def day_of(context: Mapping | None = None, period: Period | None = None) -> str:
     chosen = run.logical_date
     if chosen and not key and run.run_type == "manual":
         # The form in the UI fills in the moment of the click, which says nothing about the day.
-        clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
+        near = min(timedelta(days=1), LENGTHS.get(period.name, timedelta(days=1)))
+        clicked = abs(chosen - (run.start_date or run.run_after)) < near
         if not clicked and period.key(chosen) != day:
             also = f", and the param partition says {day}" if day else ""
             raise Permanent(
