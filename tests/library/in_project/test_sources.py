@@ -181,10 +181,20 @@ def test_a_dataset_made_of_two_starts_when_both_are_published(run, project, serv
         third,
     ]
     steps += ["scheduler", "day_of_shop", first, third, "scheduler", "in_words", first]
-    _, one, _, _, both, made, missing, after, said = run(*steps, **settings)
+    *_, one, _, _, both, made, missing, after, said = run(*steps, **settings)
     assert (one, both) == ([], [["day_of_shop", DAY]])
     assert (made["state"], made["build"]) == ("success", {"rows": 1})
     assert missing["state"] == "failed"
     assert "orders of 2018-02-03 is not in" in missing["build"]
     assert ["in_words", DAY] in after
     assert said["say"] == "12 visitors, 21 orders"
+
+
+def test_a_week_is_made_once_all_of_its_days_are_there(run, server):
+    Shop(server)
+    days = [{"partition": f"2018-{day}", "slices": 1} for day in ("01-29", "01-30", "01-31", "02-01", "02-02", "02-04")]
+    steps = ["orders", *days, "scheduler", {"partition": "2018-02-03", "slices": 1}, "scheduler"]
+    settings = {"SHOP_URL": server.url, "ETL_MAX_REJECTED_SHARE": "0.5"}
+    *_, early, _, whole, made = run(*steps, "week_of_orders", {"partition": "2018-01-29"}, **settings)
+    assert (early, whole) == ([], [["week_of_orders", "2018-01-29"]])
+    assert made["count"] == 21

@@ -12,7 +12,7 @@ import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetPartitionDagRun
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import TimeRestriction
@@ -250,6 +250,32 @@ def test_a_run_without_a_key_is_for_the_period_before_it(period, key, refetch, b
     assert tasks.days_of(dataset, context("scheduled", key)) == [key, *before]
     with pytest.raises(Permanent, match=f"'2018-02-31' is not an? {period}"):
         tasks.day_of(context(conf={"partition": "2018-02-31"}), dataset.periods)
+
+
+def test_a_moment_that_was_chosen_is_no_click():
+    """By the hour, the form's own moment is minutes old at most."""
+    for hours, words in ((5, "does not say for which hour"), (0, None)):
+        chosen = context(logical_date=NOW.subtract(hours=hours, minutes=5).isoformat())
+        if words:
+            with pytest.raises(Permanent, match=words):
+                tasks.day_of(chosen, Period("hour"))
+        else:
+            assert tasks.day_of(chosen, Period("hour")) == "2018-03-10T14"
+
+
+@pytest.mark.parametrize(
+    ("period", "keys", "key"),
+    [
+        ("day", [f"2018-02-01T{hour:02}" for hour in range(24)], "2018-02-01"),
+        ("week", [f"2018-02-{day:02}" for day in range(5, 12)], "2018-02-05"),
+        ("month", [f"2018-02-{day:02}" for day in range(1, 29)], "2018-02"),
+    ],
+)
+def test_a_period_is_whole_of_its_parts(period, keys, key):
+    """As the scheduler has it: which keys it waits for."""
+    mapper = scheduled(DAG("d", schedule=tasks.whole(period, Asset("a")))).default_partition_mapper
+    assert {mapper.to_downstream(each) for each in keys} == {key}
+    assert mapper.to_upstream(key) == {*keys}
 
 
 def test_the_form_says_what_a_period_is():

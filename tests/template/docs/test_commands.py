@@ -142,6 +142,16 @@ RUN_BY = {
         "test_trigger_queues_no_run_that_never_begins",
         '"UNPAUSE": "all"',
     ),
+    "make backfill DAG=extract FROM=2018-02-01 TO=2018-02-28 CLUSTER=yes": (
+        "etl_tools/cluster/test_backfill.py",
+        "test_old_days_by_the_api",
+        '"backfill", DAG="extract"',
+    ),
+    "make rebuild DAG=transform FROM=2018-02-01 TO=2018-02-28 CLUSTER=yes": (
+        "etl_tools/cluster/test_backfill.py",
+        "test_days_are_made_again_by_the_api",
+        '"rebuild"',
+    ),
     # Three lines of the README that the test takes from there, with another port and the real password.
     BACKFILL: (
         "etl_tools/local/test_project.py",

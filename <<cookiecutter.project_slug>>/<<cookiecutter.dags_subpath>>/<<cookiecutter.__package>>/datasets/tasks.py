@@ -21,12 +21,19 @@ import airflow.sdk
 from airflow.sdk import Asset, CronPartitionTimetable, Param, PartitionedAtRuntime, get_current_context, task
 
 from . import steps
-from .periods import CRONS, FORMATS, LIKE, Period
+from .periods import CRONS, FORMATS, LENGTHS, LIKE, Period
 from .settings import NoSuchDay, Permanent, load
 
 log = logging.getLogger(__name__)
+sdk: Any = airflow.sdk  # whose stub lacks deadlines and some mappers
 
 LONGEST_RUN = timedelta(hours=2)  # from being queued to the last task's end
+# Of these parts, the next shorter ones, a period is whole.
+PARTS = {
+    "day": ("hour", sdk.StartOfDayMapper, sdk.DayWindow),
+    "week": ("day", sdk.StartOfWeekMapper, sdk.WeekWindow),
+    "month": ("day", sdk.StartOfMonthMapper, sdk.MonthWindow),
+}
 
 
 def every(
@@ -46,6 +53,12 @@ def every(
 
 def _of_sample(days: Sequence[str]) -> list[str]:
     return [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
+def whole(period: str, asset: Asset) -> "airflow.sdk.PartitionedAssetTimetable":
+    """Once all hours of a day, or days of a week or month, of the asset are published, for that period."""
+    part, start, window = PARTS[period]
+    upstream = start(input_format=FORMATS[part], output_format=FORMATS[period])
+    mapper = sdk.RollupMapper(upstream_mapper=upstream, window=window())
+    return sdk.PartitionedAssetTimetable(assets=asset, default_partition_mapper=mapper)
 
 
 def params(
@@ -90,7 +103,6 @@ def deadline(dag_id: str):
         return None
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
-    sdk: Any = airflow.sdk  # whose stub lacks what a deadline needs
     text = f"It is not over after {LONGEST_RUN} hours. See its page in Airflow."
     mail = {"to": load().notify, "subject": f"A run of {dag_id} takes too long", "html_content": text}
     queued, callback = sdk.DeadlineReference.DAGRUN_QUEUED_AT, sdk.AsyncCallback(SmtpNotifier, kwargs=mail)
@@ -151,8 +163,10 @@ def plan(dataset) -> list[dict]:
 @errors()
 def fetch(dataset, part: dict) -> dict:
     """Fetch one slice into its raw file. Its task's map_index_template is "{{ slice }}"."""
+    cut = 11 if dataset.period in ("hour", "day") else 5  # the day as well
+    times = f"{part['start'][cut:16]} to {part['end'][cut:16]}"
     context = cast(dict, get_current_context())
-    context["slice"] = f"{part['day']}, {part['start'][11:16]} to {part['end'][11:16]}"
+    context["slice"] = f"{part['day']}, {times}"
     return _if_there(part["day"], steps.fetch, dataset, part) or {"day": part["day"], "file": None}
 
 
@@ -225,7 +239,8 @@ def day_of(context: Mapping | None = None, period: Period | None = None) -> str:
     chosen = run.logical_date
     if chosen and not key and run.run_type == "manual":
         # The form in the UI fills in the moment of the click, which says nothing about the day.
-        clicked = abs(chosen - (run.start_date or run.run_after)) < timedelta(days=1)
+        near = min(timedelta(days=1), LENGTHS.get(period.name, timedelta(days=1)))
+        clicked = abs(chosen - (run.start_date or run.run_after)) < near
         if not clicked and period.key(chosen) != day:
             also = f", and the param partition says {day}" if day else ""
             raise Permanent(
