@@ -116,7 +116,7 @@ def test_the_file_says_what_it_was_made_from(settings):
         for path, content in files(settings).items()
         if path.startswith("raw") and path.endswith(".csv")
     }
-    assert metadata[b"contract"].decode() == steps.contract(EARTHQUAKES)
+    assert metadata[b"contract"].decode() == steps.contract_hash(EARTHQUAKES)
     assert metadata[b"commit"].decode() == commit()
 
 
@@ -127,9 +127,9 @@ def test_another_contract_has_another_name():
         dataclasses.replace(EARTHQUAKES, rules={"too small": lambda frame: frame["mag"] < 0}),
         dataclasses.replace(EARTHQUAKES, format=Csv(nulls={"-", "N/A"})),
     ]
-    assert len({steps.contract(one) for one in (EARTHQUAKES, *others)}) == 4
+    assert len({steps.contract_hash(one) for one in (EARTHQUAKES, *others)}) == 4
     same = dataclasses.replace(EARTHQUAKES, format=Csv(nulls={"N/A", "-"}))
-    assert steps.contract(same) == steps.contract(others[2])
+    assert steps.contract_hash(same) == steps.contract_hash(others[2])
 
 
 def test_the_commit_of_the_files(tmp_path):

@@ -116,7 +116,7 @@ def pages(
             found = _at(answer, rows)
             problem = ""
             if not isinstance(found, list):
-                problem = f"there are no rows at {rows!r}: {json.dumps(answer)[:200]}"
+                problem, found = f"there are no rows at {rows!r}: {json.dumps(answer)[:200]}", []
             elif request in asked or (found and found == before):
                 problem = f"the same page comes again, which would have no end: {request[:300]}"
             if problem:

@@ -53,7 +53,8 @@ def clean_rows(
     # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
-    early, known = early_rules(dataset), {}
+    early = early_rules(dataset)
+    known: dict[int, Problems] = {}
     while True:
         rejects.restart()
         tables, count = _good_rows(dataset, key, read(), rejects, early, known)

@@ -1,5 +1,6 @@
 """What the tasks do, without Airflow. What a step returns goes through Airflow: small, JSON-ready."""
 
+import hashlib
 import inspect
 import json
 import logging
@@ -216,7 +217,8 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
 def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
     from . import contract, parquet, reading
 
-    name, raw, hashes = dataset.name, folder("raw", dataset.name, day), {}
+    name, raw = dataset.name, folder("raw", dataset.name, day)
+    hashes: dict[str, str] = {}
 
     def writing(kind: str, suffix: str):
         return store.writing(f"{folder(kind, name, day)}/{name}.{suffix}")
@@ -249,7 +251,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         # Without what is another one in each run: the same rows make the same clean file.
         hashes = {re.sub(r"\.\d{8}T\d{9}-[0-9a-f]{8}", "", file): sha256 for file, sha256 in hashes.items()}
         made_of = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
-        facts = {**made_of, "commit": commit(), "contract": stated(dataset)}
+        facts = {**made_of, "commit": commit(), "contract": contract_hash(dataset)}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
             parquet.write(file, dataset, frame, mask, facts)
         for kind in ("clean", "set_apart"):
@@ -257,7 +259,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         return counts
 
 
-def stated(dataset: Dataset) -> str:
+def contract_hash(dataset: Dataset) -> str:
     """A short hash of what the dataset states; of its functions only the names, for the commit has them."""
 
     def plain(value):
