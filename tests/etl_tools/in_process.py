@@ -8,6 +8,7 @@ import importlib
 import io
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -54,20 +55,21 @@ def place(folder, environment):
 
 
 @contextlib.contextmanager
-def captured(answer):
-    """Yield a file that gets both streams, those of programs that are started, too."""
+def captured(answer, apart=False):
+    """Yield the files that get the streams, those of programs that are started, too: one for both, unless apart."""
     streams = sys.stdin, sys.stdout, sys.stderr
     for stream in streams[1:]:
         stream.flush()
     descriptors = os.dup(1), os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        for number in (1, 2):
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        files = (output, errors if apart else output)
+        for number, file in enumerate(files, 1):
             os.dup2(file.fileno(), number)
         sys.stdin = io.StringIO(answer)
         sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
         try:
-            yield file
+            yield files
         finally:
             sys.stdin, sys.stdout, sys.stderr = streams
             for number, descriptor in enumerate(descriptors, 1):
@@ -93,14 +95,25 @@ def call(project, words, environment, answer="", constants=()):
 
     constants: (module, name, value) of what is to be shorter than people need it.
     """
-    with new_modules(), place(project, environment), captured(answer) as file:
+    with new_modules(), place(project, environment), captured(answer) as (file, _):
         for module, name, value in constants:
             setattr(importlib.import_module(f"etl_tools.{module}"), name, value)
         status = status_of(words)
-        file.seek(0)
-        printed = file.read().decode(errors="replace")
+        printed = content(file)
     assert "Traceback" not in printed
     return status, printed
+
+
+def content(file):
+    file.seek(0)
+    return file.read().decode(errors="replace")
+
+
+def completed(project, words, environment):
+    """Return the same as subprocess.run() does, each stream by itself."""
+    with new_modules(), place(project, environment), captured("", apart=True) as files:
+        status = status_of(words)
+        return subprocess.CompletedProcess(words, status, *map(content, files))
 
 
 def etl(project, *words, expect=0, answer="", **environment):

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.conftest import clean_environment, run
 from tests.etl_tools.cluster.test_doctor import broken
-from tests.etl_tools.in_process import call, etl
+from tests.etl_tools.in_process import completed, etl
 
 BIN = Path(sys.executable).parent
 LONGEST = "a" * 30
@@ -20,8 +19,7 @@ KINDS = ("source", "files", "sql", "asset", "plain", "heavy")
 
 def new_dag(project, *arguments):
     """Run the command with this environment's Python, so that Airflow need not be installed; return the result."""
-    status, printed = call(project, ["new-dag", *arguments], clean_environment())
-    return subprocess.CompletedProcess(arguments, status, printed, printed)
+    return completed(project, ["new-dag", *arguments], clean_environment())
 
 
 def files(project):

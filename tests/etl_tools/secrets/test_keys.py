@@ -13,7 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.conftest import clean_environment, secret_manifests
-from tests.etl_tools.in_process import call
+from tests.etl_tools.in_process import completed
 from tests.servers import github_app
 
 TEXTS = {
@@ -59,9 +59,9 @@ def snapshot(project):
 
 
 def run_keys(project, *, code=0, env=None):
-    status, printed = call(project, ["keys"], env or clean_environment())
-    assert status == code, printed
-    return subprocess.CompletedProcess("keys", status, printed, printed)
+    done = completed(project, ["keys"], env or clean_environment())
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 def start_keys(project, *, code=0, **options):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import TEMPLATE, clean_environment, with_tools
-from tests.etl_tools.in_process import call
+from tests.etl_tools.in_process import completed
 from tests.template.ci.test_precommit import AUTHOR, BIN, Repository, new_repository
 
 CLEAN = "No commit has a secret"
@@ -62,8 +62,7 @@ def scan_files(repository, *words, **environment):
         command = [sys.executable, "-m", "etl_tools.cli", "scan", *words]
         where = repository.environment | environment
         return subprocess.run(command, cwd=repository.path, env=where, capture_output=True, text=True)
-    status, printed = call(repository.path, ["scan", *words], repository.environment | environment)
-    return subprocess.CompletedProcess(words, status, printed, printed)
+    return completed(repository.path, ["scan", *words], repository.environment | environment)
 
 
 def refused(result):

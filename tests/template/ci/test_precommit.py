@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import clean_environment, with_tools
-from tests.etl_tools.in_process import call
+from tests.etl_tools.in_process import call, completed
 
 BIN = Path(sys.executable).parent
 AUTHOR = {
@@ -103,8 +103,7 @@ def check(bake, tmp_path):
 
     def run(content: bytes | str) -> subprocess.CompletedProcess:
         (tmp_path / "values.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-        status, printed = call(tmp_path, ["scan", "values.yaml"], clean_environment())
-        return subprocess.CompletedProcess("scan", status, printed, printed)
+        return completed(tmp_path, ["scan", "values.yaml"], clean_environment())
 
     return run
 
