@@ -45,6 +45,8 @@ SESSION = [
     ("make run DAG=orders", []),
     ("make test DAG=orders", []),
 ]
+# A viewer that does not animate shows the first frame that has these words: the table that `python` prints.
+STILL = {"mag", "place"}
 SVG_TERM = "svg-term-cli@2.1.1"
 LARGEST = 300_000
 
@@ -126,6 +128,30 @@ def merged(events, apart=0.15):
     return found
 
 
+def frames(drawing):
+    """Return what each frame of an animated SVG says: a list of words for its place from the left."""
+    lines = {
+        name: re.findall(r">([^<>]+)</text>", line)
+        for name, line in re.findall(r'<symbol id="(\w+)">(.*?)</symbol>', drawing)
+    }
+    film = drawing.split('<g style="animation', 1)[1]
+    found = {}
+    for place, frame in re.findall(r'<svg(?: x="(\d+)")?>(.*?)</svg>', film):
+        words = [lines.get(name) or [word] for name, word in re.findall(r'href="#(\w+)"|>([^<>]+)</text>', frame)]
+        found[int(place or 0)] = [word for line in words for word in line]
+    return found
+
+
+def with_still(drawing):
+    """Return the SVG with a frame that is seen where nothing moves: in many viewers, and by whoever wants it so."""
+    place = next((place for place, words in frames(drawing).items() if STILL.issubset(words)), None)
+    if place is None:
+        sys.exit(f"No frame shows {' and '.join(sorted(STILL))}: has the session changed?")
+    resting = "<style>@media (prefers-reduced-motion:reduce){g{animation:none!important}}"
+    moved = f'<g transform="translate(-{place} 0)" style="animation'
+    return drawing.replace("<style>", resting, 1).replace('<g style="animation', moved, 1)
+
+
 def record_cast(svg):
     """Record the session and write it as an animated SVG."""
     with tempfile.TemporaryDirectory() as folder:
@@ -147,6 +173,7 @@ def record_cast(svg):
         cast.write_text("\n".join(map(json.dumps, [header, *events])) + "\n", encoding="utf-8")
         render = ["npx", "--yes", SVG_TERM, "--in", cast, "--out", svg, "--window", "--no-cursor"]
         subprocess.run(render, check=True, cwd=folder)
+    svg.write_text(with_still(svg.read_text(encoding="utf-8")), encoding="utf-8")
     print(f"{svg.relative_to(TEMPLATE)}: {svg.stat().st_size // 1000} kB, {terminal.clock:.0f} s")
 
 

@@ -57,6 +57,8 @@ COMMANDS = {
     "pod-dags": Command(f"{_CLUSTER}.pods", ("pod-dags",), "show what the cluster has of the DAGs"),
     "logs-sync": Command(f"{_CLUSTER}.pods", ("logs-sync",), "show the logs of fetching the repository"),
     "trigger": Command(f"{_CLUSTER}.trigger", (), "start a run on the cluster", "DAG=extract airflow-etl trigger"),
+    "backfill": Command(f"{_CLUSTER}.backfill", ("backfill",), "load old days on the cluster, with progress"),
+    "rebuild": Command(f"{_CLUSTER}.backfill", ("rebuild",), "make days on the cluster again of their raw rows"),
     "in-cluster": Command(f"{_CLUSTER}.kubectl", (), "run kubectl or helm there", "in-cluster kubectl get pods"),
     "verify": Command("etl_tools.verify", (), "compare the installed files with a source tree", "verify ../template"),
 }

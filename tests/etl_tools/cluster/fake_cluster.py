@@ -163,6 +163,9 @@ def kubectl(namespace, words, given):
                 if words[1] == "restart"
                 else f"{name.replace('.apps/', ' ')} successfully rolled out"
             )
+    elif words[0] == "port-forward" and answer("port"):
+        print(f"Forwarding from 127.0.0.1:{answer('port')} -> 8080", flush=True)
+        time.sleep(600)
     elif words[0] == "exec":
         if answer("exec-fails"):
             fail(answer("exec-fails"))

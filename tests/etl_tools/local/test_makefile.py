@@ -29,3 +29,21 @@ def test_fix_corrects_what_lint_finds_and_a_forgotten_breakpoint_is_yours(bake_f
     file.write_text(file.read_text().replace("assert os.sep", "breakpoint()"))
     for target in ("lint", "fix"):
         assert "T100" in run([*make_command(), target], cwd=project, expect=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "called"),
+    [
+        (["backfill"], "run --dag extract --from 2018-02-01 --to 2018-02-28"),
+        (["backfill", "DAG=orders"], "run --dag orders --from 2018-02-01 --to 2018-02-28"),
+        (["rebuild"], "run --dag transform --from 2018-02-01 --to 2018-02-28 --rebuild"),
+        (["backfill", "DAG=orders", "CLUSTER=yes"], "backfill"),
+        (["rebuild", "CLUSTER=yes"], "rebuild"),
+    ],
+)
+def test_old_days_are_loaded_here_or_on_the_cluster(bake, words, called):
+    days = ["FROM=2018-02-01", "TO=2018-02-28"]
+    printed = run([*make_command(), "--silent", "ETL=echo called", *words, *days], cwd=bake())
+    assert printed.split("called ")[1].split() == called.split()
+    if "CLUSTER=yes" not in words:
+        assert "say the days: make" in run([*make_command(), "ETL=echo", *words], cwd=bake(), expect=2)

@@ -239,11 +239,9 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         assert f"{name} offers no day" in own
     made = made_by(emptied, "DAG=several")
     assert re.search(rf"^several .*\n{DAY} +7 ", made, re.MULTILINE)
-    keys = {"by_hour": "2018-02-01T08", "by_week": "2018-01-29", "by_month": "2018-02"}
-    for name, key in keys.items():
-        made = made_by(emptied, f"DAG={name}")
-        assert f"tests/{name}_sample stands in for the source of {name}" in made
-        assert re.search(rf"^{name} .*\n{key} +3 +3 ", made, re.MULTILINE)
+    made = made_by(emptied, "DAG=by_month")
+    assert "tests/by_month_sample stands in for the source of by_month" in made
+    assert re.search(r"^by_month .*\n2018-02 +3 +3 ", made, re.MULTILINE)
     for name in ("my_plain", "my_heavy"):
         assert " 60" in run(["make", "--silent", "run", f"DAG={name}"], cwd=emptied)
     output = run(["make", "--silent", "test", "DAG=orders"], cwd=emptied)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 from dirty import DAY, one_day, without_ids
-from my_etl.datasets import contract, reading, steps, store  # noqa: F401  imported here, not in a process that counts its calls
+from my_etl.datasets import contract, parquet, reading, steps, store  # noqa: F401  imported here, not in a process that counts its calls
 from my_etl.datasets.settings import Permanent
 
 FOLDER, SEED, POINTS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

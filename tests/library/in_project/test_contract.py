@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 from dirty import DAY, GOOD, record
-from my_etl.datasets import TYPES, Column, Csv, Dataset, contract, reading
+from my_etl.datasets import TYPES, Column, Csv, Dataset, contract, parquet, reading
 from my_etl.datasets.settings import Permanent
 from my_etl.datasets.steps import Rejects
 from my_etl.earthquakes.dataset import EARTHQUAKES
@@ -168,7 +168,7 @@ def test_a_slip_in_a_dataset_is_said_where_it_is_made(slip, words):
 
 
 def test_every_type_that_a_column_may_have_is_one_that_cleaning_knows():
-    assert set(TYPES) == set(contract.TYPES)
+    assert set(TYPES) == set(parquet.TYPES)
 
 
 @pytest.mark.parametrize(
@@ -473,9 +473,9 @@ def test_rows_come_in_the_order_of_time():
 
 def test_the_written_schema_has_types_units_and_meanings():
     columns = EARTHQUAKES.columns + EARTHQUAKES.derived
-    schema = contract.schema(columns)
-    frame = EARTHQUAKES.clean(contract.to_frame(table(line())))
-    (written,) = contract.row_groups(frame, np.array([True]), schema)
+    schema = parquet.schema(columns)
+    frame = EARTHQUAKES.clean(parquet.to_frame(table(line())))
+    (written,) = parquet.row_groups(frame, np.array([True]), schema)
     assert written.schema.equals(schema, check_metadata=True)
     for column in columns:
         field = written.schema.field(column.name)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dirty import ID, without_ids
-from my_etl.datasets import Column, Csv, Dataset, read, steps, store
+from my_etl.datasets import Column, Csv, Dataset, contract, read, steps, store
 from my_etl.datasets import frame as frame_of
 from my_etl.datasets.settings import NoSuchDay, Permanent, load
 from my_etl.datasets.store import Store
@@ -476,19 +476,19 @@ def test_a_stalled_transform_that_wakes_up_late_repairs_what_it_overwrites(setti
     """It read the raw day before it was fetched anew, and writes after the run that followed."""
     lines = sample_lines()
     put_raw(settings, *in_slices(lines[:200], 3))
-    true, reads = steps._read, []
+    true, reads = contract._good_rows, []
 
     def stalls(*arguments):
         result = true(*arguments)
         reads.append(result[1])
         if len(reads) == 1:
             put_raw(settings, *in_slices(lines, 2))
-            monkeypatch.setattr(steps, "_read", true)
+            monkeypatch.setattr(contract, "_good_rows", true)
             assert transform(settings)["read"] == 231
-            monkeypatch.setattr(steps, "_read", stalls)
+            monkeypatch.setattr(contract, "_good_rows", stalls)
         return result
 
-    monkeypatch.setattr(steps, "_read", stalls)
+    monkeypatch.setattr(contract, "_good_rows", stalls)
     assert transform(settings)["read"] == 231
     assert reads == [199, 231]
     assert len(events(settings)) == 224

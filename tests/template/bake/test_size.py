@@ -7,8 +7,8 @@ from scripts import size
 # Room → (most lines, most files).
 MOST = {
     "example": (280, 6),
-    "datasets": (2490, 10),
-    "project": (2920, 50),
+    "datasets": (2500, 10),
+    "project": (2940, 50),
     "etl_tools": (4500, 40),
     "dag_integrity": (4200, 16),
 }

@@ -56,3 +56,16 @@ def test_its_pictures_are_there_and_small():
     assert len(pictures) > 4
     for name in pictures:
         assert (TEMPLATE / name).stat().st_size < 300_000, name
+
+
+def test_the_recording_shows_something_where_nothing_moves():
+    """As many viewers do: what the frame at rest says is read from the drawing itself."""
+    drawing = (TEMPLATE / "docs" / "ten-minutes.svg").read_text(encoding="utf-8")
+    (place,) = re.findall(r'<g transform="translate\(-(\d+) 0\)" style="animation', drawing)
+    (frame,) = re.findall(rf'<svg x="{place}">(.*?)</svg>', drawing)
+    symbols = dict(re.findall(r'<symbol id="(\w+)">(.*?)</symbol>', drawing))
+    lines = [symbols[name] for name in re.findall(r'href="#(\w+)"', frame)]
+    said = [" ".join(re.findall(r">([^<>]+)</text>", line)) for line in lines]
+    assert sum(map(bool, said)) > 10
+    assert any("pd.read_parquet" in line for line in said)
+    assert "prefers-reduced-motion:reduce" in drawing

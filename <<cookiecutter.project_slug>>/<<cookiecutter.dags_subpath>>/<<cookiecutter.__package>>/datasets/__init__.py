@@ -36,16 +36,17 @@ tasks.py has what its DAG file needs. Data are below ETL_DATA_ROOT (settings.py)
 Rows read = clean + duplicates + set apart + rejected.
 """
 
+import codecs
 import contextlib
 import csv
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from .formats import Csv as Csv
 from .periods import FORMATS as PERIODS
 from .periods import Period as Period
 from .settings import NoSuchDay as NoSuchDay
@@ -55,7 +56,6 @@ from .store import Store
 
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
 FORMATS = ("csv", "jsonl")
-PLAIN = Csv()  # the words and the encoding of JSON lines are those of CSV, too
 KINDS = ("events", "changes", "snapshot")
 
 
@@ -64,6 +64,48 @@ def _check_zone(name: str, zone: str) -> None:
         ZoneInfo(zone)
     except (ValueError, OSError, LookupError):
         raise ValueError(f"{name} has zone={zone!r}: use a name like Europe/Berlin.") from None
+
+
+@dataclass(frozen=True)
+class Csv:
+    """CSV as the source writes it; what is not stated is as in RFC 4180.
+
+    delimiter, quote: a character each; quote "" when a quote is a character like others.
+    encoding: the name that Python has for it, like cp1252 or utf-16.
+    decimal, thousands: the marks in numbers, like "," and ".".
+    nulls: words that mean that there is no value, in every column but those of text.
+    true, false: words of booleans, in small letters.
+    names: of all columns, in their order, when there is no header.
+    skip: lines before the header (or the first row).
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    decimal: str = "."
+    thousands: str = ""
+    nulls: Collection[str] = ()
+    true: Collection[str] = ("true", "1")
+    false: Collection[str] = ("false", "0")
+    names: Collection[str] = ()
+    skip: int = 0
+
+    def __post_init__(self):
+        for name, least in (("delimiter", 1), ("quote", 0), ("decimal", 1), ("thousands", 0)):
+            mark = getattr(self, name)
+            ascii = mark.isascii() or name == "thousands"  # it may be a space that does not break
+            if not (ascii and least <= len(mark) <= 1) or mark in ("\r", "\n"):
+                raise ValueError(f"Csv has {name}={mark!r}: use one character of ASCII.")
+        for one, other in (("delimiter", "quote"), ("decimal", "thousands")):
+            if getattr(self, one) == getattr(self, other):
+                raise ValueError(f"Csv has the same character for {one} and {other}.")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(f"Csv has encoding={self.encoding!r}, which Python does not know.") from None
+
+
+PLAIN = Csv()  # the words and the encoding of JSON lines are those of CSV, too
 
 
 @dataclass(frozen=True)
@@ -245,9 +287,20 @@ def frame(dataset: Dataset, rows: list[dict]):
     Values are as in JSON, times as texts; what a row does not have is missing. ValueError when one does not
     fit its column.
     """
-    from .contract import rows_to_frame
+    import pyarrow as pa
 
-    return rows_to_frame(dataset, rows)
+    from . import contract, parquet
+
+    columns = []
+    for column in dataset.columns:
+        given = [row.get(column.name) for row in rows]
+        plain = [each if each is None or isinstance(each, str) else json.dumps(each) for each in given]
+        values, _ = contract.typed_values(pa.array(plain, pa.string()), column, None, PLAIN)
+        for text, value in zip(plain, values, strict=True) if column.type != "text" else ():
+            if text is not None and not value.is_valid:
+                raise ValueError(f"{column.name} {text!r} {contract.WORDS[column.type]}.")
+        columns.append(values)
+    return parquet.to_frame(pa.Table.from_arrays(columns, schema=parquet.schema(dataset.columns)))
 
 
 def read(name: str, first: str, last: str | None = None, *, folder: str = "clean"):
@@ -265,7 +318,7 @@ def read(name: str, first: str, last: str | None = None, *, folder: str = "clean
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from .contract import to_frame, unified
+    from .parquet import to_frame, unified
 
     store, last = Store(load().data_root), last or first
     Period.check(first)

@@ -114,11 +114,13 @@ def pages(
             request = f"{url} {json.dumps(query, default=str, sort_keys=True)}"
             answer, links = _get_json(url, params if by_post else query, session=session, **options)
             found = _at(answer, rows)
+            problem = ""
             if not isinstance(found, list):
-                raise Permanent(hidden(f"{url}: there are no rows at {rows!r}: {json.dumps(answer)[:200]}"))
-            if request in asked or (found and found == before):
-                again = f"{url}: the same page comes again, which would have no end: {request[:300]}"
-                raise Permanent(hidden(again))
+                problem = f"there are no rows at {rows!r}: {json.dumps(answer)[:200]}"
+            elif request in asked or (found and found == before):
+                problem = f"the same page comes again, which would have no end: {request[:300]}"
+            if problem:
+                raise Permanent(hidden(f"{url}: {problem}"))
             asked.add(request)
             before = found
             yield from found

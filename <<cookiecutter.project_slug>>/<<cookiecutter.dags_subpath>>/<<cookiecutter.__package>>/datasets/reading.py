@@ -5,12 +5,14 @@ inside quotes, a forgotten quote, too few columns) is taken apart record by reco
 costs no other one.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from json.decoder import scanstring
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +21,8 @@ from pyarrow import csv
 from pyarrow import json as arrow_json
 
 from . import Column, Dataset
-from .formats import opened
 from .settings import Permanent
+from .store import BROKEN, opened
 
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
@@ -88,6 +90,21 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
         rest = content[taken:]
         if len(piece.lines) or piece.broken:
             yield piece
+
+
+def files(
+    dataset: Dataset, open_raw: Callable[[str], BinaryIO], names: list[str], hashes: dict[str, str]
+) -> Iterator[tuple[int, str, Piece]]:
+    """The pieces of these raw files, with the number and name of each file; `hashes` gets their SHA-256."""
+    for number, name in enumerate(names):
+        sha256 = hashlib.sha256()
+        with open_raw(name) as file:
+            try:
+                for piece in pieces(dataset, file, sha256):
+                    yield number, name, piece
+            except BROKEN as problem:
+                raise Permanent(f"{name} cannot be read: {problem}") from problem
+        hashes[name] = sha256.hexdigest()
 
 
 def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
@@ -358,7 +375,7 @@ class _Csv:
         size = len(content) + 64 if newlines_in_values else 2**20  # a record must fit; small ones are faster
         table = csv.read_csv(
             pa.BufferReader(content),
-            # steps.ahead has a thread for all this.
+            # parquet.ahead has a thread for all this.
             csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
             csv.ParseOptions(
                 delimiter=self._format.delimiter,

@@ -1,6 +1,5 @@
 """What the tasks do, without Airflow. What a step returns goes through Airflow: small, JSON-ready."""
 
-import hashlib
 import inspect
 import json
 import logging
@@ -9,15 +8,13 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from . import Dataset
-from .formats import BROKEN, opened
 from .settings import NoSuchDay, Permanent, Settings
-from .store import Store
+from .store import BROKEN, Store, opened
 
 log = logging.getLogger(__name__)
 
@@ -216,10 +213,12 @@ def transform(dataset: Dataset, day: str, settings: Settings, accept: bool = Fal
 
 
 def _transform(store: Store, dataset: Dataset, day: str, files: list[str], settings: Settings, accept: bool):
-    from . import contract
+    from . import contract, parquet, reading
+
+    name, raw, hashes = dataset.name, folder("raw", dataset.name, day), {}
 
     def writing(kind: str, suffix: str):
-        return store.writing(f"{folder(kind, dataset.name, day)}/{dataset.name}.{suffix}")
+        return store.writing(f"{folder(kind, name, day)}/{name}.{suffix}")
 
     # They take their places when the blocks end: rejected first, clean last.
     with (
@@ -227,150 +226,33 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         writing("set_apart", "parquet") as apart_file,
         writing("rejected", "jsonl") as rejected_file,
     ):
-        frame, rejects, read, duplicates, hashes = _cleaned(store, dataset, day, files, rejected_file)
+        rejects = Rejects(rejected_file)
+        read = partial(reading.files, dataset, lambda file: store.open(f"{raw}/{file}"), files, hashes)
+        frame, count, duplicates = contract.clean_rows(dataset, day, read, rejects)
         apart = contract.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
-        numbers = (read, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
+        numbers = (count, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
         try:
             _check(day, counts, rejects, settings)
             if not accept:
-                _check_floor(dataset, day, counts, published(store, dataset.name, day))
+                old = parquet.counts_in(store, f"{folder('clean', name, day)}/{name}.parquet")
+                _check_floor(dataset, day, counts, old)
         except Permanent as problem:
             if not rejects.rows:
                 raise
             with writing("failed", "jsonl") as kept:
                 rejected_file.seek(0)
                 shutil.copyfileobj(rejected_file, kept)
-            where = f"{store.url}/{folder('failed', dataset.name, day)}/{dataset.name}.jsonl"
+            where = f"{store.url}/{folder('failed', name, day)}/{name}.jsonl"
             raise Permanent(f"{problem} All rejected rows: {where}") from None
+        # Without what is another one in each run: the same rows make the same clean file.
+        hashes = {re.sub(r"\.\d{8}T\d{9}-[0-9a-f]{8}", "", file): sha256 for file, sha256 in hashes.items()}
         facts = {"counts": json.dumps(counts), "raw_sha256": json.dumps(hashes)}
         for file, mask in ((apart_file, apart), (clean_file, ~apart)):
-            _write(file, dataset, frame, mask, facts)
+            parquet.write(file, dataset, frame, mask, facts)
         for kind in ("clean", "set_apart"):
-            _say_columns(store, dataset, f"{kind}/{dataset.name}/columns.parquet")
+            parquet.say_columns(store, dataset, f"{kind}/{name}/columns.parquet")
         return counts
-
-
-def _cleaned(store: Store, dataset: Dataset, day: str, files: list[str], rejected_file) -> tuple:
-    """The day's rows as clean() returns them, the Rejects, and how many were read and how many duplicates."""
-    import pyarrow as pa
-
-    from . import contract
-
-    # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
-    pool = pa.system_memory_pool()
-    pa.set_memory_pool(pool)
-    early, known = contract.early_rules(dataset), {}
-    while True:
-        rejected_file.seek(0)
-        rejected_file.truncate()
-        rejects = Rejects(rejected_file)
-        tables, read, hashes = _read(store, dataset, day, files, rejects, early, known)
-        pool.release_unused()
-        table, duplicates = contract.newest(dataset, tables)
-        pool.release_unused()
-        places, table = table[contract.PLACE].to_numpy(), table.drop_columns([contract.PLACE])
-        frame = contract.to_frame(table)
-        del table
-        frame = dataset.clean(frame) if dataset.clean else frame
-        if frame is None:
-            raise Permanent(f"{day}: clean() returned nothing: end it with `return frame`.")
-        if len(frame) != len(places):
-            counted = f"{len(frame)} of {len(places)} rows"
-            raise Permanent(f"{day}: clean() returned {counted}: use Dataset.rules for bad ones.")
-        # A row that is rejected now must not have hidden an older one with its key: all over, without it.
-        if not (problems := contract.late_problems(dataset, frame, early)):
-            return frame, rejects, read, duplicates, hashes
-        if set(frame.index) == set(range(len(places))):  # it may have been sorted
-            places = places[frame.index]
-        for row, broken in problems.items():
-            file, line = divmod(int(places[row]), contract.LINES)
-            known.setdefault(file, {})[line] = broken
-
-
-def _write(file, dataset: Dataset, frame, mask, facts: dict[str, str]) -> None:
-    """Write the rows where `mask` is true as Parquet."""
-    import pyarrow.parquet as pq
-
-    from . import contract
-
-    columns = dataset.columns + dataset.derived
-    schema = contract.schema(columns)
-    schema = schema.with_metadata({**schema.metadata, **facts})
-    # A dictionary helps where values repeat, in text that is no key; statistics help elsewhere.
-    repeating = [c.name for c in columns if c.type == "text" and c.name not in dataset.keys]
-    others = [c.name for c in columns if c.name not in repeating]
-    options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
-    with pq.ParquetWriter(file, schema, **options) as writer:
-        for table in ahead(contract.row_groups(frame, mask, schema)):
-            writer.write_table(table)
-
-
-def _say_columns(store: Store, dataset: Dataset, path: str) -> None:
-    """Write the columns of today where pandas looks first, so that none of a later day is dropped."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from . import contract
-
-    schema = contract.schema(dataset.columns + dataset.derived)
-    try:
-        old = pq.read_schema(pa.BufferReader(store.read(path)))
-    except (FileNotFoundError, pa.ArrowInvalid):
-        old = schema.empty_table().schema.remove_metadata()
-    if old.equals(schema, check_metadata=True):
-        return
-    if old != schema:
-        others = sorted({each.name for each in set(old) ^ set(schema)})
-        words = "%s: not the columns of before (%s). Older days get them by transforming them again."
-        log.warning(words, path, ", ".join(others))
-    with store.writing(path) as sink:
-        pq.write_table(schema.empty_table(), sink)
-
-
-def _read(store: Store, dataset: Dataset, day: str, files: list[str], rejects: "Rejects", rules, known: dict):
-    """Tables of the rows that keep to the columns and rules, the number of rows read, each file's SHA-256."""
-    import pyarrow as pa
-
-    from . import contract, reading
-
-    read, hashes, rows, names = 0, {}, 0, set()
-    tables = []
-
-    def pieces():
-        for number, name in enumerate(files):
-            sha256 = hashlib.sha256()
-            with store.open(f"{folder('raw', dataset.name, day)}/{name}") as file:
-                try:
-                    for piece in reading.pieces(dataset, file, sha256):
-                        yield number, name, piece
-                except BROKEN as problem:
-                    raise Permanent(f"{name} cannot be read: {problem}") from problem
-            # Without what is another one in each run: the same rows make the same clean file.
-            hashes[re.sub(r"\.\d{8}T\d{9}-[0-9a-f]{8}", "", name)] = sha256.hexdigest()
-
-    for number, name, piece in ahead(pieces()):
-        rejects.file = name
-        read += piece.table.num_rows + len(piece.broken)
-        rows += piece.table.num_rows
-        names.update(piece.names)
-        tables.append(contract.conform(dataset, piece, day, rejects, rules, known.get(number), number))
-    if rows and dataset.suffix == "jsonl":
-        dataset.check_names(names, f"{dataset.name} of {day}")
-    if not tables:
-        empty = contract.schema(dataset.columns).append(pa.field(contract.PLACE, pa.int64()))
-        tables = [empty.empty_table()]
-    return tables, read, hashes
-
-
-def ahead(items: Iterator) -> Iterator:
-    """The same items; while the caller works on one, a thread makes the next."""
-    end = object()
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
-            yield item
 
 
 def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> None:
@@ -382,21 +264,6 @@ def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> No
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good day stays. "
             f"{rejects.in_words()}"
         )
-
-
-def published(store: Store, name: str, day: str) -> dict | None:
-    """The counts of the day that is published; None where there is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with store.open(f"{folder('clean', name, day)}/{name}.parquet") as file:
-            return json.loads((pq.read_metadata(file).metadata or {}).get(b"counts", b"null"))
-    except FileNotFoundError:
-        return None
-    except pa.ArrowInvalid as problem:
-        log.warning("%s of %s is damaged, and is replaced: %s", name, day, problem)
-        return None
 
 
 def _check_floor(dataset: Dataset, day: str, counts: dict, old: dict | None) -> None:
@@ -418,8 +285,13 @@ class Rejects:
     """
 
     def __init__(self, sink):
-        self._sink, self._rules = sink, {}
-        self.rows, self.file = 0, ""
+        self._sink, self._rules, self.rows, self.file = sink, {}, 0, ""
+
+    def restart(self) -> None:
+        """Forget all of them."""
+        self._sink.seek(0)
+        self._sink.truncate()
+        self._rules, self.rows, self.file = {}, 0, ""
 
     def __call__(self, line: int, problems: list[tuple[str, str, str]], text: bytes) -> None:
         row = text.decode(errors="backslashreplace")

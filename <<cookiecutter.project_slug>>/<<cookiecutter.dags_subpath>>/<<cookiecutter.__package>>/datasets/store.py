@@ -1,16 +1,27 @@
-"""Files below data_root, on a disk or in an object store: whole or absent, whatever happens meanwhile."""
+"""Files below data_root, on a disk or in an object store: whole or absent, whatever happens meanwhile.
 
+And raw ones as UTF-8, out of their gzip or zip. Nothing heavy is imported.
+"""
+
+import codecs
 import contextlib
+import gzip
 import io
 import os
 import tempfile
 import time
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from .settings import Permanent
+
+BLOCK = 2**20
+BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, UnicodeError)  # while it is read
 DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
 CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
 
@@ -103,3 +114,58 @@ class Store:
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self.full(path))
+
+
+def opened(file: BinaryIO, encoding: str = "utf-8", digest=None) -> BinaryIO:
+    """The file as UTF-8, out of its gzip or zip if it is one; one of BROKEN while it is read, or Permanent.
+
+    Bytes that are no text in its encoding stay what they are. digest: of hashlib; it gets the file's bytes.
+    """
+    start = file.read(4)
+    file.seek(0)
+    if start == b"PK\x03\x04":
+        while digest and (block := file.read(BLOCK)):
+            digest.update(block)
+        archive = zipfile.ZipFile(file)
+        if len(members := [name for name in archive.namelist() if not name.endswith("/")]) != 1:
+            raise Permanent(f"The zip has {len(members)} files instead of one: {', '.join(members)[:200]}.")
+        plain = archive.open(members[0])
+    else:
+        plain = io.BufferedReader(_Hashed(file, digest), BLOCK)
+        if start[:2] == b"\x1f\x8b":
+            plain = gzip.GzipFile(fileobj=plain)
+    same = codecs.lookup(encoding).name == "utf-8"
+    return plain if same else io.BufferedReader(_Recoded(plain, encoding), BLOCK)
+
+
+class _Hashed(io.RawIOBase):
+    def __init__(self, file, digest):
+        self._file, self._digest = file, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        size = self._file.readinto(buffer)
+        if self._digest:
+            self._digest.update(buffer[:size])
+        return size
+
+
+class _Recoded(io.RawIOBase):
+    def __init__(self, file, encoding: str):
+        self._file, self._left = file, b""
+        wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict" if wide else "surrogateescape")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        block = b"start"
+        while not self._left and block:
+            block = self._file.read(BLOCK)
+            self._left = self._decoder.decode(block, final=not block).encode("utf-8", "surrogateescape")
+        taken, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)

@@ -1,0 +1,112 @@
+"""Old days on the cluster: `make backfill DAG=extract FROM=2018-02-01 TO=2018-02-28 CLUSTER=yes`, and make rebuild.
+
+backfill has Airflow fetch the days that have no run, or one that failed; rebuild runs a DAG again for all of
+them, from the raw rows that are kept. Both show how many are done, and name those that failed. Ctrl-C ends the
+showing; the runs go on.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from urllib.parse import quote
+
+from etl_tools.cluster.api import Api, connected
+from etl_tools.cluster.kubectl import ClusterError, done, show_cluster
+from etl_tools.local import periods
+
+SECONDS = 5.0  # between two looks
+AT_ONCE = 4  # runs of a backfill
+OVER = ("success", "failed")
+
+
+def the_keys(dag: dict, first: str, last: str) -> list[str]:
+    """The partitions of the DAG from FROM to TO, as `make run` has them."""
+    (begin, _), (_, end) = periods.begin_and_end(first), periods.begin_and_end(last)
+    if end <= begin:
+        raise ClusterError(f"FROM={first} is after TO={last}.")
+    param = (dag["params"] or {}).get(periods.PARAM)
+    if not param:
+        raise ClusterError(f"the DAG {dag['dag_id']} has no partitions: make trigger DAG={dag['dag_id']}")
+    return periods.keys(begin, end, param.get("schema", {}).get("period", "day"))
+
+
+def the_dag(api: Api, name: str) -> dict:
+    """What Airflow knows of the DAG; it is on, or ClusterError says how to turn it on."""
+    dag = api.ask("GET", f"/api/v2/dags/{quote(name, safe='')}/details")
+    if dag["is_paused"] and os.environ.get("UNPAUSE") != "yes":
+        words = f"nothing was started: the DAG {name} is paused, and its runs would wait. "
+        raise ClusterError(f"{words}To turn it on first, by its schedule too: UNPAUSE=yes")
+    if dag["is_paused"]:
+        api.ask("PATCH", f"/api/v2/dags/{name}", {"is_paused": False})
+    return dag
+
+
+def backfill(api: Api, dag: dict, keys: list[str]) -> list[str]:
+    """Have Airflow fill the days up; the keys that have a run now."""
+    if dag["asset_expression"]:
+        raise ClusterError(f"{dag['dag_id']} runs when others have: make rebuild DAG={dag['dag_id']} FROM=… TO=…")
+    moments = {"from_date": f"{moment(keys[0])}Z", "to_date": f"{moment(keys[-1])}Z"}
+    body = {"dag_id": dag["dag_id"], **moments, "reprocess_behavior": "failed", "max_active_runs": AT_ONCE}
+    planned = api.ask("POST", "/api/v2/backfills/dry_run", body)["backfills"]
+    new = [one["partition_key"] for one in planned if one["partition_key"] in keys]
+    if len(new) < len(keys):
+        print(f"{len(keys) - len(new)} of {len(keys)} are there already (make rebuild makes them again).", flush=True)
+    if new:
+        api.ask("POST", "/api/v2/backfills", body)
+    return new
+
+
+def moment(key: str) -> str:
+    """Where the key's period begins, by the clock of its zone, which is what Airflow takes the date for."""
+    return periods.begin_and_end(key)[0].replace(tzinfo=None).isoformat()
+
+
+def rebuild(api: Api, dag: dict, keys: list[str]) -> list[str]:
+    """Start a run for each of the keys, which fetches nothing that is there; their ids."""
+    tasks = {task["task_id"] for task in api.ask("GET", f"/api/v2/dags/{dag['dag_id']}/tasks")["tasks"]}
+    # A DAG that fetches, too, takes what it has fetched.
+    conf = {"accept": True} if "extract" in tasks and "accept" in dag["params"] else {}
+    path = f"/api/v2/dags/{dag['dag_id']}/dagRuns"
+    bodies = ({"logical_date": None, "partition_key": key, "conf": conf} for key in keys)
+    return [api.ask("POST", path, body)["dag_run_id"] for body in bodies]
+
+
+def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict], bool], **query) -> list[str]:
+    """Show how many runs are over until all are; the keys of those that failed. mine(run): whether it is one."""
+    shown = ""
+    while True:
+        runs = {}
+        for run in api.runs(dag_id, order_by="id", **query):
+            if mine(run):
+                runs[run["partition_key"]] = run["state"]
+        count = {state: list(runs.values()).count(state) for state in (*OVER, "running")}
+        line = f"{count['success']} of {total} done, {count['failed']} failed, {count['running']} running"
+        if line != shown:
+            print(shown := line, flush=True)
+        if len(runs) >= total and set(runs.values()) <= set(OVER):
+            return sorted(key for key, state in runs.items() if state == "failed")
+        time.sleep(SECONDS)
+
+
+def main(what: str) -> None:
+    """Start the runs and watch them; ClusterError names those that failed."""
+    name, first, last = (os.environ.get(variable, "") for variable in ("DAG", "FROM", "TO"))
+    name = name or ("transform" if what == "rebuild" else "")
+    if not (name and first and last):
+        example = f"make {what} DAG=extract FROM=2018-02-01 TO=2018-02-28 CLUSTER=yes"
+        raise ClusterError(f"which days of which DAG? {example}")
+    show_cluster()
+    with connected() as api:
+        dag = the_dag(api, name)
+        keys = the_keys(dag, first, last)
+        field, start = ("partition_key", backfill) if what == "backfill" else ("dag_run_id", rebuild)
+        started, kind = start(api, dag, keys), {"run_type": "backfill"} if what == "backfill" else {}
+        failed = watch(api, name, len(started), lambda run: run[field] in started, **kind) if started else []
+    if failed:
+        some = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
+        raise ClusterError(f"{len(failed)} of {len(keys)} failed: {some}. Airflow's UI has their logs: make ui-forward")
+
+
+if __name__ == "__main__":
+    sys.exit(done(sys.argv[1], main, sys.argv[1]))

@@ -1,0 +1,162 @@
+"""make backfill and make rebuild with CLUSTER=yes: by a real API server of Airflow; a thread ends the runs."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from tests.conftest import clean_environment, run
+from tests.etl_tools.cluster import helm_chart
+from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
+from tests.servers.ports import free_port
+
+pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("trigger")]
+
+DAYS = {"FROM": "2018-02-01", "TO": "2018-02-03", "CLUSTER": "yes"}
+
+
+@pytest.fixture(scope="module")
+def project(installed):
+    return installed(**ANSWERS)
+
+
+@pytest.fixture(scope="module")
+def server(project, tmp_path_factory):
+    """The port of an API server that has the project's DAGs."""
+    home, port = tmp_path_factory.mktemp("airflow"), free_port()
+    passwords = home / "passwords.json"
+    password = project / "secrets" / "admin_password"
+    password.write_text("correct horse")
+    passwords.write_text(json.dumps({"admin": password.read_text()}))
+    settings = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "0" * 64,
+        "PYTHONPATH": f"{project}/dags",
+    }
+    airflow = project / ".venv/bin/airflow"
+    for words in (["db", "migrate"], ["dags", "reserialize"]):
+        run([airflow, *words], project, **settings)
+    with open(home / "log", "w") as log:
+        words = [airflow, "api-server", "--host", "127.0.0.1", "--port", str(port), "--apps", "core"]
+        process = subprocess.Popen(words, env=clean_environment() | settings, cwd=home, stdout=log, stderr=log)
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/version", timeout=5).close()
+                break
+            except OSError:
+                assert process.poll() is None, (home / "log").read_text()
+                time.sleep(0.5)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def cluster(project, server, tmp_path):
+    cluster = Cluster(project, tmp_path, helm_chart.tools() / "helm")
+    cluster["port"] = str(server)
+    return cluster
+
+
+class Ending(threading.Thread):
+    """Ends the queued runs of the server, as its scheduler would; those of `failing` end badly."""
+
+    def __init__(self, port, failing=()):
+        super().__init__(daemon=True)
+        self.address, self.failing, self.over = f"http://127.0.0.1:{port}", failing, False
+        login = {"username": "admin", "password": "correct horse"}
+        self.token = ""
+        self.token = self.ask("POST", "/auth/token", login)["access_token"]
+
+    def ask(self, method, path, body=None):
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(
+            urllib.request.Request(self.address + path, data, headers, method=method), timeout=60
+        ) as answer:
+            return json.load(answer)
+
+    def runs(self, dag_id="~"):
+        return self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=id")["dag_runs"]
+
+    def run(self):
+        before = None
+        while not self.over:
+            queued = [each for each in self.runs() if each["state"] == "queued"]
+            # SQLite has one writer: what the server makes of one request comes first.
+            for each in queued if queued == before else ():
+                state = "failed" if each["partition_key"] in self.failing else "success"
+                path = f"/api/v2/dags/{each['dag_id']}/dagRuns/{urllib.request.quote(each['dag_run_id'])}"
+                self.ask("PATCH", path, {"state": state})
+            before = queued
+            time.sleep(1)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *problem):
+        self.over = True
+        self.join()
+
+
+def test_old_days_by_the_api(cluster, server):
+    printed = cluster.make("backfill", expect=2, DAG="extract", **DAYS)
+    assert "nothing was started: the DAG extract is paused" in printed
+    assert "UNPAUSE=yes" in printed
+    with Ending(server, failing=["2018-02-02"]) as api:
+        printed = cluster.make("backfill", expect=2, DAG="extract", UNPAUSE="yes", **DAYS)
+        assert "2 of 3 done, 1 failed, 0 running" in printed
+        assert "make backfill: 1 of 3 failed: 2018-02-02. Airflow's UI has their logs: make ui-forward" in printed
+        backfills = [each for each in api.runs("extract") if each["run_type"] == "backfill"]
+        assert [each["partition_key"] for each in backfills] == ["2018-02-01", "2018-02-02", "2018-02-03"]
+        api.failing = ()
+        # The scheduler calls it over within half a minute.
+        assert "already a running backfill" in cluster.make("backfill", expect=2, DAG="extract", **DAYS)
+        (backfill,) = api.ask("GET", "/api/v2/backfills?dag_id=extract")["backfills"]
+        api.ask("PUT", f"/api/v2/backfills/{backfill['id']}/cancel")
+        printed = cluster.make("backfill", DAG="extract", **DAYS)
+        assert "2 of 3 are there already (make rebuild makes them again)." in printed
+        assert "1 of 1 done, 0 failed, 0 running" in printed
+
+
+def test_days_are_made_again_by_the_api(cluster, server):
+    with Ending(server, failing=["2018-02-03"]) as api:
+        printed = cluster.make("backfill", expect=2, DAG="transform", UNPAUSE="yes", **DAYS)
+        assert "transform runs when others have: make rebuild DAG=transform" in printed
+        for _ in range(2):
+            printed = cluster.make("rebuild", expect=2, UNPAUSE="yes", **DAYS)
+            assert "2 of 3 done, 1 failed, 0 running" in printed
+            assert "make rebuild: 1 of 3 failed: 2018-02-03." in printed
+        assert [each["partition_key"] for each in api.runs("transform")] == 2 * [f"2018-02-0{n}" for n in (1, 2, 3)]
+
+
+def test_what_cannot_be_begun_is_one_line(cluster, project):
+    """No DAG, no days, the wrong password, no tunnel."""
+    assert "which days of which DAG?" in cluster.make("backfill", expect=2, CLUSTER="yes")
+    assert "Airflow says 404" in cluster.make("backfill", expect=2, DAG="nope", **DAYS)
+    backward = DAYS | {"FROM": "2018-03"}
+    assert "FROM=2018-03 is after TO=2018-02-03" in cluster.make("rebuild", expect=2, UNPAUSE="yes", **backward)
+    password = project / "secrets" / "admin_password"
+    right = password.read_text()
+    try:
+        password.write_text("wrong")
+        printed = cluster.make("backfill", expect=2, DAG="extract", **DAYS)
+        assert "no login with secrets/admin_password (Airflow says 401" in printed
+        assert "API_TOKEN=" in printed
+    finally:
+        password.write_text(right)
+    os.remove(cluster.state / "port")
+    assert "make backfill: " in cluster.make("backfill", expect=2, DAG="extract", **DAYS)
