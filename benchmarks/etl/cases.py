@@ -35,7 +35,7 @@ def write(case, data, store, table, day):
         table = put(table, "mag", pc.if_else(bad, "1,5", table["mag"]))
     if case == "microseconds":
         for name in ("time", "updated"):
-            table = put(table, name, pc.replace_substring(table[name], "Z", ".123456Z"))
+            table = put(table, name, pc.replace_substring_regex(table[name], r"(\.\d+)?Z$", ".123456Z"))
     slices = 1_440 if case == "slices" else 1
     edges = [len(table) * number // slices for number in range(slices + 1)]
     for number, (first, last) in enumerate(itertools.pairwise(edges)):
