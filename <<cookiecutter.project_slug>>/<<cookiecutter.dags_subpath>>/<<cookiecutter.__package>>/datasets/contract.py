@@ -170,7 +170,8 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = array(frame, field)
-        _complain(complaints, column, lambda rows, of=values: of.take(rows).to_pylist(), _limits(values, column))
+        broken = _limits(values, column)
+        _complain(complaints, column, lambda rows, of=values: of.take(rows).to_pylist(), broken)
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():
