@@ -9,6 +9,8 @@ import json
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from dirty import DAY, GOOD, record
 from my_etl.datasets import TYPES, Column, Csv, Dataset, contract, parquet, reading
@@ -251,6 +253,37 @@ def test_times_that_are_alike_are_read_at_once(monkeypatch, text, zone):
     values, rejects = one_column([text] * 3, type="timestamp", zone=zone, digits=6)
     assert values == [datetime.datetime(2018, 2, 1, 12, microsecond=123456, tzinfo=datetime.UTC)] * 3
     assert rejects == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "near"),
+    [
+        ("timestamp", ["2018-02-01T00:00:00.000.123Z", "2018-25-01T00:00:00Z", "2018-02-01T24:00:00Z"]),
+        ("number", ["1.2.3", "12-34", "1e", "1+1", "-", "."]),
+        ("date", ["2018-13-01", "2018-02-32"]),
+    ],
+)
+def test_a_column_of_what_is_near_is_not_searched_value_by_value(monkeypatch, kind, near):
+    calls, halved = [], contract._halved
+    monkeypatch.setattr(contract, "_halved", lambda text, to: calls.append(text) or halved(text, to))
+    values, rejects = one_column(near * 100, type=kind)
+    assert (values, len(rejects), len(calls)) == ([], 100 * len(near), 1)
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+01", "+0130", "-01:30", "+24", "+0160", "+1", "z", " Z"])
+@pytest.mark.parametrize(
+    "time",
+    ["00", "2359", "23:59", "23:59:59", "235959", "2400", "24:00", "1", "23:5", "23:59:60", "10:59:59.", "10:00.5"],
+)
+def test_what_looks_like_a_time_is_what_can_be_read(zone, time):
+    """So the mask hides none that Arrow would take."""
+    text = pa.array([f"2018-02-01T{time}{zone}", f"2018-02-01 {time}{zone}"])
+    looks = pc.match_substring_regex(text, f"^{contract.TIME}{contract.OFFSET if zone else ''}$").to_pylist()
+    try:
+        pc.cast(text, pa.timestamp("us", "UTC") if zone else pa.timestamp("us"))
+        assert looks == [True, True]
+    except pa.ArrowInvalid:
+        assert looks == [False, False]
 
 
 def test_a_fraction_is_cut_before_1970_too():

@@ -27,14 +27,17 @@ WORDS = {
     "boolean": "is neither true nor false",
     "text": "",
 }
-# What values may look like, and more: it only spares the search for those that are not even near.
+# What values look like. What does and still cannot be read, like 30 February, has to be searched for, slowly.
+DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+HOUR = r"([01]\d|2[0-3])"
+TIME = rf"{DATE}[T ]{HOUR}(:[0-5]\d(:[0-5]\d(\.\d+)?)?)?"
+OFFSET = rf"(Z|[+-]{HOUR}(:?[0-5]\d)?)"
 LOOKS_LIKE = {
-    "number": r"(?i)^\s*-?(\d[\d.e+-]*|\.\d[\de+-]*|nan|inf|infinity)\s*$",
+    "number": r"(?i)^\s*-?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|inf|infinity)\s*$",
     "integer": r"^\s*-?\d+\s*$",
     "boolean": r"(?i)^(true|false|0|1)$",
-    "date": r"^\d{4}-\d\d-\d\d$",
+    "date": f"^{DATE}$",
 }
-TIME = r"\d{4}-\d\d-\d\d[T ]\d[\d:.]*"
 PLACE = "\0place"  # of a row in the raw files: the number of its file, times LINES, and its line
 LINES = 2**40
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
@@ -173,17 +176,13 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = array(frame, field)
-        cells = partial(_cells, values)
-        _complain(complaints, column, cells, _limits(values, column))
+        broken = _limits(values, column)
+        _complain(complaints, column, lambda rows, of=values: of.take(rows).to_pylist(), broken)
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
     return complaints
-
-
-def _cells(values: pa.Array, rows: pa.Array) -> list:
-    return values.take(rows).to_pylist()
 
 
 def typed_values(
@@ -267,7 +266,7 @@ def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.
         values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
     except pa.ArrowInvalid:
         text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
-        values = _halved(_only(text, rf"^{TIME}(Z|[+-]\d[\d:]*)$"), to)
+        values = _halved(_only(text, f"^{TIME}{OFFSET}$"), to)
         if column.zone:
             times = _halved(_only(text, f"^{TIME}$"), local)
             values = pc.coalesce(values, _in_utc(times, column, within))
