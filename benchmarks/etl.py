@@ -1,4 +1,4 @@
-"""Measure the generated ETL: a day beside bare scripts, a large one, many, the cost per row, on S3, a large download.
+"""Measure the generated ETL: a day beside bare scripts, days of other kinds, a large one, many, on S3, a download.
 
     make bench   or   .venv/bin/python benchmarks/etl.py [--rows N] [--day N] [--gigabytes N] [--runs N]
 
@@ -24,6 +24,10 @@ sys.path.insert(0, str(TEMPLATE))
 from tests.servers.s3_server import connection, make_bucket_script, s3_server  # noqa: E402
 
 HERE = TEMPLATE / "benchmarks" / "etl"
+sys.path.insert(0, str(HERE))
+
+from cases import CASES  # noqa: E402
+
 TOOLS = ("pandas", "polars", "duckdb")
 
 
@@ -38,6 +42,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         bench.one_day(options.rows, options.runs)
+        bench.cases(options.rows // 4, options.runs)
         bench.large_day(options.day)
         bench.many_days(options.days, options.runs)
         bench.curve([n for n in (10_000, 100_000, 1_000_000) if n <= options.rows], options.runs)
@@ -97,6 +102,30 @@ class Bench:
             faster = min(("polars", "duckdb"), key=lambda tool: median(found[tool], key))
             print(f"  transform / {faster}: {ratio(found['transform'], found[faster], key):.2f} of the {key}")
         print(f"  transform / pandas: {ratio(found['transform'], found['pandas'], 'peak_mb'):.2f} of the memory")
+
+    def cases(self, rows, runs):
+        """Days that are not the ordinary one, each beside bare scripts and beside the clean day."""
+        tools, python = ("pandas", "duckdb"), f"{self.folder}/bare/bin/python"
+        found, out = {}, self.folder / "bare.parquet"
+        for case in CASES:
+            self.step(self.folder / f"case-{case}", "write", case, rows)
+            found[case] = {name: [] for name in (*tools, "transform")}
+        for _ in range(runs):
+            for case, results in found.items():
+                (raw,) = (self.folder / f"case-{case}").glob("raw/*/*")
+                for tool in tools:
+                    printed = command([python, HERE / "bare.py", tool, raw, out, case], self.folder)
+                    results[tool].append(json.loads(printed))
+                results["transform"].append(self.step(self.folder / f"case-{case}", "case", case))
+        print(f"Processor seconds of {rows:,} rows (wide: as many cells), median of {runs}; ratios of each run")
+        print("  case          transform  / clean  / duckdb  / pandas  memory / pandas")
+        for case, results in found.items():
+            ours, key = results["transform"], "processor"
+            others = [found["clean"]["transform"], results["duckdb"], results["pandas"]]
+            ratios = "".join(f"{ratio(ours, other, key):10.2f}" for other in others)
+            memory = ratio(ours, results["pandas"], "peak_mb")
+            print(f"  {case:14}{median(ours, key):7.2f} s{ratios}{memory:10.2f}", flush=True)
+            shutil.rmtree(self.folder / f"case-{case}")
 
     def large_day(self, rows):
         root = self.folder / "large"

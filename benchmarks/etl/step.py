@@ -4,6 +4,8 @@ Run by a baked project's Python, DAG folder on the path:  python step.py PACKAGE
     generate ROWS SLICES [DAY]  a raw day in the form of the service: real events under new ids and times, 2 % repeated
     transform [DAY ...]         the transform of these days, one after the other
     again [DAY]                 the same, when it has been done once before
+    write CASE ROWS             a raw day of cases.py
+    case CASE                   the transform of that day
     fetch URL                   one slice from a service
 """
 
@@ -12,6 +14,8 @@ import itertools
 import json
 import sys
 import time
+
+import cases
 
 PACKAGE, ROOT, STEP, *ARGUMENTS = sys.argv[1:]
 DAY = "2018-02-01"
@@ -27,31 +31,38 @@ SETTINGS = module("datasets.settings").load({"ETL_DATA_ROOT": ROOT})
 
 def generate(rows, slices, day=DAY):
     import numpy as np
+    from pyarrow import csv
+
+    table, store = events(int(rows), day), module("datasets.store").Store(ROOT)
+    edges = np.linspace(0, len(table), int(slices) + 1).astype(int)
+    for number, (first, last) in enumerate(itertools.pairwise(edges)):
+        with store.writing(f"raw/{DATASET.name}/partition_date={day}/{number:04d}-of-{int(slices):04d}.csv") as sink:
+            part = table.slice(first, last - first)
+            csv.write_csv(part, sink, csv.WriteOptions(quoting_style="needed", quoting_header="none"))
+
+
+def events(rows, day):
+    """A table of texts."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv
 
-    rows, slices = int(rows), int(slices)
     options = csv.ConvertOptions(column_types={column.name: pa.string() for column in DATASET.columns})
     sample = module("earthquakes.source").SAMPLE
-    events = pa.concat_tables([csv.read_csv(path, convert_options=options) for path in sorted(sample.glob("*.csv"))])
-    store = module("datasets.store").Store(ROOT)
+    samples = pa.concat_tables([csv.read_csv(path, convert_options=options) for path in sorted(sample.glob("*.csv"))])
     choose = np.random.default_rng(1)
-    edges = np.linspace(0, rows, slices + 1).astype(int)
-    for number, (first, last) in enumerate(itertools.pairwise(edges)):
-        count = last - first
-        table = events.take(pa.array(choose.integers(0, len(events), count)))
-        times = np.linspace(86_400_000 * first / rows, 86_400_000 * last / rows, count, endpoint=False).astype(int)
-        ids = first + np.arange(count) - choose.integers(1, 5, count) * (choose.random(count) < 0.02)
-        values = {
-            "time": stamps(day, times, 0),
-            "updated": stamps(day, times, 3_600_000),
-            "id": pc.binary_join_element_wise("xx", pc.cast(pa.array(ids), pa.string()), ""),
-        }
-        for name, column in values.items():
-            table = table.set_column(table.schema.get_field_index(name), name, column)
-        with store.writing(f"raw/{DATASET.name}/partition_date={day}/{number:04d}-of-{slices:04d}.csv") as sink:
-            csv.write_csv(table, sink, csv.WriteOptions(quoting_style="needed", quoting_header="none"))
+    table = samples.take(pa.array(choose.integers(0, len(samples), rows)))
+    times = np.linspace(0, 86_400_000, rows, endpoint=False).astype(int)
+    ids = np.arange(rows) - choose.integers(1, 5, rows) * (choose.random(rows) < 0.02)
+    values = {
+        "time": stamps(day, times, 0),
+        "updated": stamps(day, times, 3_600_000),
+        "id": pc.binary_join_element_wise("xx", pc.cast(pa.array(ids), pa.string()), ""),
+    }
+    for name, column in values.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
 
 
 def stamps(day, milliseconds, later):
@@ -65,6 +76,16 @@ def stamps(day, milliseconds, later):
 
 def transform(*days):
     return [module("datasets.steps").transform(DATASET, day, SETTINGS, accept=True) for day in days or [DAY]]
+
+
+def write(case, rows):
+    store = module("datasets.store").Store(ROOT)
+    cases.write(case, cases.dataset(case, DATASET), store, events(int(rows), DAY), DAY)
+
+
+def case(name):
+    settings = module("datasets.settings").load({"ETL_DATA_ROOT": ROOT, "ETL_MAX_REJECTED_SHARE": "1"})
+    return module("datasets.steps").transform(cases.dataset(name, DATASET), DAY, settings, accept=True)
 
 
 def fetch(url):
@@ -90,6 +111,7 @@ def main():
     if STEP == "again":
         transform(*ARGUMENTS)
     steps = {"generate": generate, "transform": transform, "again": transform, "fetch": fetch}
+    steps |= {"write": write, "case": case}
     wall, processor = time.perf_counter(), time.process_time()
     result = steps[STEP](*ARGUMENTS)
     seconds, processor = time.perf_counter() - wall, time.process_time() - processor

@@ -17,6 +17,7 @@ from string import Template
 
 from dag_integrity.policy import read_policy
 from etl_tools.answers import DAGS_SUBPATH, ROOT, SLUG
+from etl_tools.local import samples
 
 TEMPLATES = Path(__file__).resolve().with_name("new_dag")
 DAGS = Path(DAGS_SUBPATH)
@@ -80,7 +81,7 @@ def clean_assets() -> list[str]:
 def targets(name: str) -> list[Path]:
     """Where the DAG, the module, the test and the sample go, relative to the repository."""
     inside, file = DAGS / PACKAGE, f"{name}.py"
-    return [DAGS / file, inside / file, Path(f"tests/test_{file}"), inside / f"{name}_sample"]
+    return [DAGS / file, inside / file, Path(f"tests/test_{file}"), samples.folder(name)]
 
 
 def write(name: str, kind: str, assets: list[str], period: str) -> list[Path]:
@@ -116,8 +117,8 @@ def write(name: str, kind: str, assets: list[str], period: str) -> list[Path]:
         values["fetch"] = filled("fetch.py.txt")
     parts = {dag: "dag", module: "module", test: "test"}
     texts = {path: filled(f"{part}.py.txt") for path, part in parts.items()}
-    for path in sorted((TEMPLATES / kind).glob("*key.*")):
-        texts[sample / path.name.replace("key", key)] = filled(path.name)
+    if kind in DATASETS:
+        texts[sample / f"{key}.{values['format']}"] = filled(f"key.{values['format']}")
     for path, text in texts.items():
         (ROOT / path).parent.mkdir(exist_ok=True)
         (ROOT / path).write_text(text, encoding="utf-8")
@@ -146,7 +147,8 @@ def main() -> int:
     print("Made " + ", ".join(map(str, paths)))
     print(f"Next: make run DAG={name}, make test DAG={name}; then write what you need in {paths[1]}.")
     if kind in DATASETS:
-        print(f"In the cluster, {name.upper()}_SOURCE (env in helm/values.yaml) says where the rows are.")
+        print(f"The sample in {paths[-1].parent} stands in for the source where no day is asked for, and in the test.")
+        print(f"{name.upper()}_SOURCE (env in helm/values.yaml) says where the rows really are.")
     return 0
 
 

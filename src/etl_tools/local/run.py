@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from etl_tools.local import environment, periods
+from etl_tools.local import environment, periods, samples
 from etl_tools.local.periods import PARAM
 from etl_tools.local.progress import Progress
 
@@ -131,6 +131,9 @@ def run_all(
     if name and name not in bag.dags:
         known = ", ".join(sorted(bag.dags))
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
+    for dag_id in [] if asked else samples.stand_in(bag.dags):
+        if not name or dag_id == name:
+            progress.write(f"{samples.folder(dag_id)} stands in for the source of {dag_id}: DATE=… asks that")
     datasets = [dag_id for dag_id, dag in bag.dags.items() if PARAM in dag.params]
     if not name and not datasets:
         what_to_do = "say which one: make run DAG=… (make dags lists them)."

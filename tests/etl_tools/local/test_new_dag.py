@@ -1,9 +1,14 @@
 """make new-dag in a baked project: what it writes works at once, what it cannot write it refuses in a line."""
 
 import ast
+import contextlib
+import functools
+import json
 import re
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -55,8 +60,10 @@ def test_what_is_written_is_in_style(bake_fresh, answers, name, kind):
     for path in written:
         compile(after[path], path, "exec")
         assert not re.search(rb"\$|cookiecutter", after[path])
-    if (sample := dags / package / f"{name}_sample").exists():
+    if (sample := project / "tests" / f"{name}_sample").exists():
         assert not [path for path in sample.iterdir() if "$" in path.read_text()]
+        # What runs in production knows nothing of it.
+        assert "sample" not in (dags / f"{name}.py").read_text() + (dags / package / f"{name}.py").read_text()
         # A dataset and its DAG.
         assert name == LONGEST or sum(map(lines_of_code, [dags / f"{name}.py", dags / package / f"{name}.py"])) <= 60
     run([BIN / "ruff", "check", "--no-cache", *written], cwd=project)
@@ -90,7 +97,7 @@ def test_a_period(bake_fresh, kind, period):
     package = project / "dags" / "my_etl"
     assert f'period="{period}"' in (package / "orders.py").read_text()
     key = {"hour": "2018-02-01T08", "week": "2018-01-29", "month": "2018-02"}[period]
-    assert all(key in path.name for path in (package / "orders_sample").iterdir())
+    assert all(key in path.name for path in (project / "tests" / "orders_sample").iterdir())
     assert f'DAY = "{key}"' in (project / "tests" / "test_orders.py").read_text()
     for name in ("both", "more"):
         text = (project / "dags" / f"{name}.py").read_text()
@@ -196,6 +203,12 @@ def test_without_the_example_all_else_works(emptied):
     assert "it is gone already" in run(["make", "--silent", "remove-example"], cwd=emptied)
 
 
+def made_by(project, *words):
+    """What `make run` prints, without the lines that only say that it takes its time."""
+    printed = run(["make", "--silent", "run", *words], cwd=project)
+    return re.sub(r"^.* \.\.\. \d+ s\n", "", printed, flags=re.MULTILINE)
+
+
 @pytest.mark.airflow
 def test_new_dag_passes_its_tests_and_runs(emptied):
     """Every kind, where the example is gone: what is written passes lint, integrity and its tests, and runs."""
@@ -211,15 +224,11 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
     )
     run(["make", "--silent", "lint"], cwd=emptied)
     assert "no findings" in run(["make", "--silent", "integrity"], cwd=emptied)
-    # An empty file, and one with a byte order mark, are no other columns.
-    sample = emptied / "dags" / "my_etl" / "my_files_sample"
-    (sample / f"shop-0_{DAY}.csv").write_bytes(b"")
-    (sample / f"shop-3_{DAY}.csv").write_bytes(b"\xef\xbb\xbfid,at,price,pieces\r\n")
     unknown = {"MY_SQL_SOURCE": "shop", "AIRFLOW_CONN_SHOP": "postgres://db", "PYTHONPATH": "dags"}
-    said = run([".venv/bin/python", "-c", "from my_etl import my_sql as m; m.database(None)"], emptied, 1, **unknown)
+    said = run([".venv/bin/python", "-c", "from my_etl import my_sql as m; m.database()"], emptied, 1, **unknown)
     assert "make add PKG=apache-airflow-providers-postgres" in said
     # First of all the one that needs another's day, which is not there yet.
-    made = run(["make", "--silent", "run", "DAG=my_asset"], cwd=emptied)
+    made = made_by(emptied, "DAG=my_asset")
     assert re.search(rf"^orders .*\n{DAY} +3 +3 .*\nmy_asset .*\n{DAY} +3 ", made, re.MULTILINE)
     for name in ("orders", "my_files", "my_sql"):
         printed = run(["make", "--silent", "run", "DAG=orders".replace("orders", name)], cwd=emptied)
@@ -228,16 +237,73 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         # With a source of one's own, neither make run nor the form of the UI has a day of the sample.
         own = run(["make", "--silent", "run", f"DAG={name}", f"{name.upper()}_SOURCE=own"], cwd=emptied, expect=2)
         assert f"{name} offers no day" in own
-    made = run(["make", "--silent", "run", "DAG=several"], cwd=emptied)
+    made = made_by(emptied, "DAG=several")
     assert re.search(rf"^several .*\n{DAY} +7 ", made, re.MULTILINE)
-    made = run(["make", "--silent", "run", "DAG=by_month", f"DATE={DAY}"], cwd=emptied)
+    made = made_by(emptied, "DAG=by_month")
+    assert "tests/by_month_sample stands in for the source of by_month" in made
     assert re.search(r"^by_month .*\n2018-02 +3 +3 ", made, re.MULTILINE)
     for name in ("my_plain", "my_heavy"):
         assert " 60" in run(["make", "--silent", "run", f"DAG={name}"], cwd=emptied)
     output = run(["make", "--silent", "test", "DAG=orders"], cwd=emptied)
     assert re.search(r"tests/test_orders\.py \.\.", output)
     assert "test_my_files" not in output
+    # fetch has become real, and whom it asks is not there: the tests stay as they are.
+    module = emptied / "dags" / "my_etl" / "orders.py"
+    real = module.read_text().replace("https://example.com/orders", "http://127.0.0.1:9/orders")
+    module.write_text(real.replace("client.pages(", "client.get_json(").replace(', rows="rows", next="next")', ")"))
+    assert "get_json(URL, query)" in module.read_text()
     run([".venv/bin/python", "-m", "pytest", "-q", "tests/"], cwd=emptied)
+
+
+@pytest.fixture
+def sources(emptied):
+    """A project with one dataset of each kind that has a source."""
+    for kind in ("source", "files", "sql"):
+        if not (emptied / "dags" / f"my_{kind}.py").exists():
+            run(["make", "--silent", "new-dag", f"NAME=my_{kind}", f"KIND={kind}"], cwd=emptied)
+    return emptied
+
+
+@pytest.mark.airflow
+def test_what_new_dag_writes_asks_a_real_source(sources, tmp_path):
+    """Pages of an API, files in a folder, a database: each by the fetch that was written, without a sample."""
+    rows = [{"id": f"a{n}", "at": f"{DAY}T0{n}:00:00Z", "price": n, "pieces": 1} for n in (1, 2, 3)]
+    (tmp_path / "first").write_text(json.dumps({"rows": rows[:2], "next": "last"}))
+    (tmp_path / "last").write_text(json.dumps({"rows": rows[2:]}))
+    lines = ["id,at,price,pieces", *(f"{row['id']},{row['at']},{row['price']},1" for row in rows)]
+    # An empty file, and one with a byte order mark, are no other columns.
+    for number, content in enumerate(["", "\n".join(lines[:3]), f"\ufeff{lines[0]}\r\n{lines[3]}\r\n"]):
+        (tmp_path / f"shop-{number}_{DAY}.csv").write_text(content, newline="")
+    with http_server(tmp_path) as url:
+        for name, source in (("my_source", f"{url}/first"), ("my_files", tmp_path.as_uri())):
+            made = made_by(sources, f"DAG={name}", f"DATE={DAY}", f"{name.upper()}_SOURCE={source}")
+            assert re.search(rf"^{name} .*\n{DAY} +3 +3 ", made, re.MULTILINE)
+    code = """
+import datetime, json, sqlalchemy, sys
+from my_etl import my_sql
+engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.StaticPool)
+with engine.begin() as connection:
+    connection.exec_driver_sql("create table my_sql (id text, at text, price real, pieces integer)")
+    connection.execute(
+        sqlalchemy.text("insert into my_sql values (:id, :at, :price, :pieces)"), json.loads(sys.argv[1])
+    )
+my_sql.database = lambda: engine
+start = datetime.datetime(2018, 2, 1, tzinfo=datetime.UTC)
+print([row["id"] for row in my_sql.fetch(start, start + datetime.timedelta(hours=3))])
+"""
+    printed = run([".venv/bin/python", "-c", code, json.dumps(rows)], cwd=sources, PYTHONPATH="dags")
+    assert printed.splitlines()[-1] == "['a1', 'a2']"
+
+
+@contextlib.contextmanager
+def http_server(folder):
+    """The URL of a server of the files in a folder."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.mark.airflow

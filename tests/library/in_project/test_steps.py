@@ -704,6 +704,13 @@ def test_any_other_format_is_a_function(settings):
         transform(settings, lacking)
 
 
+def test_a_fetch_of_any_arguments_yields_rows(settings):
+    """A stub like `lambda *times: rows` asks for no sink."""
+    dataset = prices(lambda *times: [{"id": "a", "price": 1}], kind="events", format="jsonl")
+    (part,) = steps.plan(dataset, [DAY], 1)
+    assert steps.fetch(dataset, part, settings)["bytes"] > 0
+
+
 def test_fetch_yields_rows_or_bytes(settings):
     def fetch(start, end):
         yield {"id": "a", "price": Decimal("1.50")}

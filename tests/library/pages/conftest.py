@@ -28,17 +28,19 @@ def data(tmp_path, monkeypatch):
 
 @pytest.fixture
 def serve():
-    """Return a function: what answers (query, headers) with JSON → the URL of a server that does."""
+    """Return a function: what answers (query, headers) with a status, JSON and headers → the URL of such a server."""
     servers = []
 
     def start(answer):
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 query = dict(parse_qsl(urlsplit(self.path).query))
-                status, content = answer(query, self.headers)
+                status, content, *more = answer(query, self.headers)
                 body = json.dumps(content).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
+                for name, value in dict(*more).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 

@@ -68,11 +68,11 @@ def run_dag(airflow):
     return test_run
 
 
-def test_two_datasets_joined(shop, run_dag, publish):
+def test_two_datasets_joined(shop, publish):
     from my_etl import margins
     from my_etl.prices import PRICES
 
-    assert run_dag("margins", DAYS[0]) == {"rows": 2, "without_a_price": 0}
+    assert margins.build(DAYS[0]) == {"rows": 2, "without_a_price": 0}
     found = read("margins", DAYS[0])
     assert found.set_index("id")[["price_listed", "discount"]].T.to_dict("list") == {"a0": [3, 1], "b0": [4, 2]}
     assert margins.build(DAYS[2]) == {"rows": 2, "without_a_price": 1}

@@ -115,3 +115,21 @@ def test_a_snapshot(run, serve, monkeypatch):
     monkeypatch.setattr(steps, "now", lambda: datetime(2018, 2, 3, 0, 1, tzinfo=UTC))
     with pytest.raises(steps.Permanent, match="999 rows, less than 1000"):
         run(PRICES, "2018-02-02")
+
+
+def test_every_hour(run, serve, monkeypatch):
+    from my_etl.meters import METERS
+
+    hour = f"{DAY}T05"
+    readings = [{"meter": n, "read_at": f"{hour}:{n:02d}:59.999Z", "kwh": n / 8} for n in range(60)]
+
+    def api(query, headers):
+        assert (query["since"], query["until"]) == (f"{hour}:00:00+00:00", f"{DAY}T06:00:00+00:00")
+        at = int(query.get("after", 0))
+        more = f"?since={query['since']}&until={query['until']}&after={at + 25}".replace("+", "%2B")
+        return 200, readings[at : at + 25], {"Link": f'<{more}>; rel="next"'} if at < 50 else {}
+
+    monkeypatch.setenv("METERS_URL", serve(api))
+    assert run(METERS, hour)["clean"] == 60
+    assert read("meters", hour)["kwh"].to_list() == [n / 8 for n in range(60)]
+    assert len(read("meters", DAY)) == 60  # all hours of the day

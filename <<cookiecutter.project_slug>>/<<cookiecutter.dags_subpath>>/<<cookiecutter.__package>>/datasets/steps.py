@@ -67,18 +67,17 @@ def fetch(dataset: Dataset, part: dict, settings: Settings) -> dict:
 
 
 def _fetch_into(sink, dataset: Dataset, times: list[datetime]) -> None:
-    """What fetch yields, or writes by itself when it takes a sink."""
+    """What fetch yields, or writes by itself when it asks for a sink."""
     try:
-        inspect.signature(dataset.fetch).bind(*times, sink)
+        inspect.signature(dataset.fetch).bind(*times)
     except TypeError:
-        rows = dataset.fetch(*times)
-        if rows is None:
-            raise Permanent(f"fetch() of {dataset.name} returns nothing: it is to yield rows.") from None
-        for row in rows:
-            lines = row if isinstance(row, bytes) else json.dumps(row, default=str).encode() + b"\n"
-            sink.write(lines)
-    else:
         dataset.fetch(*times, sink)
+        return
+    rows = dataset.fetch(*times)
+    if rows is None:
+        raise Permanent(f"fetch() of {dataset.name} returns nothing: it is to yield rows.")
+    for row in rows:
+        sink.write(row if isinstance(row, bytes) else json.dumps(row, default=str).encode() + b"\n")
 
 
 def _check_header(dataset: Dataset, file) -> None:
