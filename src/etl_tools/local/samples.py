@@ -6,7 +6,10 @@ ORDERS_SOURCE: the DAG then offers its days.
 
 import importlib
 import os
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from etl_tools.answers import ROOT, SLUG
 from etl_tools.local.periods import PARAM
@@ -17,7 +20,7 @@ def folder(name: str) -> Path:
     return Path("tests", f"{name}_sample")
 
 
-def stand_in(dags: dict) -> list[str]:
+def stand_in(dags: dict[str, Any]) -> list[str]:
     """Let samples stand in for the sources of the DAGs that have one; their ids."""
     found = []
     for dag_id, dag in dags.items():
@@ -33,11 +36,11 @@ def stand_in(dags: dict) -> list[str]:
     return found
 
 
-def _reading(dataset, files: dict[str, Path]):
-    def now():
+def _reading(dataset: Any, files: dict[str, Path]) -> Callable[..., list[bytes]]:
+    def now() -> list[bytes]:
         return [next(iter(files.values())).read_bytes()]
 
-    def between(start, end):
+    def between(start: datetime, end: datetime) -> list[bytes]:
         return [files[dataset.periods.key(start)].read_bytes()]
 
     return now if dataset.kind == "snapshot" else between

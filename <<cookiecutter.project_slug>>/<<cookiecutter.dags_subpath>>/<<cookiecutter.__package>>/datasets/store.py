@@ -111,7 +111,7 @@ class Store:
         """The keys of the partitions in `folder`, in order."""
         self._fs.invalidate_cache()
         try:
-            paths = self._fs.ls(self.full(folder), detail=False)
+            paths = cast(list[str], self._fs.ls(self.full(folder), detail=False))
         except FileNotFoundError:
             return []
         names = (path.rstrip("/").rpartition("/")[2] for path in paths)
