@@ -92,8 +92,9 @@ class Dag:
 
 def condition_of(timetable: Any) -> Any:
     """The assets that start the DAG, which Airflow 2 calls datasets."""
-    found = getattr(timetable, "asset_condition", None) or getattr(timetable, "dataset_condition", None)
-    return found or None  # Airflow 2 has one that is false
+    if hasattr(timetable, "asset_condition"):
+        return timetable.asset_condition
+    return getattr(timetable, "dataset_condition", None) or None  # Airflow 2 has one that is false
 
 
 def cron_of(c: Dag) -> tuple[Any, ...] | None:
