@@ -154,6 +154,7 @@ def test_versions_are_pinned_in_one_place_only():
         if (
             name in ("cookiecutter.json", "copier.yml", "CHANGELOG.md")
             or "stock_image.txt" in name
+            or path.name == "states.json"  # recorded of a real cluster
             or path.suffix in (".csv", ".lock", ".png", ".svg", ".whl")
         ):
             continue
