@@ -74,7 +74,8 @@ def pytest_xdist_make_scheduler(config, log):
 @functools.cache
 def group_of(file):
     """Return the xdist_group of a file, that of its pytestmark or of one of its tests, or None."""
-    found = re.search(r'^(?:pytestmark = .*|@pytest\.mark\.)xdist_group\("([^"]+)"\) (TEMPLATE / file).read_text(), re.MULTILINE)
+    mark = r'^(?:pytestmark = .*|@pytest\.mark\.)xdist_group\("([^"]+)"\)'
+    found = re.search(mark, (TEMPLATE / file).read_text(), re.MULTILINE)
     return found and found[1]
 
 
