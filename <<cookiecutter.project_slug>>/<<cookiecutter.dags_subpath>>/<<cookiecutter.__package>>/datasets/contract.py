@@ -171,13 +171,17 @@ def early_rules(dataset: Dataset) -> dict[str, Callable]:
     return early
 
 
+def _cells(values: pa.Array, rows: pa.Array) -> list:
+    return values.take(rows).to_pylist()
+
+
 def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Callable]) -> Problems:
     """What rows break once clean() has made the derived columns: their limits, and rules that need them."""
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = array(frame, field)
         broken = _limits(values, column)
-        _complain(complaints, column, lambda rows, of=values: of.take(rows).to_pylist(), broken)
+        _complain(complaints, column, partial(_cells, values), broken)
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():

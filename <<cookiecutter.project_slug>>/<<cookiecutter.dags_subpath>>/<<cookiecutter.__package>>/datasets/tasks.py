@@ -53,6 +53,8 @@ def every(
 
 def _of_sample(days: Sequence[str]) -> list[str]:
     return [] if "KUBERNETES_SERVICE_HOST" in os.environ else list(days)
+
+
 def whole(period: str, asset: Asset) -> "airflow.sdk.PartitionedAssetTimetable":
     """Once all hours of a day, or days of a week or month, of the asset are published, for that period."""
     part, start, window = PARTS[period]
