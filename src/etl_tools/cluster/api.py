@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from etl_tools import answers
+from etl_tools.cluster.helm_values import merged
 from etl_tools.cluster.kubectl import ClusterError, command
 
 SECONDS = 60  # for one request
 PAGE = 100  # runs that the server gives at once
+# It ends on this machine, where no proxy of the company is asked.
+TUNNEL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Api:
@@ -33,7 +36,7 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            with TUNNEL.open(request, timeout=SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
             raise ClusterError(f"Airflow says {problem.code}: {_words(problem.read())}") from None
@@ -58,18 +61,29 @@ def _words(body: bytes) -> str:
     return (detail if isinstance(detail, str) else json.dumps(detail))[:300]
 
 
+def credentials() -> dict[str, str] | None:
+    """Who asks the API: AIRFLOW_USER with AIRFLOW_PASSWORD, or the first user; None without a password."""
+    file = answers.SECRETS / "admin_password"
+    password = os.environ.get("AIRFLOW_PASSWORD") or (file.read_text("utf-8").strip() if file.exists() else "")
+    return {"username": os.environ.get("AIRFLOW_USER", "admin"), "password": password} if password else None
+
+
+def base_path() -> str:
+    """Where on its host the API is, if that is not the root: the path of the values' base_url."""
+    base = str(merged().get("config", {}).get("api", {}).get("base_url", ""))
+    return urllib.parse.urlsplit(base).path.rstrip("/")
+
+
 def log_in(address: str) -> Api:
     """The API as admin, whose password is in secrets/; with single sign-on, by the token in API_TOKEN."""
     if token := os.environ.get("API_TOKEN"):
         return Api(address, token)
-    file = answers.SECRETS / "admin_password"
-    if not file.exists():
+    if not (login := credentials()):
         raise ClusterError(f"{answers.in_secrets('admin_password')} is not there: make keys-from-cluster")
-    login = {"username": "admin", "password": file.read_text(encoding="utf-8").strip()}
     try:
         return Api(address, Api(address).ask("POST", "/auth/token", login)["access_token"])
     except ClusterError as problem:
-        words = f"no login with {answers.in_secrets('admin_password')} ({problem})"
+        words = f"no login as {login['username']} ({problem})"
         raise ClusterError(f"{words}. With single sign-on, give a token of yours: API_TOKEN=…") from None
 
 
@@ -82,7 +96,7 @@ def connected() -> Iterator[Api]:
         first = tunnel.stdout.readline() if tunnel.stdout else ""
         if not (port := re.search(r"127\.0\.0\.1:(\d+)", first)):
             raise ClusterError(f"{words[0]} port-forward: {first.strip() or 'no output'}")
-        yield log_in(f"http://127.0.0.1:{port[1]}")
+        yield log_in(f"http://127.0.0.1:{port[1]}{base_path()}")
     finally:
         tunnel.terminate()
         tunnel.wait()

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from etl_tools import answers
+from etl_tools.cluster.api import base_path, credentials
 from etl_tools.cluster.doctor.cluster import API_SERVER, BY_GIT_SYNC
-from etl_tools.cluster.helm_values import merged
 from etl_tools.cluster.kubectl import ClusterError, kubectl
 from etl_tools.cluster.pods import CHECKOUT
 from etl_tools.secrets.git_server import git
@@ -49,7 +47,7 @@ def all_of(path, key, token):
         rows, total = rows + page[key], page["total_entries"] if page[key] else 0
     return rows
 try:
-    token = ask("/auth/token", {"username": asked["user"], "password": asked["password"]})["access_token"]
+    token = ask("/auth/token", {name: asked[name] for name in ("username", "password")})["access_token"]
     found = {"dags": all_of("/api/v2/dags", "dags", token),
              "errors": all_of("/api/v2/importErrors", "import_errors", token), "sources": {}}
     for dag_id in asked["sources"]:
@@ -138,16 +136,12 @@ class Api:
 
     def ask(self, sources: tuple[str, ...] = ()) -> None:
         """Ask the API again; StuckError if this checkout has no login for it."""
-        password = os.environ.get("AIRFLOW_PASSWORD", "")
-        file = answers.SECRETS / "admin_password"
-        if not password and not file.exists():
+        if not (login := credentials()):
             raise StuckError(
                 f"the API cannot be asked: {answers.in_secrets('admin_password')} is not here; make "
                 "keys-from-cluster, or AIRFLOW_USER=… AIRFLOW_PASSWORD=… make follow"
             )
-        login = {"user": os.environ.get("AIRFLOW_USER", "admin"), "password": password or file.read_text().strip()}
-        base = str(merged().get("config", {}).get("api", {}).get("base_url", ""))
-        asked = login | {"path": urlsplit(base).path.rstrip("/"), "sources": list(sources)}
+        asked = login | {"path": base_path(), "sources": list(sources)}
         words = ("exec", "--stdin", API_SERVER, "--container=api-server", "--", "python", "-c", ASK)
         found = json.loads(kubectl(*words, stdin=json.dumps(asked), timeout=120))
         bundle = "dags-folder" if BY_GIT_SYNC else answers.SLUG

@@ -154,9 +154,13 @@ def test_what_cannot_be_begun_is_one_line(cluster, project):
     try:
         password.write_text("wrong")
         printed = cluster.make("backfill", expect=2, DAG="extract", **DAYS)
-        assert "no login with secrets/admin_password (Airflow says 401" in printed
+        assert "no login as admin (Airflow says 401" in printed
         assert "API_TOKEN=" in printed
     finally:
         password.write_text(right)
+    # Another person, by a company's proxy that is not for this machine.
+    other = {"AIRFLOW_USER": "eve", "AIRFLOW_PASSWORD": "x", "http_proxy": "http://127.0.0.1:9"}
+    printed = cluster.make("backfill", expect=2, DAG="extract", **DAYS, **other)
+    assert "no login as eve (Airflow says 401" in printed
     os.remove(cluster.state / "port")
     assert "make backfill: " in cluster.make("backfill", expect=2, DAG="extract", **DAYS)
