@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dag_integrity import dag_rules
+from dag_integrity.rules import dags
 
 
 @pytest.mark.parametrize(
@@ -16,5 +16,5 @@ def test_a_dag_id_that_airflow_takes(file, said):
     policy = SimpleNamespace(dag_id_pattern="{file}")
     source, dag = SimpleNamespace(path=Path("dags") / file), SimpleNamespace(dag_id="orders")
     context = SimpleNamespace(source=source, policy=policy, dag=dag, siblings=1, by_asset=False)
-    (found,) = dag_rules._dag_id(context)
+    (found,) = dags._dag_id(context)
     assert said in str(found)

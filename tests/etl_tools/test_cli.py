@@ -148,7 +148,8 @@ def test_help_imports_no_command():
 def parameters(function):
     """Return the names of a function's parameters; its module may import what is not installed here."""
     module, _, name = function.partition(":")
-    tree = ast.parse(Path(cli.__file__).parent.joinpath(*f"{module}.py".split(".")[:-1]).with_suffix(".py").read_text())
+    place = Path(cli.__file__).parent.joinpath(*module.split("."))
+    tree = ast.parse((place / "__init__.py" if place.is_dir() else place.with_suffix(".py")).read_text())
     (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     return {argument.arg for argument in found.args.args}
 
