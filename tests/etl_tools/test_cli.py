@@ -149,7 +149,9 @@ def parameters(function):
     """Return the names of a function's parameters; its module may import what is not installed here."""
     module, _, name = function.partition(":")
     place = Path(cli.__file__).parent.joinpath(*module.split("."))
-    tree = ast.parse((place / "__init__.py" if place.is_dir() else place.with_suffix(".py")).read_text())
+    tree = ast.parse(
+        (place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "__init__.py").read_text()
+    )
     (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     return {argument.arg for argument in found.args.args}
 
