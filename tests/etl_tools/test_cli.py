@@ -149,9 +149,8 @@ def parameters(function):
     """Return the names of a function's parameters; its module may import what is not installed here."""
     module, _, name = function.partition(":")
     place = Path(cli.__file__).parent.joinpath(*module.split("."))
-    tree = ast.parse(
-        (place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "__init__.py").read_text()
-    )
+    file = place.with_suffix(".py")
+    tree = ast.parse((file if file.exists() else place / "__init__.py").read_text())
     (found,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     return {argument.arg for argument in found.args.args}
 
@@ -165,7 +164,8 @@ def test_every_command_is_a_function_that_takes_what_is_parsed():
         assert parameters(command.function) == parsed, name
         # The others are lines of pages and of hooks.
         assert (f"\n{name}: " in targets) == (name not in cli.WITHOUT_TARGET), name
-        assert f"$(ETL) {name}" in targets or name in cli.WITHOUT_TARGET, name
+        called = f"$(ETL) {name}" in targets or f"$(ETL) $(call IN_DAYS,{name}," in targets
+        assert called or name in cli.WITHOUT_TARGET, name
 
 
 @pytest.mark.parametrize(
