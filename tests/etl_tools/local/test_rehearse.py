@@ -62,7 +62,7 @@ def project(bake):
 
 def rehearse(project, *words, expect=2, **environment):
     """Run it by this Python, which has the tools and no Airflow."""
-    return run([sys.executable, "-m", "etl_tools.local.rehearse", *words], cwd=project, expect=expect, **environment)
+    return run([sys.executable, "-m", "etl_tools.cli", "rehearse", *words], cwd=project, expect=expect, **environment)
 
 
 @pytest.mark.parametrize(

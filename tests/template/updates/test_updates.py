@@ -337,7 +337,7 @@ def test_the_way_to_chart_2_changes_how_dags_are_delivered_and_nothing_else(bake
     before, after = state(bake(**ANSWERS)), state(bake(**ANSWERS, dag_delivery="git-dag-bundle"))
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert "helm/values.yaml" in changed
-    pages = {"README.md", "docs/deploy.md", "docs/troubleshooting.md"}
+    pages = {"README.md", *(f"docs/{name}.md" for name in ("deploy", "environments", "packages", "troubleshooting"))}
     assert changed <= {"Makefile", "helm/values.yaml", "pyproject.toml"} | pages, changed
     old, new = (text["helm/values.yaml"][0].decode() for text in (before, after))
     assert "gitSync:" in old
