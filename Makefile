@@ -41,7 +41,8 @@ test: .venv/.installed ## Run every test, the baked projects' own included (Airf
 .PHONY: test-fast
 test-fast: .venv/.installed ## Under a minute: the files that come out, their style, values, keys, pages and packages
 	@$(BIN)/python -m pytest -n 2 -m "not airflow and not servers and not chart and not e2e" \
-	  tests/template/bake tests/template/docs tests/etl_tools/packages tests/etl_tools/secrets/test_keys.py tests/etl_tools/secrets/test_known_hosts.py tests/template/ci/test_own_ci.py
+	  tests/template/bake tests/template/docs tests/dag_integrity tests/etl_tools/test_cli.py tests/etl_tools/packages \
+	  tests/etl_tools/secrets/test_keys.py tests/etl_tools/secrets/test_known_hosts.py tests/template/ci/test_own_ci.py
 
 # Stands for the image in the end-to-end tests.
 build/e2e/image/.installed: tests/e2e/requirements.lock | $(filter .tools/bin/uv,$(UV))

@@ -102,7 +102,7 @@ def test_an_index_that_has_it_takes_the_place_of_the_wheel(bake_fresh, install, 
     (index / "index.html").write_text(f'<!DOCTYPE html><a href="{NAME}">{NAME}</a>')
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "index")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             install(project, "--default-index", f"http://127.0.0.1:{server.server_port}")
         finally:

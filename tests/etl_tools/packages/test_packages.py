@@ -199,7 +199,7 @@ def test_airflows_own_constraints_come_first(bake_fresh, tmp_path):
     (tmp_path / "constraints.txt").write_text("# Airflow's\nnumpy==2.3.5\npandas==2.2.0\n")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/constraints.txt"
     try:
         said = add(bake_fresh(), "numpy>=2.4", expect=1, AIRFLOW_CONSTRAINTS=address, NO_PROXY="127.0.0.1")
