@@ -69,6 +69,12 @@ def test_what_the_files_say_about_themselves(orders):
         assert words in orders, words
 
 
+def test_a_time_is_shown_whole(orders):
+    times = re.findall(r"<td>(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*) to (\S+ \S+)", orders)
+    assert times
+    assert not [one for pair in times for one in pair if "…" in one]
+
+
 def test_nothing_of_the_data_is_html(orders):
     assert "<script" not in orders
     assert "<img" not in orders

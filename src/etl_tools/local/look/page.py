@@ -7,6 +7,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -213,6 +214,8 @@ def is_number(one: object) -> bool:
 
 def value(found: object) -> str:
     words = f"{found:,.6g}" if isinstance(found, float) else str(found)
+    if isinstance(found, datetime):
+        words = found.isoformat(" ", "seconds")
     return text(words if len(words) <= 30 else words[:29] + "…")
 
 
