@@ -134,7 +134,7 @@ def run_all(
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
     for dag_id in [] if asked else samples.stand_in(bag.dags):
         if not name or dag_id == name:
-            progress.write(f"{samples.folder(dag_id)} stands in for the source of {dag_id}: DATE=… asks that")
+            progress.write(f"{samples.folder(dag_id)} stands in for the source of {dag_id}; DATE=… asks the source")
     datasets = [dag_id for dag_id, dag in bag.dags.items() if PARAM in dag.params]
     if not name and not datasets:
         what_to_do = "say which one: make run DAG=… (make dags lists them)."
