@@ -105,7 +105,18 @@ def bake(tmp_path_factory):
             baked[key] = bake_into(tmp_path_factory.mktemp("bake"), **answers)
         return baked[key]
 
+    cached.projects = baked
     return cached
+
+
+@pytest.fixture(autouse=True)
+def baked_projects_are_only_read(bake):
+    """Others are copied from them: what a test leaves there would be in the next ones."""
+    yield
+    left = [path for project in bake.projects.values() for path in project.glob(".airflow")]
+    for path in left:
+        shutil.rmtree(path)
+    assert not left, "this test has written into a project that other tests read"
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ def test_the_next_version_is_tried(installed, next_airflow, tmp_path):
     assert "own database" in run([*command, "--database", url], cwd=project, expect=2)
 
 
-@pytest.fixture(scope="module")
-def project(bake):
-    return bake()
+@pytest.fixture
+def project(bake_fresh):
+    return bake_fresh()
 
 
 def rehearse(project, *words, expect=2, **environment):
