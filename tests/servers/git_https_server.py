@@ -81,7 +81,9 @@ class Backend(http.server.BaseHTTPRequestHandler):
         }
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         command = ["git", "-c", "safe.directory=*", "http-backend"]
-        done = subprocess.run(command, env=os.environ | variables, input=body, stdout=subprocess.PIPE, check=False)
+        # What git says about a folder that is not there would stand amid the output of who asks, in this process.
+        streams = {"input": body, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        done = subprocess.run(command, env=os.environ | variables, check=False, **streams)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
         self.send_response(int(headers.pop("Status", "200").split()[0]))
