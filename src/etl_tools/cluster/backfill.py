@@ -8,6 +8,7 @@ showing; the runs go on.
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -25,10 +26,14 @@ def the_keys(dag: dict[str, Any], first: str, last: str) -> list[str]:
     (begin, _), (_, end) = periods.begin_and_end(first), periods.begin_and_end(last)
     if end <= begin:
         raise ClusterError(f"FROM={first} is after TO={last}.")
+    return periods.keys(begin, end, the_period(dag))
+
+
+def the_period(dag: dict[str, Any]) -> str:
     param = (dag["params"] or {}).get(periods.PARAM)
     if not param:
         raise ClusterError(f"the DAG {dag['dag_id']} has no partitions: make trigger DAG={dag['dag_id']}")
-    return periods.keys(begin, end, param.get("schema", {}).get("period", "day"))
+    return str(param.get("schema", {}).get("period", "day"))
 
 
 def the_dag(api: Api, name: str) -> dict[str, Any]:
@@ -43,18 +48,55 @@ def the_dag(api: Api, name: str) -> dict[str, Any]:
 
 
 def backfill(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
-    """Have Airflow fill the days up; the keys that have a run now."""
+    """Have Airflow fill the days up; the keys that have a run now. ClusterError where one would get none."""
+    name = dag["dag_id"]
     if dag["asset_expression"]:
-        raise ClusterError(f"{dag['dag_id']} runs when others have: make rebuild DAG={dag['dag_id']} FROM=… TO=…")
+        raise ClusterError(f"{name} runs when others have: make rebuild DAG={name} FROM=… TO=…")
+    if not (dag["timetable_periodic"] and dag["timetable_partitioned"]):
+        words = f"the schedule of {name} ({dag['timetable_summary']}) has no partitions for Airflow to fill up"
+        raise ClusterError(f"{words}: give it schedule=tasks.every(…), or make trigger DAG={name} for each")
     moments = {"from_date": f"{moment(keys[0])}Z", "to_date": f"{moment(keys[-1])}Z"}
-    body = {"dag_id": dag["dag_id"], **moments, "reprocess_behavior": "failed", "max_active_runs": AT_ONCE}
+    body = {"dag_id": name, **moments, "reprocess_behavior": "failed", "max_active_runs": AT_ONCE}
     planned = api.ask("POST", "/api/v2/backfills/dry_run", body)["backfills"]
-    new = [one["partition_key"] for one in planned if one["partition_key"] in keys]
-    if len(new) < len(keys):
-        print(f"{len(keys) - len(new)} of {len(keys)} are there already (make rebuild makes them again).", flush=True)
+    new = [one["partition_key"] for one in planned]
+    there = {} if new == keys else states(api, name, keys)
+    if problem := hindrance(dag, [key for key in keys if key in new or key not in there], planned):
+        raise ClusterError(f"nothing was started: {problem}")
+    done = [key for key in keys if key not in new and there[key] in OVER]
+    if done:
+        print(f"{len(done)} of {len(keys)} are there already (make rebuild makes them again).", flush=True)
+    if busy := len(keys) - len(new) - len(done):
+        print(f"{busy} of {len(keys)} have a run that is not over yet: Airflow's UI shows it.", flush=True)
     if new:
         api.ask("POST", "/api/v2/backfills", body)
     return new
+
+
+def hindrance(dag: dict[str, Any], missing: list[str], planned: list[dict[str, Any]]) -> str:
+    """What keeps Airflow's plan from being these days, of which no run is there, or was good; or nothing."""
+    new = [one["partition_key"] for one in planned]
+    if missing != new:
+        words = (
+            f"for {', '.join(missing[:3])}{', …' * (len(missing) > 3)} Airflow would run {', '.join(new[:3]) or 'none'}"
+        )
+        words += f", as the schedule of {dag['dag_id']} ({dag['timetable_summary']}) says"
+        return f"{words}. Give tasks.every(…) and tasks.params(…) in its file the same period"
+    # Airflow takes those that are to come, too, and their runs wait for them.
+    early = [key for key, one in zip(new, planned, strict=True) if not is_over(one, the_period(dag))]
+    return f"{early[0]} is not over yet. Choose an earlier TO" if early else ""
+
+
+def states(api: Api, name: str, keys: list[str]) -> dict[str, str]:
+    """The state of the DAG's newest run for each of the keys, as a backfill goes by it."""
+    span = {"partition_date_gte": moment(keys[0])[:10], "partition_date_lte": moment(keys[-1])[:10]}
+    runs = sorted(api.runs(name, order_by="id", **span), key=lambda run: run["start_date"] or "")
+    return {run["partition_key"]: run["state"] for run in runs}
+
+
+def is_over(planned: dict[str, Any], period: str) -> bool:
+    begin = periods.begin_and_end(planned["partition_key"])[0]
+    lasts = periods.following(begin, period) - begin
+    return datetime.fromisoformat(planned["partition_date"]) + lasts <= datetime.now(UTC)
 
 
 def moment(key: str) -> str:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +19,31 @@ from tests.servers.ports import free_port
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("trigger")]
 
 DAYS = {"FROM": "2018-02-01", "TO": "2018-02-03", "CLUSTER": "yes"}
+# DAGs that say the period of their partitions, with schedules of which Airflow makes something else.
+OTHERS = """
+import pendulum
+from airflow.sdk import CronPartitionTimetable, dag, task
+from quakes.datasets import tasks
+
+DAYS = {"timezone": "UTC", "run_offset": -1, "key_format": "%Y-%m-%d"}
+YEARS = {"start_date": pendulum.datetime(2024, 1, 1, tz="UTC"), "end_date": pendulum.datetime(2025, 1, 1, tz="UTC")}
+for name, schedule, more in (
+    ("daily", "@daily", {}),
+    ("by_hand", None, {}),
+    ("weekly", CronPartitionTimetable("0 0 * * 1", **DAYS), {}),
+    ("hourly", CronPartitionTimetable("0 * * * *", **DAYS), {}),
+    ("of_2024", tasks.every("day", "Europe/Berlin"), YEARS),
+):
+
+    @dag(name, schedule=schedule, params=tasks.params(), catchup=False, **more)
+    def one():
+        @task
+        def work(): ...
+
+        work()
+
+    one()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +55,15 @@ def project(installed):
 def server(project, tmp_path_factory):
     """The port of an API server that has the project's DAGs."""
     home, port = tmp_path_factory.mktemp("airflow"), free_port()
+    shutil.copytree(project / "dags", home / "dags")
+    (home / "dags" / "others.py").write_text(OTHERS)
     passwords = home / "passwords.json"
     password = project / "secrets" / "admin_password"
     password.write_text("correct horse")
     passwords.write_text(json.dumps({"admin": password.read_text()}))
     settings = {
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
+        "AIRFLOW__CORE__DAGS_FOLDER": f"{home}/dags",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
@@ -42,7 +71,7 @@ def server(project, tmp_path_factory):
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__API_AUTH__JWT_SECRET": "0" * 64,
         "ETL_SOURCE": "usgs",  # as helm/values.yaml says: the clock starts no run of a sample
-        "PYTHONPATH": f"{project}/dags",
+        "PYTHONPATH": f"{home}/dags",
     }
     airflow = project / ".venv/bin/airflow"
     for words in (["db", "migrate"], ["dags", "reserialize"]):
@@ -131,6 +160,44 @@ def test_old_days_by_the_api(cluster, server):
         printed = cluster.make("backfill", DAG="extract", **DAYS)
         assert "2 of 3 are there already (make rebuild makes them again)." in printed
         assert "1 of 1 done, 0 failed, 0 running" in printed
+
+
+def test_a_day_is_there_only_if_airflow_has_a_run_of_it(cluster, server):
+    """What Airflow does not plan may be there, may be on its way, or may never come."""
+    api, days = Ending(server), DAYS | {"UNPAUSE": "yes"}
+    for dag, words in {
+        "daily": "the schedule of daily (0 0 * * *) has no partitions",
+        "by_hand": "the schedule of by_hand (None) has no partitions",
+        "weekly": "2018-02-03 Airflow would run none, as the schedule of weekly (0 0 * * 1) says",
+        "hourly": "Airflow would run 2018-02-01, 2018-02-01, 2018-02-01, as the schedule of hourly (0 * * * *)",
+    }.items():
+        printed = cluster.make("backfill", expect=2, DAG=dag, **days)
+        assert words in printed
+        assert "there already" not in printed
+        assert not api.runs(dag)
+    # One day of the three is there, and one is on its way.
+    for key, state in (("2018-02-02", "success"), ("2018-02-03", "queued")):
+        path = "/api/v2/dags/of_2024/dagRuns"
+        run_id = api.ask("POST", path, {"logical_date": None, "partition_key": key})["dag_run_id"]
+        if state != "queued":
+            api.ask("PATCH", f"{path}/{urllib.request.quote(run_id)}", {"state": state})
+    with Ending(server):
+        printed = cluster.make("backfill", DAG="of_2024", **days)
+    assert "1 of 3 are there already (make rebuild makes them again)." in printed
+    assert "1 of 3 have a run that is not over yet" in printed
+    assert "1 of 1 done, 0 failed, 0 running" in printed
+
+
+def test_a_day_that_is_not_over_is_not_begun(cluster, server):
+    """Airflow would take it, and its run would wait until it begins."""
+    today = datetime.now(UTC)
+    days = DAYS | {"FROM": f"{today - timedelta(days=3):%Y-%m-%d}", "TO": f"{today + timedelta(days=3):%Y-%m-%d}"}
+    for dag in ("extract", "of_2024"):
+        before = Ending(server).runs(dag)
+        assert "is not over yet. Choose an earlier TO" in cluster.make(
+            "backfill", expect=2, DAG=dag, UNPAUSE="yes", **days
+        )
+        assert Ending(server).runs(dag) == before
 
 
 def test_days_are_made_again_by_the_api(cluster, server):
