@@ -12,7 +12,7 @@ from etl_tools.cluster.api import base_path, credentials
 from etl_tools.cluster.doctor.cluster import API_SERVER, BY_GIT_SYNC
 from etl_tools.cluster.kubectl import ClusterError, kubectl
 from etl_tools.cluster.pods import CHECKOUT
-from etl_tools.secrets.git_server import git
+from etl_tools.secrets.git_server import git, told
 
 # Run in the pod: the commit there, and since when (its own clock): when git-sync made the link, when the
 # bundle's HEAD came to this commit.
@@ -87,7 +87,7 @@ class Commit:
         return bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode
 
     def text(self, path: str) -> str:
-        return git("show", f"{self.newest or self.id}:{path}").stdout
+        return told("show", f"{self.newest or self.id}:{path}")
 
     def dag_files(self) -> dict[str, str]:
         """Return path in the DAGs' folder → digest, of what Airflow takes for a DAG file."""
@@ -98,7 +98,7 @@ class Commit:
 
     def read(self) -> dict[str, str]:
         top = f"{answers.DAGS_SUBPATH}/"
-        listed = git("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).stdout.splitlines()
+        listed = told("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).splitlines()
         ignores = [self.ignore(path) for path in listed if path.endswith(f"/{IGNORE}")]
         found = {}
         for path in listed:
@@ -179,6 +179,8 @@ def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
     """Has every DAG file been parsed since the pod has the commit? StuckError at an import error of it."""
     api.ask()
     files = commit.dag_files()
+    if not files:
+        raise StuckError(f"commit {(commit.newest or commit.id)[:7]} has no DAG file in {answers.DAGS_SUBPATH}/")
     versions = {dag["bundle_version"] or "" for dag in api.dags}
     with_it = {version for version in versions if commit.is_in(version)}
 
@@ -213,4 +215,4 @@ def listed(commit: Commit, api: Api) -> tuple[bool, str]:
     if other:
         return False, f"it has another source of {', '.join(other)}"
     names = sorted(dag["dag_id"] for dag in api.dags)
-    return bool(names) or not files, ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return bool(names), ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

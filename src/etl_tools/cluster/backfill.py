@@ -37,14 +37,17 @@ def the_period(dag: dict[str, Any]) -> str:
 
 
 def the_dag(api: Api, name: str) -> dict[str, Any]:
-    """What Airflow knows of the DAG; it is on, or ClusterError says how to turn it on."""
+    """What Airflow knows of the DAG; it is on, or may be turned on, or ClusterError says how."""
     dag: dict[str, Any] = api.ask("GET", f"/api/v2/dags/{quote(name, safe='')}/details")
     if dag["is_paused"] and os.environ.get("UNPAUSE") != "yes":
         words = f"nothing was started: the DAG {name} is paused, and its runs would wait. "
         raise ClusterError(f"{words}To turn it on first, by its schedule too: UNPAUSE=yes")
-    if dag["is_paused"]:
-        api.ask("PATCH", f"/api/v2/dags/{name}", {"is_paused": False})
     return dag
+
+
+def turn_on(api: Api, dag: dict[str, Any]) -> None:
+    if dag["is_paused"]:
+        api.ask("PATCH", f"/api/v2/dags/{quote(dag['dag_id'], safe='')}", {"is_paused": False})
 
 
 def backfill(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
@@ -68,6 +71,7 @@ def backfill(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     if busy := len(keys) - len(new) - len(done):
         print(f"{busy} of {len(keys)} have a run that is not over yet: Airflow's UI shows it.", flush=True)
     if new:
+        turn_on(api, dag)
         api.ask("POST", "/api/v2/backfills", body)
     return new
 
@@ -106,12 +110,13 @@ def moment(key: str) -> str:
 
 def rebuild(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     """Start a run for each of the keys, which fetches nothing that is there; their ids."""
-    tasks = {task["task_id"] for task in api.ask("GET", f"/api/v2/dags/{dag['dag_id']}/tasks")["tasks"]}
+    place = f"/api/v2/dags/{quote(dag['dag_id'], safe='')}"
+    tasks = {task["task_id"] for task in api.ask("GET", f"{place}/tasks")["tasks"]}
     # A DAG that fetches, too, takes what it has fetched.
     conf = {"accept": True} if "extract" in tasks and "accept" in dag["params"] else {}
-    path = f"/api/v2/dags/{dag['dag_id']}/dagRuns"
+    turn_on(api, dag)
     bodies = ({"logical_date": None, "partition_key": key, "conf": conf} for key in keys)
-    return [api.ask("POST", path, body)["dag_run_id"] for body in bodies]
+    return [api.ask("POST", f"{place}/dagRuns", body)["dag_run_id"] for body in bodies]
 
 
 def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict[str, Any]], bool], **query: object) -> list[str]:

@@ -23,7 +23,7 @@ from etl_tools.cluster.helm_values import merged, paths
 from etl_tools.cluster.kubectl import ClusterError, show_cluster
 from etl_tools.cluster.pods import pods
 from etl_tools.secrets import github_app
-from etl_tools.secrets.git_server import KEY, ask_server, git
+from etl_tools.secrets.git_server import KEY, ask_server, git, told
 
 # Airflow's own, where the values say nothing.
 DEFAULTS = {
@@ -64,8 +64,8 @@ def budget(*names: str) -> tuple[float, str]:
 
 def followed() -> tuple[str, str]:
     """Return the commit that is followed, and why that one: HEAD, or what the environment's branch has."""
-    here = git("symbolic-ref", "--short", "HEAD").stdout.strip()
-    head = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+    here = told("symbolic-ref", "--quiet", "--short", "HEAD", none=1).strip()
+    head = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     if here == answers.GIT_BRANCH and head:
         return head, "the newest one here"
     commit, problem = on_server()
@@ -156,7 +156,7 @@ def arrives(hop: Hop) -> bool:
             there, words = hop.look()
         except StuckError as problem:
             there, words, limit = False, str(problem), 0
-        except ClusterError as problem:
+        except (ClusterError, ValueError) as problem:
             there, words = False, str(problem)
         took = time.monotonic() - began
         if there or took > limit:

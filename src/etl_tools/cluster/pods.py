@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from etl_tools import answers
 from etl_tools.cluster.helm_values import paths
 from etl_tools.cluster.kubectl import ClusterError, Item, kubectl, run_in_cluster, show_cluster
-from etl_tools.secrets.git_server import git
+from etl_tools.secrets.git_server import told
 
 STARTING = ("PodInitializing", "ContainerCreating")
 REVISION = "deployment.kubernetes.io/revision"
@@ -253,7 +253,7 @@ def pod_dags() -> None:
             found = [pod for pod in pods() if "-dag-processor-" in pod.name and not pod.ready]
             words += [f"{pod.name}: {pod.words}" for pod in found]
         raise ClusterError(f"{'; '.join(words)}. More: make doctor") from None
-    here = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
+    here = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")
     if here != commit:
         print(f"They differ. Pushed to {answers.GIT_BRANCH}, half a minute ago? Then: make logs-sync")

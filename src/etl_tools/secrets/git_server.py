@@ -1,6 +1,7 @@
 """The git server: its address, where it takes a deploy key, and git that asks it as a pod does."""
 
 import os
+import re
 import shlex
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -60,6 +61,15 @@ def git(*arguments: str, folder: Path = answers.ROOT, timeout: float = 8, **vari
     ours = {name: value for name, value in os.environ.items() if name not in NOT_FOR_PODS}
     ours |= {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}
     return run("git", "-C", folder, *arguments, env=ours | variables, timeout=timeout)
+
+
+def told(*arguments: str, folder: Path = answers.ROOT, none: int = 0) -> str:
+    """What git prints; ValueError with its first complaint where it fails. none: the code for "there is none"."""
+    ended = git(*arguments, folder=folder)
+    if ended.returncode not in (0, none):
+        error = re.search("(?m)^(fatal|error): .*", ended.stderr)
+        raise ValueError(f"git {arguments[0]}: {error[0] if error else ended.stderr.strip() or 'failed'}")
+    return ended.stdout
 
 
 def ask_server(*arguments: str, key: Path = KEY, folder: Path = Path("/"), timeout: float = 7) -> CompletedProcess[str]:

@@ -214,7 +214,7 @@ def kubectl(namespace, words, given):
 def helm(namespace, words, given):
     if words[0] == "version" and answer("helm-version"):
         print(answer("helm-version"))
-    elif words[0] in ("version", "template", "lint"):
+    elif words[0] in ("version", "template", "lint", "show"):
         real = os.environ["REAL_HELM"]
         os.execv(real, [real, *sys.argv[1:]])
     elif words[0] in ("upgrade", "rollback"):

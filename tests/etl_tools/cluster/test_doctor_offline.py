@@ -1,5 +1,6 @@
 """`make doctor OFFLINE=1`, which CI runs: nothing wrong with a project as baked, red on each mistake in helm/."""
 
+import re
 import shutil
 import subprocess
 
@@ -107,6 +108,33 @@ def test_a_folder_without_dag_files_is_named(bake_fresh):
     project = bake_fresh(git_repo=address("ssh-deploy-key"))
     shutil.rmtree(project / "dags")
     assert "there is no Python file in dags/ here" in broken(offline(project, expect=1))
+
+
+def test_what_git_does_not_say_is_not_well(bake_fresh):
+    """A git that fails prints nothing, as one does that has nothing to say."""
+    project = commit(bake_fresh(git_repo=address("ssh-deploy-key")))
+    assert "all of them committed" in offline(project, expect=0)
+    (project / ".git" / "index").write_text("garbage")
+    report = offline(project, expect=0)
+    assert re.search(r"dags/: \d+ Python files; whether git has them: git status: ", report)
+    assert "whether git has anything of secrets/: git ls-files: " in report
+    assert "all of them committed" not in report
+    assert "tracks none of it" not in report
+    shutil.rmtree(project / ".git")
+    report = offline(project, expect=0)
+    assert "all of them committed" not in report
+    assert "not a git repository" in report
+
+
+def test_a_part_of_the_history_is_not_the_history(bake_fresh, tmp_path):
+    """As CI clones it: what an older commit had is not there."""
+    project = commit(bake_fresh(git_repo=address("ssh-deploy-key")))
+    run(["git", "commit", "--quiet", "--allow-empty", "-m", "More"], cwd=project)
+    clone = tmp_path / "clone"
+    run(["git", "clone", "--quiet", "--depth=1", f"file://{project}", clone], cwd=tmp_path)
+    report = offline(clone, expect=0)
+    assert "this clone has only a part of the history\n    git fetch --unshallow" in report
+    assert "never did" not in report
 
 
 def test_what_hurts_no_deploy_does_not_stop_it(bake_fresh):

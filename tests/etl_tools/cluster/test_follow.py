@@ -233,6 +233,27 @@ def test_it_hangs_at_the_dag_processor(way):
     assert "Airflow cannot import extract.py: SyntaxError: invalid syntax" in way.follow(expect=2)
 
 
+def test_a_commit_that_cannot_be_read_has_not_arrived(way):
+    """Not even where the API lists nothing, as before a first push."""
+    tree = way.git("rev-parse", "HEAD:dags")
+    way.airflow.dags = []
+    (way.project / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    printed = way.follow(expect=2)
+    assert hops(printed) == ["✓", "✓", "✗"]
+    assert "git ls-tree: " in printed
+
+
+def test_a_commit_without_a_dag_file_has_nothing_to_follow(way):
+    for path in (way.project / "dags").glob("*.py"):
+        path.unlink()
+    way.commit("No DAG")
+    for step in (way.push, way.fetch, way.parse, way.list):
+        step()
+    printed = way.follow(expect=2)
+    assert hops(printed) == ["✓", "✓", "✗"]
+    assert "has no DAG file in dags/" in printed
+
+
 def test_it_hangs_at_the_api(way):
     way.change()
     for step in (way.push, way.fetch, way.parse):

@@ -5,6 +5,7 @@ import runpy
 import pytest
 
 from tests.conftest import TEMPLATE, run
+from tests.etl_tools.in_process import evaluate
 
 REACH = TEMPLATE / "src" / "etl_tools" / "local" / "data_diff" / "reach.py"
 WITHOUT_SAMPLE = '''"""A DAG that offers no sample day, and takes what the example has."""
@@ -109,6 +110,29 @@ def test_a_changed_clean(repository, tmp_path):
     assert "`micro` → `minor` (2018-02-01)" in classes
     # This checkout's own data and database are left alone.
     assert not (repository / ".airflow" / "data").exists()
+
+
+@pytest.mark.airflow
+def test_a_dag_that_cannot_be_imported_any_more_fails_it(repository):
+    path = repository / "dags" / "transform.py"
+    whole = path.read_text()
+    path.write_text(whole.replace("def transform():", "def transform(:"))
+    try:
+        printed = run(["make", "data-diff", "BASE=main"], cwd=repository, expect=2)
+    finally:
+        path.write_text(whole)
+    assert "- **`dags/transform.py`** ran before, and **fails now**: `" in printed
+    assert "`transform` is gone" not in printed
+
+
+def test_a_checkout_that_git_does_not_list_is_not_compared(bake_fresh, tmp_path):
+    """Of no files it would say that all of them have gone."""
+    project = bake_fresh()
+    run(["git", "add", "--all"], cwd=project)
+    run(["git", "commit", "--quiet", "-m", "Begin"], cwd=project)
+    (project / ".git" / "index").write_text("garbage")
+    with pytest.raises(ValueError, match="index file"):
+        evaluate(project, "local.data_diff", lambda data_diff: data_diff.copy_checkout(tmp_path / "after"))
 
 
 @pytest.fixture

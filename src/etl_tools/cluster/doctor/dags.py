@@ -14,7 +14,7 @@ from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.helm_values import merged, paths
 from etl_tools.programs import run
 from etl_tools.secrets.connections import read as connections_here
-from etl_tools.secrets.git_server import git
+from etl_tools.secrets.git_server import told
 
 FOLDER = answers.ROOT / answers.DAGS_SUBPATH
 PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"
@@ -26,12 +26,16 @@ TAKES_NAME = re.compile(r"(Hook|get_connection|Connection\.get)$")
 def dag_files() -> Iterator[Finding]:
     """Look whether there are DAG files here, and whether git has them."""
     count = sum(1 for _ in FOLDER.rglob("*.py"))
-    changed = git("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
-    names = [line[3:] for line in changed.stdout.splitlines()]
     if not count:
         fix = "git checkout, or correct dags_subpath in pyproject.toml"
         yield broken(f"there is no Python file in {answers.DAGS_SUBPATH}/ here", fix)
-    elif names:
+        return
+    try:
+        changed = told("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
+    except ValueError as problem:
+        yield unknown(f"{answers.DAGS_SUBPATH}/: {count} Python files; whether git has them: {problem}")
+        return
+    if names := [line[3:] for line in changed.splitlines()]:
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         yield broken(f"not committed: {', '.join(names[:5])}{more}", PUSH, blocks=False)
     else:

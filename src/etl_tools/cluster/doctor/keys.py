@@ -9,7 +9,7 @@ from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.doctor.repository import cannot_prove
 from etl_tools.programs import run
 from etl_tools.secrets import deploy_key, known_hosts, scan
-from etl_tools.secrets.git_server import KEY, git, known_hosts_name
+from etl_tools.secrets.git_server import KEY, git, known_hosts_name, told
 from etl_tools.secrets.git_url import address, url_problem
 from etl_tools.secrets.manifests import files, secret_data
 
@@ -37,8 +37,11 @@ def secrets() -> Iterator[Finding]:
             secret_data()
         except ValueError as problem:
             yield broken(str(problem), "then make doctor")
-    in_git = git("rev-parse", "--is-inside-work-tree").returncode == 0
-    yield from (secrets_in_git(present) if in_git else [unknown("this folder is no git repository", "git init")])
+    try:
+        yield from secrets_in_git(present)
+    except ValueError as problem:
+        fix = "git init" if "not a git repository" in str(problem) else ""
+        yield unknown(f"whether git has anything of {HERE}/: {problem}", fix)
     exposed = [path.name for path in (answers.SECRETS, *present) if present and others_may_use(path)]
     if exposed:
         what = f"others on this machine may read {', '.join(exposed)}, and ssh refuses such a key"
@@ -49,9 +52,9 @@ def secrets() -> Iterator[Finding]:
 
 def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
     names = [answers.in_secrets(path.name) for path in present] or ["secrets/deploy_key"]
-    ignored = git("check-ignore", "--no-index", "--", *names).stdout.splitlines()
+    ignored = told("check-ignore", "--no-index", "--", *names, none=1).splitlines()
     exposed = ", ".join(name for name in names if name not in ignored)
-    tracked = [name for name in git("ls-files", "secrets").stdout.splitlines() if name != scan.ALLOWED]
+    tracked = [name for name in told("ls-files", "secrets").splitlines() if name != scan.ALLOWED]
     log = git("log", "--all", "--format=%h", "--", "secrets", f":!{scan.ALLOWED}")
     since = log.stdout.split()[-1:]
     if exposed:
@@ -64,6 +67,10 @@ def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
         yield broken(what, HISTORY, blocks=False)
     if log.returncode == 124:
         yield unknown("the history is too long to look through here", "make secret-scan")
+    elif log.returncode:
+        yield unknown(f"the history cannot be looked through: {log.stderr.strip()}", "make secret-scan")
+    elif not since and told("rev-parse", "--is-shallow-repository").strip() == "true":
+        yield unknown("this clone has only a part of the history", "git fetch --unshallow && make secret-scan")
     elif not (exposed or tracked or since):
         yield fine("git ignores secrets/, tracks none of it and never did")
 
@@ -80,7 +87,7 @@ def private_key() -> Iterator[Finding]:
         return
     shown = run("ssh-keygen", "-y", "-P", "", "-f", KEY)
     public, words = shown.stdout.split()[:2], shown.stderr.strip()
-    if "passphrase" in words:
+    if "passphrase" in words and shown.returncode:
         fix = f'ssh-keygen -p -N "" -f {name}, then OVERWRITE={answers.SLUG}-git-ssh make secrets'
         yield broken(f"{name} has a passphrase, which no pod can type", fix)
     elif not public:

@@ -149,8 +149,8 @@ def chart() -> Iterator[Finding]:
     others = {f"helm/{path.name}" for path in (answers.ROOT / "helm").glob("values.*.yaml")}
     for name in sorted(others - set(helm_values.files())) if found.ok else ():
         over = rendered(f"--values={answers.ROOT / name}")
-        if over.ok is False:
-            yield broken(f"with {name}: {over.what}", over.fix, blocks=False)
+        if not over.ok:
+            yield over._replace(what=f"with {name}: {over.what}", blocks=False)
 
 
 def rendered(*more: str) -> Finding:
@@ -170,8 +170,11 @@ def rendered(*more: str) -> Finding:
         return broken(what, "name one in helm/values.yaml")
     # Names that the chart does not know pass its schema at the top level, and do nothing.
     source = [word for word in arguments[1:] if not word.startswith("--values=")]
-    known = re.findall(r"^(\w+):", run(*helm, "show", "values", *source, timeout=patience).stdout, re.MULTILINE)
-    if strange := sorted(set(helm_values.merged()) - set(known)) if known else []:
+    shown = run(*helm, "show", "values", *source, timeout=patience)
+    if shown.returncode:
+        return unknown(f"names of values that the chart may not know: {shown.stderr.strip()[-150:]}")
+    known = re.findall(r"^(\w+):", shown.stdout, re.MULTILINE)
+    if strange := sorted(set(helm_values.merged()) - set(known)):
         what = f"the chart has no value {', '.join(strange)}, and ignores it"
         return broken(what, "correct the name in helm/; helm show values lists them")
     return fine("the values fit the chart, and the chart renders")

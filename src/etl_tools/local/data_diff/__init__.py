@@ -49,11 +49,20 @@ def default_base() -> str:
 
 def merge_base(name: str) -> str:
     """The commit where HEAD left that branch; ValueError where there is none."""
-    found = programs.run("git", "-C", answers.ROOT, "merge-base", "--end-of-options", name, "HEAD")
-    if found.returncode:
-        why = found.stderr.strip().splitlines()[-1:] or ["it has no commit in common with HEAD"]
-        raise ValueError(f"{name} cannot be compared with ({why[0]}). Say a branch or commit: make data-diff BASE=main")
-    return found.stdout.strip()
+    try:
+        return git("-C", answers.ROOT, "merge-base", "--end-of-options", name, "HEAD").strip()
+    except ValueError as problem:
+        why = str(problem) or "it has no commit in common with HEAD"
+        words = f"{name} cannot be compared with ({why}). Say a branch or commit: make data-diff BASE=main"
+        raise ValueError(words) from None
+
+
+def git(*words: object) -> str:
+    """What git prints; ValueError with its last line where it fails."""
+    done = programs.run("git", *words)
+    if done.returncode:
+        raise ValueError("".join(done.stderr.strip().splitlines()[-1:]))
+    return done.stdout
 
 
 def compared(base: str) -> tuple[str, int]:
@@ -70,29 +79,28 @@ def compared(base: str) -> tuple[str, int]:
         ]
         results = [result(*side) for side in sides]
         datasets = compare.datasets(before / ".airflow/data", after / ".airflow/data")
-        lost = {*results[0]["ran"], ""} & results[1]["failed"].keys()
         text = report.markdown(base, changed, results, datasets)
-    return text, 1 if lost else 0
+    return text, 1 if lost(*results) else 0
+
+
+def lost(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether something that ran before fails now: a DAG, its file, which may not be imported, or ("") everything."""
+    return not {*before["ran"], *before["ran"].values(), ""}.isdisjoint(after["failed"])
 
 
 def copy_commit(commit: str, target: Path) -> None:
     """The files of a commit; a clone, for `git archive` leaves out what .gitattributes says."""
-    for command in (
-        ["clone", "--quiet", "--shared", "--no-checkout", str(answers.ROOT), str(target)],
-        ["-C", str(target), "checkout", "--quiet", "--detach", commit],
-    ):
-        done = programs.run("git", *command)
-        if done.returncode:
-            raise ValueError(f"git {command[0]} failed: {done.stderr.strip()}")
+    git("clone", "--quiet", "--shared", "--no-checkout", answers.ROOT, target)
+    git("-C", target, "checkout", "--quiet", "--detach", commit)
     take_own(target)
 
 
 def copy_checkout(target: Path) -> None:
     """The files of this checkout, changes that are not committed included."""
     copy_commit("HEAD", target)
-    listed = programs.run("git", "-C", answers.ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    there = {path for path in listed.stdout.split("\0") if path and (answers.ROOT / path).exists()}
-    ours = programs.run("git", "-C", target, "ls-files", "-z").stdout.split("\0")
+    listed = git("-C", answers.ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    there = {path for path in listed.split("\0") if path and (answers.ROOT / path).exists()}
+    ours = git("-C", target, "ls-files", "-z").split("\0")
     for path in set(filter(None, ours)) - there:
         (target / path).unlink(missing_ok=True)
     for path in there:

@@ -43,7 +43,8 @@ def others(sides: list[dict[str, Any]]) -> list[str]:
     for name in sorted({*before["failed"], *after["failed"]} - {""}):
         which = f"**{code(name)}**"
         if name in after["failed"]:
-            worse = "ran before, and **fails now**" if name in before["ran"] else "does not run"
+            did = name in {*before["ran"], *before["ran"].values()}
+            worse = "ran before, and **fails now**" if did else "does not run"
             lines.append(f"- {which} {worse}: {code(after['failed'][name], 400)}")
         else:
             state = "runs now" if name in after["ran"] else "is gone"
@@ -52,7 +53,8 @@ def others(sides: list[dict[str, Any]]) -> list[str]:
         why = after["left"].get(name) or before["left"][name]
         lines.append(f"- {code(name)} was not run: {why}.")
     for name in sorted(before["ran"].keys() ^ after["ran"].keys()):
-        if not any(name in side[kind] for side in sides for kind in ("failed", "left")):
+        names = {name, before["ran"].get(name)}  # a file that cannot be imported is above, by its own name
+        if all(names.isdisjoint(side[kind]) for side in sides for kind in ("failed", "left")):
             lines.append(f"- {code(name)} is {'gone' if name in before['ran'] else 'new'}.")
     return lines
 
