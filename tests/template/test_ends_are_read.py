@@ -48,6 +48,8 @@ def module_of(name):
 
 def is_read(call, parents, function):
     parent = parents[call]
+    while isinstance(parent, (ast.IfExp, ast.BoolOp)):
+        parent = parents[parent]
     if any(word.arg == "check" and ast.unparse(word.value) == "True" for word in call.keywords):
         return True
     if isinstance(parent, ast.Attribute):
