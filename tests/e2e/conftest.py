@@ -115,10 +115,10 @@ def follow(project, installation):
     """Run `make follow` in a project: what kubectl would bring into a pod runs here, where the pods' processes do."""
     cluster = Cluster(project.folder, installation.root / "kubectl", helm_chart.tools() / "helm")
     cluster["pods.json"] = states.items("healthy")
+    cluster["port"] = str(installation.port)
     pod = {
         "PATH": f"{IMAGE}/bin:{os.environ['PATH']}",
         "AIRFLOW_HOME": installation.environment["AIRFLOW_HOME"],
-        "AIRFLOW__API__PORT": str(installation.port),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": f"{installation.root}/tmp/airflow/dag_bundles",
     }
     return cluster.make("follow", **pod, GIT_ALLOW_PROTOCOL="ssh")

@@ -5,20 +5,25 @@ import json
 import os
 import re
 import subprocess
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 from etl_tools import answers
 from etl_tools.cluster.helm_values import merged
-from etl_tools.cluster.kubectl import ClusterError, command
+from etl_tools.cluster.kubectl import ClusterError, command, plain_words
 
 SECONDS = 60  # for one request
 PAGE = 100  # runs that the server gives at once
 # It ends on this machine, where no proxy of the company is asked.
 TUNNEL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class StuckError(ClusterError):
+    """What no waiting changes."""
 
 
 class Api:
@@ -30,7 +35,7 @@ class Api:
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None, **query: object) -> Any:
         """The answer's JSON; ClusterError with the server's words."""
         url = f"{self._address}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
@@ -43,13 +48,13 @@ class Api:
         except (urllib.error.URLError, OSError, ValueError) as problem:
             raise ClusterError(f"Airflow's API server does not answer ({problem}): make status") from None
 
-    def runs(self, dag_id: str, **query: Any) -> list[dict[str, Any]]:
-        """All runs of the DAG that fit."""
+    def rows(self, path: str, key: str, **query: Any) -> list[dict[str, Any]]:
+        """All that a list has, page by page."""
         found: list[dict[str, Any]] = []
         while True:
-            some = self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns", limit=PAGE, offset=len(found), **query)
-            found += some["dag_runs"]
-            if not some["dag_runs"] or len(found) >= some["total_entries"]:
+            some = self.ask("GET", path, limit=PAGE, offset=len(found), **query)
+            found += some[key]
+            if not some[key] or len(found) >= some["total_entries"]:
                 return found
 
 
@@ -79,7 +84,10 @@ def log_in(address: str) -> Api:
     if token := os.environ.get("API_TOKEN"):
         return Api(address, token)
     if not (login := credentials()):
-        raise ClusterError(f"{answers.in_secrets('admin_password')} is not there: make keys-from-cluster")
+        words = f"{answers.in_secrets('admin_password')} is not here: make keys-from-cluster, or give"
+        raise StuckError(
+            f"{words} AIRFLOW_USER=… AIRFLOW_PASSWORD=…, or with single sign-on a token of yours: API_TOKEN=…"
+        )
     try:
         return Api(address, Api(address).ask("POST", "/auth/token", login)["access_token"])
     except ClusterError as problem:
@@ -93,9 +101,13 @@ def connected() -> Iterator[Api]:
     words = [*command("kubectl"), "port-forward", f"service/{answers.RELEASE}-api-server", ":8080"]
     tunnel = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        first = tunnel.stdout.readline() if tunnel.stdout else ""
-        if not (port := re.search(r"127\.0\.0\.1:(\d+)", first)):
-            raise ClusterError(f"{words[0]} port-forward: {first.strip() or 'no output'}")
+        printed, said = cast("IO[str]", tunnel.stdout), ""
+        while not (port := re.search(r"127\.0\.0\.1:(\d+)", said)):
+            if not (line := printed.readline()):
+                raise ClusterError(plain_words("kubectl", said))
+            said += line
+        # It says a line for each request, and would stand still once nobody takes them.
+        threading.Thread(target=printed.read, daemon=True).start()
         yield log_in(f"http://127.0.0.1:{port[1]}{base_path()}")
     finally:
         tunnel.terminate()

@@ -1,16 +1,16 @@
 """Has a commit arrived: in the DAG processor's pod, in what it parsed, in what the API lists? For `make follow`."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from etl_tools import answers
-from etl_tools.cluster.api import base_path, credentials
-from etl_tools.cluster.doctor.cluster import API_SERVER, BY_GIT_SYNC
-from etl_tools.cluster.kubectl import ClusterError, kubectl
+from etl_tools.cluster.api import StuckError, connected
+from etl_tools.cluster.doctor.cluster import BY_GIT_SYNC
+from etl_tools.cluster.kubectl import kubectl
 from etl_tools.cluster.pods import CHECKOUT
 from etl_tools.secrets.git_server import git, told
 
@@ -26,44 +26,7 @@ FETCHED = f"""{CHECKOUT} && test -d "$checkout" || {{ echo "the repository is no
 echo "$commit"
 {SINCE}
 """
-# Run in the API server's pod, by Python alone: what the API answers to the first user, whose password comes on standard
-# input. Sources of the DAGs that are named there, as digests.
-ASK = """
-import hashlib, json, os, sys, urllib.error, urllib.request
-asked = json.load(sys.stdin)
-base = f"http://localhost:{os.environ.get('AIRFLOW__API__PORT', '8080')}{asked['path']}"
-def ask(path, body=None, token=None):
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    headers |= {"Authorization": f"Bearer {token}"} if token else {}
-    content = None if body is None else json.dumps(body).encode()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(urllib.request.Request(base + path, content, headers), timeout=60) as answer:
-        return json.load(answer)
-def all_of(path, key, token):
-    rows, total = [], 1
-    while len(rows) < total:
-        page = ask(f"{path}?limit=100&offset={len(rows)}&order_by=id" if key == "import_errors"
-                   else f"{path}?limit=100&offset={len(rows)}&order_by=dag_id", token=token)
-        rows, total = rows + page[key], page["total_entries"] if page[key] else 0
-    return rows
-try:
-    token = ask("/auth/token", {name: asked[name] for name in ("username", "password")})["access_token"]
-    found = {"dags": all_of("/api/v2/dags", "dags", token),
-             "errors": all_of("/api/v2/importErrors", "import_errors", token), "sources": {}}
-    for dag_id in asked["sources"]:
-        text = ask(f"/api/v2/dagSources/{dag_id}", token=token)["content"]
-        found["sources"][dag_id] = hashlib.sha256("\\n".join(text.splitlines()).encode()).hexdigest()
-except urllib.error.HTTPError as problem:
-    sys.exit(f"the API answers {problem.code} to {problem.url}")
-except OSError as problem:
-    sys.exit(f"the API does not answer at {base}: {problem}")
-print(json.dumps(found))
-"""
 IGNORE = ".airflowignore"
-
-
-class StuckError(ClusterError):
-    """What no waiting changes."""
 
 
 @dataclass
@@ -127,7 +90,7 @@ class Pod:
 
 
 @dataclass
-class Api:
+class Airflow:
     """What the API said last, as far as it concerns this repository's bundle."""
 
     dags: list[dict[str, Any]] = field(default_factory=list)
@@ -135,20 +98,14 @@ class Api:
     sources: dict[str, str] = field(default_factory=dict)
 
     def ask(self, sources: tuple[str, ...] = ()) -> None:
-        """Ask the API again; StuckError if this checkout has no login for it."""
-        if not (login := credentials()):
-            raise StuckError(
-                f"the API cannot be asked: {answers.in_secrets('admin_password')} is not here; make "
-                "keys-from-cluster, or AIRFLOW_USER=… AIRFLOW_PASSWORD=… make follow"
-            )
-        asked = login | {"path": base_path(), "sources": list(sources)}
-        words = ("exec", "--stdin", API_SERVER, "--container=api-server", "--", "python", "-c", ASK)
-        found = json.loads(kubectl(*words, stdin=json.dumps(asked), timeout=120))
+        """Ask the API again, for the sources of these DAGs, too: as digests."""
         bundle = "dags-folder" if BY_GIT_SYNC else answers.SLUG
-        self.dags, self.errors = (
-            [row for row in found[key] if row["bundle_name"] == bundle] for key in ("dags", "errors")
-        )
-        self.sources = found["sources"]
+        with connected() as api:
+            dags = api.rows("/api/v2/dags", "dags", order_by="dag_id")
+            errors = api.rows("/api/v2/importErrors", "import_errors", order_by="id")
+            asked = {dag_id: api.ask("GET", f"/api/v2/dagSources/{quote(dag_id, safe='')}") for dag_id in sources}
+        self.dags, self.errors = ([row for row in rows if row["bundle_name"] == bundle] for rows in (dags, errors))
+        self.sources = {dag_id: digest(answer["content"]) for dag_id, answer in asked.items()}
 
 
 def digest(text: str) -> str:
@@ -175,13 +132,13 @@ def file_of(row: dict[str, Any]) -> str:
     return path.removeprefix(f"{answers.DAGS_SUBPATH}/")
 
 
-def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
+def parsed(commit: Commit, pod: Pod, airflow: Airflow) -> tuple[bool, str]:
     """Has every DAG file been parsed since the pod has the commit? StuckError at an import error of it."""
-    api.ask()
+    airflow.ask()
     files = commit.dag_files()
     if not files:
         raise StuckError(f"commit {(commit.newest or commit.id)[:7]} has no DAG file in {answers.DAGS_SUBPATH}/")
-    versions = {dag["bundle_version"] or "" for dag in api.dags}
+    versions = {dag["bundle_version"] or "" for dag in airflow.dags}
     with_it = {version for version in versions if commit.is_in(version)}
 
     def is_new(dag: dict[str, Any]) -> bool:
@@ -190,9 +147,9 @@ def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
         # Read when the parsing began, noted when it ended.
         return moment(dag["last_parsed_time"]) - (dag["last_parse_duration"] or 0) >= pod.since
 
-    new = {file_of(dag) for dag in api.dags if is_new(dag)}
-    old = {file_of(dag) for dag in api.dags if not is_new(dag)}
-    failed = [error for error in api.errors if moment(error["timestamp"]) >= pod.since]
+    new = {file_of(dag) for dag in airflow.dags if is_new(dag)}
+    old = {file_of(dag) for dag in airflow.dags if not is_new(dag)}
+    failed = [error for error in airflow.errors if moment(error["timestamp"]) >= pod.since]
     if failed:
         first = failed[0]
         last = (first["stack_trace"].strip().splitlines() or ["?"])[-1]
@@ -204,15 +161,15 @@ def parsed(commit: Commit, pod: Pod, api: Api) -> tuple[bool, str]:
     return not waiting, words.replace("dags/", f"{answers.DAGS_SUBPATH}/")
 
 
-def listed(commit: Commit, api: Api) -> tuple[bool, str]:
+def listed(commit: Commit, airflow: Airflow) -> tuple[bool, str]:
     """Does the API list the DAGs of these files with the commit's source, and none whose file has gone?"""
     files = commit.dag_files()
-    api.ask(tuple(dag["dag_id"] for dag in api.dags))
-    gone = [dag["dag_id"] for dag in api.dags if file_of(dag) not in files]
-    other = [dag["dag_id"] for dag in api.dags if api.sources.get(dag["dag_id"]) != files.get(file_of(dag))]
+    airflow.ask(tuple(dag["dag_id"] for dag in airflow.dags))
+    gone = [dag["dag_id"] for dag in airflow.dags if file_of(dag) not in files]
+    other = [dag["dag_id"] for dag in airflow.dags if airflow.sources.get(dag["dag_id"]) != files.get(file_of(dag))]
     if gone:
         return False, f"it still has {', '.join(gone)}, whose file has gone"
     if other:
         return False, f"it has another source of {', '.join(other)}"
-    names = sorted(dag["dag_id"] for dag in api.dags)
+    names = sorted(dag["dag_id"] for dag in airflow.dags)
     return bool(names), ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

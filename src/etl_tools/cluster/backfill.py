@@ -36,9 +36,13 @@ def the_period(dag: dict[str, Any]) -> str:
     return str(param.get("schema", {}).get("period", "day"))
 
 
+def place(dag_id: str) -> str:
+    return f"/api/v2/dags/{quote(dag_id, safe='')}"
+
+
 def the_dag(api: Api, name: str) -> dict[str, Any]:
     """What Airflow knows of the DAG; it is on, or may be turned on, or ClusterError says how."""
-    dag: dict[str, Any] = api.ask("GET", f"/api/v2/dags/{quote(name, safe='')}/details")
+    dag: dict[str, Any] = api.ask("GET", f"{place(name)}/details")
     if dag["is_paused"] and os.environ.get("UNPAUSE") != "yes":
         words = f"nothing was started: the DAG {name} is paused, and its runs would wait. "
         raise ClusterError(f"{words}To turn it on first, by its schedule too: UNPAUSE=yes")
@@ -47,7 +51,7 @@ def the_dag(api: Api, name: str) -> dict[str, Any]:
 
 def turn_on(api: Api, dag: dict[str, Any]) -> None:
     if dag["is_paused"]:
-        api.ask("PATCH", f"/api/v2/dags/{quote(dag['dag_id'], safe='')}", {"is_paused": False})
+        api.ask("PATCH", place(dag["dag_id"]), {"is_paused": False})
 
 
 def backfill(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
@@ -93,7 +97,9 @@ def hindrance(dag: dict[str, Any], missing: list[str], planned: list[dict[str, A
 def states(api: Api, name: str, keys: list[str]) -> dict[str, str]:
     """The state of the DAG's newest run for each of the keys, as a backfill goes by it."""
     span = {"partition_date_gte": moment(keys[0])[:10], "partition_date_lte": moment(keys[-1])[:10]}
-    runs = sorted(api.runs(name, order_by="id", **span), key=lambda run: run["start_date"] or "")
+    runs = sorted(
+        api.rows(f"{place(name)}/dagRuns", "dag_runs", order_by="id", **span), key=lambda run: run["start_date"] or ""
+    )
     return {run["partition_key"]: run["state"] for run in runs}
 
 
@@ -110,13 +116,13 @@ def moment(key: str) -> str:
 
 def rebuild(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     """Start a run for each of the keys, which fetches nothing that is there; their ids."""
-    place = f"/api/v2/dags/{quote(dag['dag_id'], safe='')}"
-    tasks = {task["task_id"] for task in api.ask("GET", f"{place}/tasks")["tasks"]}
+    dag_place = place(dag["dag_id"])
+    tasks = {task["task_id"] for task in api.ask("GET", f"{dag_place}/tasks")["tasks"]}
     # A DAG that fetches, too, takes what it has fetched.
     conf = {"accept": True} if "extract" in tasks and "accept" in dag["params"] else {}
     turn_on(api, dag)
     bodies = ({"logical_date": None, "partition_key": key, "conf": conf} for key in keys)
-    return [api.ask("POST", f"{place}/dagRuns", body)["dag_run_id"] for body in bodies]
+    return [api.ask("POST", f"{dag_place}/dagRuns", body)["dag_run_id"] for body in bodies]
 
 
 def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict[str, Any]], bool], **query: object) -> list[str]:
@@ -124,7 +130,7 @@ def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict[str, Any]], bo
     shown = ""
     while True:
         runs = {}
-        for run in api.runs(dag_id, order_by="id", **query):
+        for run in api.rows(f"{place(dag_id)}/dagRuns", "dag_runs", order_by="id", **query):
             if mine(run):
                 runs[run["partition_key"]] = run["state"]
         count = {state: list(runs.values()).count(state) for state in (*OVER, "running")}

@@ -15,7 +15,8 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from etl_tools import answers
-from etl_tools.cluster.arrival import Api, Commit, Pod, StuckError, fetched, listed, parsed
+from etl_tools.cluster.api import StuckError
+from etl_tools.cluster.arrival import Airflow, Commit, Pod, fetched, listed, parsed
 from etl_tools.cluster.doctor import Finding
 from etl_tools.cluster.doctor.cluster import BY_GIT_SYNC, import_errors, looked, pod_problems
 from etl_tools.cluster.doctor.repository import explained, unpushed
@@ -125,7 +126,7 @@ def of_files() -> Iterator[Finding]:
 
 def hops(commit: Commit) -> list[Hop]:
     """Return the hops in order; each knows what those before it have found."""
-    pod, api = Pod(), Api()
+    pod, airflow = Pod(), Airflow()
     refresh, minimum = (f"config.dag_processor.{name}" for name in ("refresh_interval", "min_file_process_interval"))
     fetch: tuple[str, ...]
     parse: tuple[str, ...]
@@ -137,8 +138,8 @@ def hops(commit: Commit) -> list[Hop]:
     return [
         Hop("the git server has it", AT_ONCE, "", partial(pushed, commit), partial(not_pushed, commit)),
         Hop(f"{who} has it", *budget(*fetch), partial(fetched, commit, pod), of_pods),
-        Hop("every DAG file is parsed", *budget(*parse), partial(parsed, commit, pod, api), of_files),
-        Hop("the API lists it", AT_ONCE, "", partial(listed, commit, api), of_pods),
+        Hop("every DAG file is parsed", *budget(*parse), partial(parsed, commit, pod, airflow), of_files),
+        Hop("the API lists it", AT_ONCE, "", partial(listed, commit, airflow), of_pods),
     ]
 
 

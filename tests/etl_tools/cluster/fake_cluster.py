@@ -182,6 +182,8 @@ def kubectl(namespace, words, given):
                 if words[1] == "restart"
                 else f"{name.replace('.apps/', ' ')} successfully rolled out"
             )
+    elif words[0] == "port-forward" and answer("port-forward-fails"):
+        fail(answer("port-forward-fails"))
     elif words[0] == "port-forward" and answer("port"):
         print(f"Forwarding from 127.0.0.1:{answer('port')} -> 8080", flush=True)
         time.sleep(600)

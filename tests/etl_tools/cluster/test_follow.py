@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import run
 from tests.etl_tools.cluster import helm_chart, states
 from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
+from tests.etl_tools.in_process import evaluate
 
 # Looks once, and waits for nothing.
 BRIEFLY = {"TIMEOUT": "0"}
@@ -72,12 +73,12 @@ class Way:
         self.pod = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__API__PORT": str(self.airflow.server.server_port),
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(bundles),
         }
         self.tracking = bundles / "quakes" / "tracking_repo"
         (project / "secrets" / "admin_password").write_text("secret")
         self.cluster["pods.json"] = states.items("healthy")
+        self.cluster["port"] = str(self.airflow.server.server_port)
         self.commit("Begin")
         for step in (self.push, self.fetch, self.parse, self.list):
             step()
@@ -161,7 +162,7 @@ def test_each_hop_is_printed_with_its_seconds_and_its_budget(way):
     assert "the API lists it: extract, transform" in printed
     assert "It has arrived" in printed
     assert way.airflow.login == {"username": "admin", "password": "secret"}
-    # The password went to the pod on standard input, and is on no command line.
+    # The password is on no command line.
     assert "secret" not in (way.cluster.state / "calls.jsonl").read_text().replace("secrets", "")
     # What somebody else has pushed on top of it has it, too.
     other = way.cluster.folder / "other"
@@ -269,6 +270,45 @@ def test_it_hangs_at_the_api(way):
         step()
     way.airflow.dags += [dag for dag in listed if dag["dag_id"] == "transform"]
     assert "it still has transform, whose file has gone" in way.follow(expect=2)
+
+
+TUNNEL = """
+import http.server, sys
+class Login(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"access_token": "token"}')
+server = http.server.HTTPServer(("127.0.0.1", 0), Login)
+print("Warning: this version is old.")
+print(f"Forwarding from 127.0.0.1:{server.server_port} -> 8080", flush=True)
+for _ in range(10_000):
+    print("Handling connection for 8080")
+sys.stdout.flush()
+server.serve_forever()
+"""
+
+
+def test_a_tunnel_does_not_stand_still_for_all_that_it_says(bake_fresh, tmp_path):
+    """kubectl says a line for each request: in hours of looking, more than a pipe holds."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!{sys.executable}\n{TUNNEL}")
+    kubectl.chmod(0o755)
+
+    def logged_in(api):
+        with api.connected() as airflow:
+            return airflow.ask("POST", "/auth/token", {})["access_token"]
+
+    assert evaluate(bake_fresh(**PUBLIC), "cluster.api", logged_in, KUBECTL=str(kubectl)) == "token"
+
+
+def test_no_tunnel_is_one_plain_line(way):
+    """In the words that kubectl's failures have everywhere."""
+    refused = "Error from server (Forbidden): pods is forbidden: cannot create resource pods/portforward"
+    way.cluster["port-forward-fails"] = refused
+    printed = way.follow(expect=2)
+    assert hops(printed) == ["✓", "✓", "✗"]
+    assert "you may not do that in namespace etl" in printed
 
 
 def test_what_cannot_be_looked_at_is_not_well(way):
