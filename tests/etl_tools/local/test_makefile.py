@@ -1,5 +1,7 @@
 """The generated Makefile: also where make is as old as macOS's, and what make fix does."""
 
+import os
+
 import pytest
 
 from tests.conftest import make_command, run
@@ -17,6 +19,16 @@ def test_a_command_that_fails_ends_its_recipe(bake, target, words, make):
     no_cluster = {"KUBECONFIG": "/dev/null", "KUBECTL": "false", "HELM": "false"}
     command = [*make_command(), *make, target, "ETL=false"]
     assert words not in run(command, cwd=bake(), expect=2, PYTHONDONTWRITEBYTECODE="1", **no_cluster)
+
+
+@pytest.mark.parametrize("make", [[], [OLD]], ids=["new", "old"])
+def test_what_cannot_look_is_no_success(bake, tmp_path, make):
+    """A diff that fails, and checks that cannot run."""
+    (tmp_path / "diff").write_text("#!/bin/sh\nexit 2\n")
+    (tmp_path / "diff").chmod(0o755)
+    project, command = bake(), [*make_command(), *make]
+    run([*command, "diff", "ETL=true"], cwd=project, expect=2, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "install Apache Airflow" in run([*command, "dags"], cwd=project, expect=2)
 
 
 def test_fix_corrects_what_lint_finds_and_a_forgotten_breakpoint_is_yours(bake_fresh):
