@@ -167,7 +167,9 @@ def next_airflow(tmp_path_factory):
 def make_command():
     """Return make as a command that takes this Python, with its PyYAML, for the project's, and installs nothing."""
     venv = with_tools(Path(tempfile.mkdtemp())) / ".venv"
-    return ["make", f"VENV={venv}", f"--old-file={venv}/.installed"]
+    old = f"--old-file={venv}/.installed"
+    # Make hands variables on to the makes that it calls, but not this option: they would install Airflow here.
+    return ["make", f"VENV={venv}", old, f"MAKE=make {old}"]
 
 
 def with_tools(project):

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from etl_tools import answers
 from etl_tools.cluster.api import StuckError, connected
 from etl_tools.cluster.doctor.cluster import BY_GIT_SYNC
-from etl_tools.cluster.kubectl import kubectl
+from etl_tools.cluster.kubectl import ClusterError, in_pod
 from etl_tools.cluster.pods import CHECKOUT
 from etl_tools.secrets.git_server import git, told
 
@@ -43,11 +43,9 @@ class Commit:
 
     def is_in(self, other: str) -> bool:
         """Is the commit that one, or among its ancestors?"""
-        if self.id == other:
-            return True
         if other and git("cat-file", "-e", f"{other}^{{commit}}").returncode:
             self.learn()
-        return bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode
+        return self.id == other or (bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode)
 
     def text(self, path: str) -> str:
         return told("show", f"{self.newest or self.id}:{path}")
@@ -118,9 +116,10 @@ def moment(text: str | None) -> float:
 
 def fetched(commit: Commit, pod: Pod) -> tuple[bool, str]:
     """Has the DAG processor's pod the commit, or a newer one?"""
-    in_pod = ("exec", f"deployment/{answers.RELEASE}-dag-processor", "--container=dag-processor", "--")
-    pod.commit, since = kubectl(*in_pod, "bash", "-c", FETCHED, timeout=60).split()[:2]
-    pod.since = float(since)
+    pod.commit, *since = in_pod("deployment/dag-processor", FETCHED, shell="bash", timeout=60).split()
+    if not since:
+        raise ClusterError(f"since when the DAG processor's pod has {pod.commit[:7]} is not known yet")
+    pod.since = float(since[0])
     if there := commit.is_in(pod.commit):
         commit.newest = pod.commit
     return there, f"the DAG processor's pod is at {pod.commit[:7]}"

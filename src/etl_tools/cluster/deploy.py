@@ -110,8 +110,6 @@ def deploy() -> None:
         print(f"Installing chart {os.environ.get('CHART') or os.environ['CHART_VERSION']} ...", flush=True)
         # Without --wait: the pods wait for the migration, which Helm starts only after a wait for the pods.
         roll_out("upgrade", "--install", *chart(), "--history-max=20")
-        if not any(pod.ready for pod in pods()):
-            raise ClusterError("helm has ended, and no pod of the release is there and ready: make doctor says why")
         external = os.environ.get("SECRETS") == "external"
         password = f"the Secret {answers.SLUG}-admin" if external else answers.in_secrets("admin_password")
         print(advice(f"Airflow runs. User admin, password in {password}. The UI: {UI}"))
@@ -126,6 +124,9 @@ def roll_out(*arguments: str) -> None:
     seen: dict[str, str] = {}
     follow("helm", *arguments, patience, *force, seen=seen)
     follow("kubectl", "rollout", "status", *WORKLOADS, patience, seen=seen)
+    # Of nothing kubectl says that it is rolled out.
+    if not any(pod.ready for pod in pods()):
+        raise ClusterError("helm has ended, and no pod of the release is there and ready: make doctor says why")
 
 
 def follow(tool: str, *arguments: str, seen: dict[str, str]) -> None:

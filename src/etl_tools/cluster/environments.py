@@ -9,6 +9,7 @@ from etl_tools import answers
 from etl_tools.cluster.helm_values import merged
 from etl_tools.cluster.kubectl import ClusterError, confirm
 from etl_tools.programs import run
+from etl_tools.project import advice
 
 
 def name_of(environment: str) -> str:
@@ -75,4 +76,4 @@ def promote() -> None:
     confirm("yes", f"Move {name} to {tag}?")
     # Refused if somebody moved it meanwhile.
     git("push", "--quiet", f"--force-with-lease={branch}:{now}", "origin", f"{to}:refs/heads/{branch}")
-    print(f"{name} follows {tag}; its pods have it in a minute. Back: TAG=the one before")
+    print(advice(f"{name} follows {tag}. Whether its pods have it: make follow. Back: TAG=the one before"))

@@ -127,6 +127,24 @@ kubectl = partial(ask, "kubectl")
 helm = partial(ask, "helm")
 
 
+def in_pod(
+    workload: str, script: str, *words: str, shell: str = "sh", stdin: str = "", timeout: float | None = None
+) -> str:
+    """Run a script in a pod of the release, with these words as $@, up to the first failure; return what it prints.
+
+    kubectl exec can end with 0 and have done nothing, or cut what it carries (kubernetes#124571): the script's
+    last word proves it. Secrets go through standard input, where no process list shows them.
+    """
+    kind, name = workload.split("/")
+    where = ("exec", "--stdin", f"{kind}/{answers.RELEASE}-{name}", f"--container={name}")
+    last = f"done-{os.urandom(8).hex()}"
+    whole = f"{script}\necho {last}"
+    printed = kubectl(*where, "--", shell, "-ec", whole, shell, *words, stdin=stdin, timeout=timeout)
+    if printed.split()[-1:] != [last]:
+        raise ClusterError(f"kubectl exec into {workload} ended early: whether it did its work is unknown")
+    return printed.rpartition(last)[0]
+
+
 def helm_version() -> str:
     """Return Helm's version; ClusterError if the chart needs a newer one."""
     version = helm("version", "--template={{.Version}}", timeout=8).strip()

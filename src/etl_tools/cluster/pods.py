@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from etl_tools import answers
 from etl_tools.cluster.helm_values import paths
-from etl_tools.cluster.kubectl import ClusterError, Item, kubectl, run_in_cluster, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, Item, in_pod, kubectl, run_in_cluster, show_cluster
 from etl_tools.secrets.git_server import told
 
 STARTING = ("PodInitializing", "ContainerCreating")
@@ -21,7 +21,7 @@ REFUSAL += r'(Error creating: |Create Pod \S+ in StatefulSet \S+ failed error: )
 
 # Run in the pod: the commit and the files it has, then what Airflow made of them.
 CHECKOUT = (
-    'checkout=$(readlink -e ${AIRFLOW_HOME:-/opt/airflow}/dags/repo); commit=$(basename "$checkout")'
+    'checkout=$(readlink -e ${AIRFLOW_HOME:-/opt/airflow}/dags/repo || true); commit=$(basename "$checkout")'
     if answers.DAG_DELIVERY == "git-sync"
     else "bundles=${AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH:-/tmp/airflow/dag_bundles}; "
     f"checkout=$bundles/{answers.SLUG}/tracking_repo; commit=$(git -C $checkout rev-parse HEAD)"
@@ -38,7 +38,10 @@ find . -name '*.py' | sort | sed 's|^./|  |'
 echo; echo "DAGs that Airflow lists:"
 run_airflow list || echo "  airflow dags list failed: ${{message##*$'\n'}}"
 echo; echo "Import errors:"
-run_airflow list-import-errors || true
+# It fails when it has something to list, too: in a table with this column.
+printed=$(airflow dags list-import-errors --output plain 2>&1) || grep -Eq "^(filepath|bundle_name)" <<< "$printed" ||
+  printed="  airflow dags list-import-errors failed: ${{printed##*$'\n'}}"
+echo "$printed"
 """
 
 
@@ -244,15 +247,15 @@ def waiting_for(item: Item) -> tuple[str, str, tuple[str, str]]:
 def pod_dags() -> None:
     """Print what the DAG processor's pod has, beside what is here; ClusterError says what failed there."""
     show_cluster()
-    in_pod = ("exec", f"deployment/{answers.RELEASE}-dag-processor", "--container=dag-processor", "--")
     try:
-        commit, _, rest = kubectl(*in_pod, "bash", "-c", SHOW_DAGS, timeout=180).partition("\n")
+        printed = in_pod("deployment/dag-processor", SHOW_DAGS, shell="bash", timeout=180)
     except ClusterError as problem:
         words = [str(problem)]
         with suppress(ClusterError):  # the same failure once more
             found = [pod for pod in pods() if "-dag-processor-" in pod.name and not pod.ready]
             words += [f"{pod.name}: {pod.words}" for pod in found]
         raise ClusterError(f"{'; '.join(words)}. More: make doctor") from None
+    commit, _, rest = printed.partition("\n")
     here = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")
     if here != commit:

@@ -11,7 +11,7 @@ from etl_tools import answers
 from etl_tools.cluster.apply_secrets import apply as apply_manifests
 from etl_tools.cluster.apply_secrets import check_conflicts, in_cluster, new, token, token_data
 from etl_tools.cluster.doctor.repository import explained
-from etl_tools.cluster.kubectl import ClusterError, kubectl, restart, show_cluster
+from etl_tools.cluster.kubectl import ClusterError, in_pod, restart, show_cluster
 from etl_tools.secrets import github_app
 from etl_tools.secrets.git_server import ask_server, where_to_register
 from etl_tools.secrets.keys import RANDOM_TEXTS, locked_secrets, new_deploy_key, write_private
@@ -85,19 +85,6 @@ def apply(wanted: Secrets | None = None, *, then_restart: bool = True) -> None:
         restart()
 
 
-def in_pod(workload: str, script: str, stdin: str) -> None:
-    """Run a shell script in a pod; secrets go through standard input, where no process list shows them.
-
-    kubectl exec can end with 0 and have done nothing (kubernetes#124571): the script's last word proves it.
-    """
-    workload = workload.replace("/", f"/{answers.RELEASE}-")
-    word = f"done-{os.urandom(8).hex()}"
-    whole = f"set -e\n{script}\necho {word}"
-    printed = kubectl("exec", "--stdin", workload, "--", "sh", "-ec", whole, stdin=stdin)
-    if printed.split()[-1:] != [word]:
-        raise ClusterError(f"kubectl exec into {workload} ended early: whether it did its work is unknown")
-
-
 def rotate_deploy_key() -> None:
     """Make deploy_key.new; once it is registered, put it in the place of deploy_key and in the cluster."""
     draft, new_public, old_public = (path(f"deploy_key.{end}") for end in ("new", "new.pub", "old.pub"))
@@ -140,18 +127,18 @@ def rotate_text(name: str) -> None:
     if name == "postgres_password" and not kept.exists():
         # The database first: were it out of reach, the next `make secrets` would lock everybody out.
         write_private(draft, value.encode())
-        in_pod("statefulset/postgresql", ALTER_USER, f"{old}\n{value}\n")
+        in_pod("statefulset/postgresql", ALTER_USER, stdin=f"{old}\n{value}\n")
     write_private(kept, old.encode())
     if name == "fernet_key":
         # Airflow reads with both keys while it encrypts every connection and variable again.
         write_private(current, f"{value},{old}".encode())
         apply()
-        in_pod("deployment/api-server", ENCRYPT, f"{value}\n")
+        in_pod("deployment/api-server", ENCRYPT, stdin=f"{value}\n")
     write_private(current, value.encode())
     draft.unlink(missing_ok=True)
     apply(then_restart=name != "admin_password")
     if name == "admin_password":
-        in_pod("deployment/api-server", RESET_ADMIN, f"{value}\n")
+        in_pod("deployment/api-server", RESET_ADMIN, stdin=f"{value}\n")
     kept.unlink()
     print(f"{answers.in_secrets(name)} is new, here and in the cluster.")
 

@@ -8,13 +8,12 @@ import os
 import sys
 from contextlib import suppress
 
-from etl_tools.cluster.doctor.cluster import API_SERVER, DAGS, airflow_table, is_true
-from etl_tools.cluster.kubectl import ClusterError, asked, kubectl, show_cluster
+from etl_tools.cluster.doctor.cluster import DAGS, airflow_table, is_true
+from etl_tools.cluster.kubectl import ClusterError, asked, in_pod, show_cluster
 
 
 def airflow(*words: str) -> None:
-    in_pod = ("exec", API_SERVER, "--container=api-server", "--", "airflow", "dags")
-    print(kubectl(*in_pod, *words, timeout=180), end="", flush=True)
+    print(in_pod("deployment/api-server", 'airflow dags "$@"', *words, timeout=180), end="", flush=True)
 
 
 def trigger() -> None:

@@ -228,6 +228,12 @@ def own_tag(folder: Path = ROOT) -> str:
     return f"{stock_versions()[0]}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
+def is_known(tag: str) -> bool:
+    """Whether the lists here say what is in the image with this tag: the stock one, or that of the lock."""
+    stock = tag.partition("-python")[0] == stock_versions()[0]
+    return stock or ((ROOT / IMAGE_LOCK).exists() and tag == own_tag())
+
+
 def own_repository(current: str) -> str | None:
     """Return where this repository's images are: IMAGE=…, what the values say, or the git host's registry."""
     given = os.environ.get("IMAGE", "")

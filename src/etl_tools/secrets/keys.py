@@ -115,7 +115,8 @@ def main() -> int:
         first = not any((answers.SECRETS / name).exists() for name in files())
         made, warnings = make_missing()
     folder = answers.in_secrets("")
-    print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
+    if made or not warnings:
+        print(f"Made in {folder}/: {', '.join(made)}" if made else f"{folder}/: every key and password is there.")
     if first and git("rev-parse", "--verify", "HEAD").returncode == 0:  # a clone, maybe
         words = "\nThese are for a new installation. If Airflow runs already for this repository, it has "
         words += "others,\nand make deploy refuses to replace them: make keys-from-cluster OVERWRITE=yes"

@@ -273,7 +273,10 @@ def test_deploy_names_what_the_cluster_refuses(cluster, state):
 
 def test_nothing_there_after_helm_is_no_success(cluster):
     cluster["pods-after.json"] = []
-    assert "no pod of the release is there and ready" in cluster.make("deploy", expect=2)
+    for target in ("deploy", "rollback"):
+        printed = cluster.make(target, expect=2, CONFIRM="yes")
+        assert "no pod of the release is there and ready" in printed
+        assert "Rolled back" not in printed
     cluster["pods-after.json"] = states.items("pod-security")
     assert "Airflow runs." not in cluster.make("deploy", expect=2)
 

@@ -463,6 +463,11 @@ def test_what_somebody_deleted_is_missing_though_all_pods_are_ready(project, clu
     names = [f"{kind.lower()}.apps/airflow-{name}" for name, kind in kinds.items()]
     cluster.answer("get deployments,statefulsets", "\n".join(names))
     assert not broken(doctor(project, **environment))
+    # What cannot be read is said, and keeps nothing else from being looked at.
+    there["manifest.yaml"] = "kind: {"
+    report = doctor(project, **environment)
+    assert "what the release should have: while parsing" in report
+    assert "Airflow lists" in report
 
 
 def test_a_pod_without_an_image_is_not_asked_what_it_says(project, cluster):
@@ -763,6 +768,11 @@ def test_pod_dags_says_what_failed_in_the_pod(project, tmp_path):
     printed = pod_dags(project, cluster, expect=0, AIRFLOW_HOME=str(home), PATH=path)
     assert "\nCommit in the pod: 0a1b2c\n" in printed
     assert "  airflow dags list failed: OperationalError: no database\n" in printed
+    assert "Import errors:\n  airflow dags list-import-errors failed: OperationalError: no database\n" in printed
+    # As Airflow prints them: it fails, too.
+    airflow.write_text("#!/bin/sh\necho 'filepath  error'\necho 'one.py    SyntaxError'\nexit 1\n")
+    printed = pod_dags(project, cluster, expect=0, AIRFLOW_HOME=str(home), PATH=path)
+    assert printed.endswith("Import errors:\nfilepath  error\none.py    SyntaxError\n")
 
 
 def test_pod_dags_names_the_state_of_a_pod_that_does_not_run(project, tmp_path):

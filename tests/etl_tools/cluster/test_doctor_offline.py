@@ -110,6 +110,16 @@ def test_a_folder_without_dag_files_is_named(bake_fresh):
     assert "there is no Python file in dags/ here" in broken(offline(project, expect=1))
 
 
+def test_of_an_image_of_somebody_else_nothing_is_known(bake_fresh):
+    project = commit(bake_fresh(git_repo=address("ssh-deploy-key")))
+    assert "the image has the packages that the DAGs need" in offline(project, expect=0)
+    values = project / "helm" / "values.yaml"
+    values.write_text(values.read_text().replace("\nimages:\n", "\nimages:\n  airflow:\n    tag: mine\n"))
+    report = offline(project, expect=0)
+    assert "which packages the image with the tag mine has, is not known here" in report
+    assert "the image has the packages that the DAGs need" not in report
+
+
 def test_what_git_does_not_say_is_not_well(bake_fresh):
     """A git that fails prints nothing, as one does that has nothing to say."""
     project = commit(bake_fresh(git_repo=address("ssh-deploy-key")))

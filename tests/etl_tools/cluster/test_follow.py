@@ -175,6 +175,22 @@ def test_each_hop_is_printed_with_its_seconds_and_its_budget(way):
     assert hops(way.follow()) == ["✓"] * 4
 
 
+def test_what_others_pushed_is_fetched_before_it_is_looked_at(way):
+    """On a branch of one's own, follow goes by the server's commit, which may not be here yet."""
+    other = way.cluster.folder / "other"
+    way.git("clone", "--quiet", "--branch=main", str(way.server), str(other))
+    (other / "dags" / "transform.py").unlink()
+    way.git("commit", "--quiet", "--all", "--no-verify", "-m", "On top", cwd=other)
+    way.git("push", "--quiet", "origin", "main", cwd=other)
+    (way.project / "dags" / "transform.py").unlink()
+    for step in (way.fetch, way.parse, way.list):
+        step()
+    way.git("checkout", "--quiet", "-b", "mine")
+    printed = way.follow()
+    assert hops(printed) == ["✓"] * 4
+    assert "1 of 1 files" in printed
+
+
 def test_it_hangs_at_the_git_server(way):
     way.change()
     printed = way.follow(expect=2)

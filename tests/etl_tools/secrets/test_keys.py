@@ -164,6 +164,7 @@ def test_a_public_key_alone_is_not_overwritten(project):
     (project / "secrets/deploy_key.pub").write_text("ssh-ed25519 AAAA registered\n")
     done = run_keys(project, code=1)
     assert "rm secrets/deploy_key.pub && make keys" in done.stderr
+    assert "every key and password is there" not in run_keys(project, code=1).stdout
     assert (project / "secrets/deploy_key.pub").read_text() == "ssh-ed25519 AAAA registered\n"
     assert names(project) > TEXTS
 

@@ -61,8 +61,8 @@ def looked(what: str, check: Callable[..., Look[Answer]], *words: object) -> Loo
     """Yield what a check finds, return what it returns; that it cannot look is a finding, and None."""
     try:
         return (yield from check(*words))
-    except (ClusterError, KeyError, ValueError) as problem:
-        yield unknown(f"{what}: {problem}")
+    except (ClusterError, KeyError, ValueError, yaml.YAMLError) as problem:
+        yield unknown(f"{what}: {' '.join(str(problem).split())}")
         return None
 
 

@@ -13,7 +13,7 @@ from etl_tools import answers
 from etl_tools.cluster import helm_values, kubectl
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.helm_values import paths
-from etl_tools.local.packages import missing_in_image
+from etl_tools.local.packages import is_known, missing_in_image
 from etl_tools.programs import run
 from etl_tools.secrets import manifests, scan
 from etl_tools.secrets.git_url import url_problem
@@ -91,8 +91,14 @@ def every_file() -> Iterator[Finding]:
 
 def image() -> Iterator[Finding]:
     """Has the image that the values name all that the DAGs need?"""
+    inside = helm_values.merged()
+    named = inside.get("images", {}).get("airflow", {})
+    tag = str(named.get("digest") or named.get("tag") or inside.get("defaultAirflowTag"))
     missing = [broken(*line.rsplit(": ", 1)) for line in missing_in_image()]
-    yield from missing or [fine("the image has the packages that the DAGs need")]
+    good = fine("the image has the packages that the DAGs need")
+    if not is_known(tag):
+        good = unknown(f"which packages the image with the tag {tag} has, is not known here")
+    yield from missing or [good]
 
 
 def checkout(inside: dict[str, Any]) -> Iterator[Finding]:
