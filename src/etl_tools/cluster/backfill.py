@@ -84,9 +84,8 @@ def hindrance(dag: dict[str, Any], missing: list[str], planned: list[dict[str, A
     """What keeps Airflow's plan from being these days, of which no run is there, or was good; or nothing."""
     new = [one["partition_key"] for one in planned]
     if missing != new:
-        words = (
-            f"for {', '.join(missing[:3])}{', …' * (len(missing) > 3)} Airflow would run {', '.join(new[:3]) or 'none'}"
-        )
+        wanted = ", ".join(missing[:3]) + ", …" * (len(missing) > 3)
+        words = f"for {wanted} Airflow would run {', '.join(new[:3]) or 'none'}"
         words += f", as the schedule of {dag['dag_id']} ({dag['timetable_summary']}) says"
         return f"{words}. Give tasks.every(…) and tasks.params(…) in its file the same period"
     # Airflow takes those that are to come, too, and their runs wait for them.
@@ -97,9 +96,8 @@ def hindrance(dag: dict[str, Any], missing: list[str], planned: list[dict[str, A
 def states(api: Api, name: str, keys: list[str]) -> dict[str, str]:
     """The state of the DAG's newest run for each of the keys, as a backfill goes by it."""
     span = {"partition_date_gte": moment(keys[0])[:10], "partition_date_lte": moment(keys[-1])[:10]}
-    runs = sorted(
-        api.rows(f"{place(name)}/dagRuns", "dag_runs", order_by="id", **span), key=lambda run: run["start_date"] or ""
-    )
+    runs = api.rows(f"{place(name)}/dagRuns", "dag_runs", order_by="id", **span)
+    runs.sort(key=lambda run: run["start_date"] or "")
     return {run["partition_key"]: run["state"] for run in runs}
 
 

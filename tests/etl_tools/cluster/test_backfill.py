@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import clean_environment, run
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
+from tests.etl_tools.in_process import evaluate
 from tests.servers.ports import free_port
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("trigger")]
@@ -209,6 +210,20 @@ def test_days_are_made_again_by_the_api(cluster, server):
             assert "2 of 3 done, 1 failed, 0 running" in printed
             assert "make rebuild: 1 of 3 failed: 2018-02-03." in printed
         assert [each["partition_key"] for each in api.runs("transform")] == 2 * [f"2018-02-0{n}" for n in (1, 2, 3)]
+
+
+def test_make_follow_asks_by_the_same_way(cluster, project):
+    """The lists and a source, as a real API server gives them."""
+
+    def asked(arrival):
+        airflow, text = arrival.Airflow(), (project / "dags" / "extract.py").read_text()
+        airflow.ask(("extract",))
+        return {dag["dag_id"] for dag in airflow.dags}, airflow.errors, airflow.sources, arrival.digest(text)
+
+    dags, errors, sources, digest = evaluate(project, "cluster.arrival", asked, **cluster.environment)
+    assert {"extract", "transform"} <= dags
+    assert errors == []
+    assert sources == {"extract": digest}
 
 
 def test_what_cannot_be_begun_is_one_line(cluster, project):
