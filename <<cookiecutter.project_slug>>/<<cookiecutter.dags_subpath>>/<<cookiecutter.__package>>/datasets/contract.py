@@ -1,6 +1,5 @@
 """From text to clean rows: types, rules, duplicates, clean(). No files, no Airflow."""
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -12,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from . import Column, Csv, Dataset
+from . import MOMENT, Column, Csv, Dataset
 from .parquet import ahead, array, arrow_type, schema, to_frame
 from .reading import Piece
 from .settings import Permanent
@@ -189,6 +188,13 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
     return complaints
 
 
+def not_one(column: Column) -> str:
+    """What is said of a value that cannot be read."""
+    if column.format:
+        return f"is not a {column.type} like {MOMENT.strftime(column.format)}"
+    return f"is not a time in {column.zone}, like 2018-02-01 00:00:00" if column.zone else WORDS[column.type]
+
+
 def typed_values(
     text: pa.Array, column: Column, within: tuple | None, words: Csv
 ) -> tuple[pa.Array, dict[str, pa.Array]]:
@@ -196,9 +202,7 @@ def typed_values(
 
     within: the dataset and the key of the period where the values must be, for the column `time`.
     """
-    wanted, rules = WORDS[column.type], {}
-    if column.zone:
-        wanted = f"is not a time in {column.zone}, like 2018-02-01 00:00:00"
+    rules = {}
     if column.type == "text":
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
@@ -210,7 +214,7 @@ def typed_values(
             readable = pc.if_else(pc.match_substring(pc.ascii_lower(text), "x"), "no", text)
         values = _cast(readable, column, within)
         if values.null_count > text.null_count:
-            rules[wanted] = pc.and_(values.is_null(), text.is_valid())
+            rules[not_one(column)] = pc.and_(values.is_null(), text.is_valid())
     rules |= _limits(values, column, within)
     if text.null_count and (within or not column.nullable):
         rules["is missing"] = text.is_null()
@@ -243,8 +247,27 @@ def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> di
             return {}
         too_long = pc.greater(pc.utf8_length(values), column.longest)
         return {f"is longer than {column.longest} characters": too_long}
-    fits, words = _fits(values, column, within)
-    return {} if fits is None else {f"is outside {words}": pc.invert(fits)}
+    low, high, words = _range(column, within)
+    broken = pc.invert(pc.is_finite(values)) if column.type == "number" else None
+    for limit, is_beyond in ((low, pc.less), (high, pc.greater)):
+        if limit is not None:
+            beyond = is_beyond(values, pa.scalar(limit, values.type))
+            broken = beyond if broken is None else pc.or_(broken, beyond)
+    return {} if broken is None else {f"is outside {words}": broken}
+
+
+def _range(column: Column, within: tuple | None) -> tuple[Any, Any, str]:
+    """The least and the greatest value, None where there is none; and both in words."""
+    if within:
+        period, key = within[0].periods, within[1]
+        first, end = period.bounds(key)
+        last = end - timedelta(microseconds=10 ** (6 - column.digits))
+        return first, last, f"the {period.name} {key} ({period.calendar})"
+    low, high = column.low, column.high
+    if column.is_time:
+        low, high = low or TIMES[0], high or TIMES[1]
+    words = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
+    return column.limit(low), column.limit(high), " to ".join(words)
 
 
 def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Array:
@@ -252,6 +275,8 @@ def _cast(text: pa.Array, column: Column, within: tuple | None = None) -> pa.Arr
     if column.type == "timestamp":
         return _moments(text, column, within).cast(arrow_type(column), safe=False)
     to = arrow_type(column)
+    if column.format:
+        return _formatted(text, column).cast(to)
     try:
         return pc.cast(text, to)  # the common case, fast: all can be read
     except pa.ArrowInvalid:
@@ -267,7 +292,11 @@ def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.
     """Times with a zone, and others in the column's, in UTC to the digit; null where they cannot be read."""
     to, local = pa.timestamp("us", "UTC"), pa.timestamp("us")
     try:  # the common case, fast: all are alike
-        values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
+        if column.format:
+            values = _formatted(text, column)
+            values = values if values.type == to else _in_utc(values, column, within)
+        else:
+            values = _in_utc(pc.cast(text, local), column, within) if column.zone else pc.cast(text, to)
     except pa.ArrowInvalid:
         text = pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1")
         values = _halved(_only(text, f"^{TIME}{OFFSET}$"), to)
@@ -280,6 +309,16 @@ def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.
     rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
     before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
     return pc.subtract(numbers, before_1970).cast(values.type)
+
+
+def _formatted(text: pa.Array, column: Column) -> pa.Array:
+    """Times as the column's format has them, in UTC where it has an offset; null where they are not so."""
+    with_offset = "%z" in column.format
+    different = text.dictionary_encode()  # most are there more than once
+    words = different.dictionary.to_pandas()
+    found = pd.to_datetime(words, format=column.format, errors="coerce", utc=with_offset)
+    to = pa.timestamp("us", "UTC" if with_offset else None)
+    return pa.array(found, to, from_pandas=True, safe=False).take(different.indices)
 
 
 def _in_utc(local: pa.Array, column: Column, within: tuple | None) -> pa.Array:
@@ -310,42 +349,6 @@ def _halved(text: pa.Array, to: pa.DataType) -> pa.Array:
             return pa.nulls(1, to)
     middle = len(text) // 2
     return pa.concat_arrays([_halved(text[:middle], to), _halved(text[middle:], to)])
-
-
-def _fits(values: pa.Array, column: Column, within: tuple | None) -> tuple[pa.Array | None, str]:
-    """Which values are in the column's range, None for all of them, and the range in words."""
-    low: Any = column.low
-    high: Any = column.high
-    if column.type in ("timestamp", "date"):
-        low, high = low or TIMES[0], high or TIMES[1]
-    limits = [f"{each:,}" if isinstance(each, int | float) else each or "any" for each in (low, high)]
-    words = " to ".join(limits)
-    low, high = column.limit(low), column.limit(high)
-    if within:
-        period, key = within[0].periods, within[1]
-        low, end = period.bounds(key)
-        high = end - timedelta(microseconds=10 ** (6 - column.digits))
-        words = f"the {period.name} {key} ({period.calendar})"
-    limits = [None if limit is None else pa.scalar(limit, values.type) for limit in (low, high)]
-    if _all_within(values, *limits):
-        return None, words
-    fits = pc.is_finite(values) if column.type == "number" else pc.equal(values, values)
-    for limit, compare in zip(limits, (pc.greater_equal, pc.less_equal), strict=True):
-        if limit is not None:
-            fits = pc.and_(fits, compare(values, limit))
-    return fits, words
-
-
-def _all_within(values: pa.Array, low: pa.Scalar | None, high: pa.Scalar | None) -> bool:
-    """The common case, by one look at the column."""
-    if values.type == pa.bool_():
-        return True
-    if values.type == pa.float64() and not math.isfinite(pc.sum(values).as_py() or 0):
-        return False
-    least, most = pc.min_max(values).values()
-    below = low is not None and pc.less(least, low).as_py()
-    above = high is not None and pc.greater(most, high).as_py()
-    return not (below or above)
 
 
 def as_mask(mask, frame: pd.DataFrame) -> np.ndarray:
