@@ -13,7 +13,7 @@ import pyarrow.compute
 
 from . import MOMENT, Column, Csv, Dataset
 from .parquet import ahead, array, arrow_type, schema, to_frame
-from .reading import Piece
+from .reading import Piece, together
 from .settings import Permanent
 
 # Its functions are made when it is imported: no type checker knows them.
@@ -37,26 +37,25 @@ LOOKS_LIKE = {
     "boolean": r"(?i)^(true|false|0|1)$",
     "date": f"^{DATE}$",
 }
-PLACE = "\0place"  # of a row in the raw files: the number of its file, times LINES, and its line
-LINES = 2**40
+PLACE = "\0place"  # of a row in the raw files: see Piece.lines
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
 
-Problems = dict[int, list[tuple[str, str, str]]]  # row or line → its problems
+Problems = dict[int, list[tuple[str, str, str]]]  # row or place → its problems
 
 
 def clean_rows(
-    dataset: Dataset, key: str, read: Callable[[], Iterator[tuple[int, str, Piece]]], rejects
+    dataset: Dataset, key: str, read: Callable[[], Iterator[Piece]], rejects
 ) -> tuple[pd.DataFrame, int, int]:
     """The rows of a day as clean() returns them, how many were read, and how many were duplicates.
 
-    read() yields the pieces, with number and name of their file; rejects is a steps.Rejects.
+    read() yields the pieces; rejects is a steps.Rejects.
     """
     # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
     early = early_rules(dataset)
-    known: dict[int, Problems] = {}
+    known: Problems = {}
     while True:
         rejects.restart()
         tables, count = _good_rows(dataset, key, read(), rejects, early, known)
@@ -78,19 +77,17 @@ def clean_rows(
         if set(frame.index) == set(range(len(places))):  # it may have been sorted
             places = places[frame.index]
         for row, broken in problems.items():
-            file, line = divmod(int(places[row]), LINES)
-            known.setdefault(file, {})[line] = broken
+            known[int(places[row])] = broken
 
 
 def _good_rows(dataset: Dataset, key: str, pieces, rejects, rules, known: dict) -> tuple[list[pa.Table], int]:
     """Tables of the rows that keep to the columns and rules, and how many rows were read."""
     rows, broken, names, tables = 0, 0, set(), []
-    for number, name, piece in ahead(pieces):
-        rejects.file = name
+    for piece in ahead(together(pieces)):
         rows += piece.table.num_rows
         broken += len(piece.broken)
         names.update(piece.names)
-        tables.append(conform(dataset, piece, key, rejects, rules, known.get(number), number))
+        tables.append(conform(dataset, piece, key, rejects, rules, known))
     if rows and dataset.suffix == "jsonl":
         dataset.check_names(names, f"{dataset.name} of {key}")
     if not tables:
@@ -106,14 +103,13 @@ def conform(
     reject: Callable[[int, list, bytes], None],
     rules: Mapping[str, Callable] | None = None,
     known: Problems | None = None,
-    file: int = 0,
 ) -> pa.Table:
     """The rows of `piece` that keep to the columns and rules of the dataset, typed, and their PLACE.
 
-    Every other row goes to reject(line, problems, text). A problem is a column, its value, and the rule that
+    Every other row goes to reject(place, problems, text). A problem is a column, its value, and the rule that
     it breaks; when the rule is about the whole row, column and value are empty.
 
-    rules: those that need no derived columns. known: the problems of lines that are known before.
+    rules: those that need no derived columns. known: the problems of places that are known before.
     """
     columns: list[pa.Array] = []
     complaints: Problems = {}
@@ -130,14 +126,13 @@ def conform(
         for reason, rule in rules.items():
             for row in good[as_mask(rule(frame), frame)].tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
-    known = known or {}
-    for row in np.flatnonzero(np.isin(piece.lines, list(known))).tolist():
+    for row in np.flatnonzero(np.isin(piece.lines, list(known))).tolist() if known else ():
         complaints.setdefault(row, []).extend(known[int(piece.lines[row])])
     rejects = [(line, [("", "", reason)], text) for line, reason, text in piece.broken]
     rejects += [(int(piece.lines[row]), problems, piece.text(row)) for row, problems in complaints.items()]
     for line, problems, text in sorted(rejects):
         reject(line, problems, text.rstrip(b"\r\n"))
-    typed = typed.append_column(PLACE, pa.array(file * LINES + piece.lines))
+    typed = typed.append_column(PLACE, pa.array(piece.lines))
     if complaints:
         typed = typed.filter(pa.array(~np.isin(np.arange(typed.num_rows), list(complaints))))
     return typed

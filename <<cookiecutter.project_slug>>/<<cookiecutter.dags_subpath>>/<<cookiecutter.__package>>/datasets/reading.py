@@ -21,22 +21,24 @@ from pyarrow import csv
 
 from . import Dataset
 from .settings import Permanent
-from .store import BROKEN, opened
+from .store import BROKEN, LINES, opened
 
 # Its functions are made when it is imported: no type checker knows them.
 pc: Any = pyarrow.compute
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
+FEW = 10_000  # rows; a piece with fewer is worked on together with those that follow
 
 
 @dataclass
 class Piece:
-    """Some of a file's records.
+    """Some records of a file, or of several.
 
     table: the dataset's columns, still text, null where empty; one row per record that has the right shape.
         Numbers and booleans of JSON may be what they are.
-    lines: for each of these rows the line in the file where it starts; the first line is 1.
-    texts: text(row) is the row as it is in the file.
+    lines: for each of these rows the line in the file where it starts, and LINES times the number of the
+        file; the first line is 1.
+    text: text(row) is the row as it is in the file.
     broken: (line, reason, text) of every other record.
     names: of JSON lines, the columns that any of the rows has.
     """
@@ -56,18 +58,19 @@ class Piece:
         return [_string(name, _parse(text.decode())[name], text) for text in texts]
 
 
-def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
-    """The records of a binary file, in order; Permanent when a CSV's header is not right; formats.BROKEN.
+def pieces(dataset: Dataset, file, digest, number: int = 0) -> Iterator[Piece]:
+    """The records of a binary file, in order; Permanent when a CSV's header is not right; store.BROKEN.
 
-    digest: of hashlib; it is updated with all that is read.
+    digest: of hashlib; it is updated with all that is read. number: of the file.
     """
+    line = number * LINES + 1
     if callable(dataset.format):
-        yield from _frames(dataset, file, digest)
+        yield from _frames(dataset, file, digest, line)
         return
     file = opened(file, dataset.csv.encoding, digest)
     for _ in range(dataset.csv.skip):
         file.readline(2**20)
-    line = dataset.csv.skip + 1
+    line += dataset.csv.skip
     if dataset.suffix == "jsonl":
         take = _Json(dataset).take
     elif dataset.csv.names:
@@ -85,7 +88,10 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
             content += b"\n"
         whole = content[: content.rfind(b"\n") + 1]
         if not whole and len(content) > LONGEST:
-            raise Permanent(f"Line {line} is longer than {LONGEST // 2**20} MB.")
+            raise Permanent(f"Line {line % LINES} is longer than {LONGEST // 2**20} MB.")
+        if not whole:
+            rest = content
+            continue
         piece, taken = take(whole, line, last=not block)
         line += _line_ends(whole[:taken])
         rest = content[taken:]
@@ -95,25 +101,55 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
 
 def files(
     dataset: Dataset, open_raw: Callable[[str], BinaryIO], names: list[str], hashes: dict[str, str]
-) -> Iterator[tuple[int, str, Piece]]:
-    """The pieces of these raw files, with the number and name of each file; `hashes` gets their SHA-256."""
+) -> Iterator[Piece]:
+    """The pieces of these raw files; `hashes` gets their SHA-256."""
     for number, name in enumerate(names):
         sha256 = hashlib.sha256()
         with open_raw(name) as file:
             try:
-                for piece in pieces(dataset, file, sha256):
-                    yield number, name, piece
+                yield from pieces(dataset, file, sha256, number)
             except BROKEN as problem:
                 raise Permanent(f"{name} cannot be read: {problem}") from problem
         hashes[name] = sha256.hexdigest()
 
 
-def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
+def together(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The same records, small pieces as one: each costs milliseconds, and a day may have many slices."""
+    few: list[Piece] = []
+    rows = 0
+    for piece in pieces:
+        if few and piece.table.schema != few[0].table.schema:  # JSON has values as they are
+            yield _joined(few)
+            few, rows = [], 0
+        few.append(piece)
+        rows += len(piece.lines) + len(piece.broken)
+        if rows >= FEW:
+            yield _joined(few)
+            few, rows = [], 0
+    if few:
+        yield _joined(few)
+
+
+def _joined(some: list[Piece]) -> Piece:
+    if len(some) == 1:
+        return some[0]
+    starts = np.cumsum([0, *(len(piece.lines) for piece in some)])
+
+    def text(row: int) -> bytes:
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        return some[number].text(row - int(starts[number]))
+
+    table = pa.concat_tables([piece.table for piece in some])
+    broken = [record for piece in some for record in piece.broken]
+    names = set().union(*(piece.names for piece in some))
+    return Piece(table, np.concatenate([piece.lines for piece in some]), text, broken, names)
+
+
+def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
     """What the dataset's own function reads, as text; the line is the number of the row."""
     while block := file.read(PIECE):
         digest.update(block)
     file.seek(0)
-    line = 1
     for frame in cast(Callable, dataset.format)(file):
         dataset.check_names(frame.columns, "What format() yields")
         arrays = {}
@@ -201,7 +237,7 @@ class _Json:
         rows, lines, texts, broken, names = [], [], [], [], set()
         for number, text in enumerate(content.split(b"\n"), line):
             try:
-                row = _parse(text.decode("utf-8-sig" if number == 1 else "utf-8"))
+                row = _parse(text.decode("utf-8-sig" if number % LINES == 1 else "utf-8"))
                 if not isinstance(row, dict):
                     raise ValueError("a list, or a value")
                 cells = [_string(name, row.get(name), text) for name in self._names]
