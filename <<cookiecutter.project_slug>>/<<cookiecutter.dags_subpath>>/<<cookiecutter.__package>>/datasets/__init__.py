@@ -237,15 +237,15 @@ class Dataset:
         if unusable := [one for one in every if not one or every.count(one) > 1 or one == "partition_date"]:
             why = "twice, empty, or the name of the folders"
             raise ValueError(f"{self.name} cannot have the column {unusable[0]!r}: it is {why}.")
-        types = [column.type for column in (*self.columns, *self.derived)]
-        given = [*self.keys, *filter(None, (self.newest, self.time))]
         if not self.kind:
             raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
-        checks = [("type", types, TYPES), ("column", given, names)]
-        formats = [] if callable(self.format) else [self.suffix]
-        checks += [("format", formats, FORMATS), ("kind", [self.kind], KINDS)]
-        checks += [("period", [self.period], PERIODS)]
-        for what, some, known in checks:
+        for what, some, known in (
+            ("type", [column.type for column in (*self.columns, *self.derived)], TYPES),
+            ("column", [*self.keys, *filter(None, (self.newest, self.time))], names),
+            ("format", [] if callable(self.format) else [self.suffix], FORMATS),
+            ("kind", [self.kind], KINDS),
+            ("period", [self.period], PERIODS),
+        ):
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
@@ -285,13 +285,11 @@ class Dataset:
         text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        quote: dict[str, Any] = {"quotechar": self.csv.quote}
-        if not self.csv.quote:
-            quote = {"quoting": csv.QUOTE_NONE}
-        lines = csv.reader([text], delimiter=self.csv.delimiter, skipinitialspace=True, **quote)
-        names = [name.strip() for name in next(lines, [])]
-        columns = {column.name: column for column in self.columns}
-        if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
+        quoting = csv.QUOTE_MINIMAL if self.csv.quote else csv.QUOTE_NONE
+        words = {"delimiter": self.csv.delimiter, "quotechar": self.csv.quote or None, "quoting": quoting}
+        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True, **words), [])]
+        columns = {column.name for column in self.columns}
+        if doubled := sorted({name for name in columns if names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
         self.check_names(names, "The header")
         return names

@@ -24,7 +24,6 @@ WORDS = {
     "number": "is not a number",
     "integer": "is not a whole number",
     "boolean": "is neither true nor false",
-    "text": "",
 }
 # What values look like. What does and still cannot be read, like 30 February, has to be searched for, slowly.
 DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -165,17 +164,16 @@ def early_rules(dataset: Dataset) -> dict[str, Callable]:
     return early
 
 
-def _cells(values: pa.Array, rows: pa.Array) -> list:
-    return values.take(rows).to_pylist()
-
-
 def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Callable]) -> Problems:
     """What rows break once clean() has made the derived columns: their limits, and rules that need them."""
     complaints: Problems = {}
     for column, field in zip(dataset.derived, schema(dataset.derived), strict=True):
         values = array(frame, field)
-        broken = _limits(values, column)
-        _complain(complaints, column, partial(_cells, values), broken)
+
+        def cells(rows, values=values):
+            return values.take(rows).to_pylist()
+
+        _complain(complaints, column, cells, _limits(values, column))
     for reason, rule in dataset.rules.items():
         if reason not in early:
             for row in np.flatnonzero(as_mask(rule(frame), frame)).tolist():

@@ -152,15 +152,8 @@ def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
     file.seek(0)
     for frame in cast(Callable, dataset.format)(file):
         dataset.check_names(frame.columns, "What format() yields")
-        arrays = {}
-        for name in (column.name for column in dataset.columns):
-            there = frame[name] if name in frame else [None] * len(frame)
-            try:
-                cells = _texts(pa.array(there, from_pandas=True))
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
-                plain = [None if each is None or each != each else str(each) for each in there]
-                cells = pa.array(plain, pa.string())
-            arrays[name] = pc.if_else(pc.equal(cells, ""), None, cells)
+        nothing = [None] * len(frame)
+        arrays = {column.name: _texts(frame.get(column.name, nothing)) for column in dataset.columns}
 
         def text(row: int, frame=frame) -> bytes:
             return json.dumps(frame.iloc[row].to_dict(), default=str).encode()
@@ -169,12 +162,18 @@ def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
         line += len(frame)
 
 
-def _texts(values: pa.Array) -> pa.Array:
-    texts = values.cast(pa.string())
+def _texts(cells) -> pa.Array:
+    """A column of a DataFrame as text, null where empty."""
+    try:
+        values = pa.array(cells, from_pandas=True)
+        texts = values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
+        plain = [None if each is None or each != each else str(each) for each in cells]
+        texts = values = pa.array(plain, pa.string())
     if pa.types.is_floating(values.type):  # pandas has whole numbers beside a missing one as 3.0 or 1e+16
         whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
         texts = pc.coalesce(pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string()), texts)
-    return texts
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _line_ends(content: bytes) -> int:
@@ -321,9 +320,8 @@ class _Csv:
         self._line = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (line_cell, delimiter, others, line_cell))
         self._record = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (cell, delimiter, others, cell))
         self._open = re.compile(rb"(?:%s%s)*%s\Z" % (cell, delimiter, quoted))
-        quote = re.escape(dataset.csv.quote.encode()) or rb"(?!)"  # nothing is like it
-        self._quoted = re.compile(rb"(^|%s)%s%s" % (delimiter, quoted, quote))
-        self._opening = re.compile(rb"(^|%s)%s" % (delimiter, quote))
+        self._quote = dataset.csv.quote.encode()
+        self._quoted = re.compile(rb"%s%s" % (quoted, re.escape(self._quote)))
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
         """As much of `content`, which ends with a line, as has whole records, and how many bytes that is."""
@@ -377,10 +375,10 @@ class _Csv:
             return "" if utf8 else f"the text is not {self._format.encoding.upper()}"
         if b"\r" in record.rstrip(b"\r\n"):
             return "a carriage return is inside the line"
-        unquoted = self._quoted.sub(rb"\1", record)
-        if self._opening.search(unquoted):
+        if self._quote and record.count(self._quote) % 2:
             return "a quote that the line does not close"
-        return f"{unquoted.count(self._delimiter) + 1} columns instead of {len(self._names)}"
+        columns = self._quoted.sub(b"", record).count(self._delimiter) + 1
+        return f"{columns} columns instead of {len(self._names)}"
 
     def _parse(self, content: bytes, newlines_in_values: bool) -> pa.Table:
         """The dataset's columns as text, null where empty."""
