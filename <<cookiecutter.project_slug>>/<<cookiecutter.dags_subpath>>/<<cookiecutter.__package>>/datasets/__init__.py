@@ -285,9 +285,10 @@ class Dataset:
         text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        quoting = csv.QUOTE_MINIMAL if self.csv.quote else csv.QUOTE_NONE
-        words = {"delimiter": self.csv.delimiter, "quotechar": self.csv.quote or None, "quoting": quoting}
-        names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True, **words), [])]
+        delimiter, quote = self.csv.delimiter, self.csv.quote
+        quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+        lines = csv.reader([text], delimiter=delimiter, skipinitialspace=True, **quoted)
+        names = [name.strip() for name in next(lines, [])]
         columns = {column.name for column in self.columns}
         if doubled := sorted({name for name in columns if names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")

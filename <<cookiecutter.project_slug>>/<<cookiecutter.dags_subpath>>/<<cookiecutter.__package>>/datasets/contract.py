@@ -39,7 +39,6 @@ LOOKS_LIKE = {
 PLACE = "\0place"  # of a row in the raw files: see Piece.lines
 TIMES = ("1900-01-01", "2200-01-01")  # of every time and date, unless its column says another range
 
-
 Problems = dict[int, list[tuple[str, str, str]]]  # row or place → its problems
 
 
@@ -68,8 +67,8 @@ def clean_rows(
         if frame is None:
             raise Permanent(f"{key}: clean() returned nothing: end it with `return frame`.")
         if len(frame) != len(places):
-            counted = f"{len(frame)} of {len(places)} rows"
-            raise Permanent(f"{key}: clean() returned {counted}: use Dataset.rules for bad ones.")
+            found = f"{len(frame)} of {len(places)} rows"
+            raise Permanent(f"{key}: clean() returned {found}: use Dataset.rules for bad ones.")
         # A row that is rejected now must not have hidden an older one with its key: all over, without it.
         if not (problems := late_problems(dataset, frame, early)):
             return frame, count, duplicates
@@ -107,7 +106,6 @@ def conform(
 
     Every other row goes to reject(place, problems, text). A problem is a column, its value, and the rule that
     it breaks; when the rule is about the whole row, column and value are empty.
-
     rules: those that need no derived columns. known: the problems of places that are known before.
     """
     columns: list[pa.Array] = []
@@ -125,7 +123,8 @@ def conform(
         for reason, rule in rules.items():
             for row in good[as_mask(rule(frame), frame)].tolist():
                 complaints.setdefault(row, []).append(("", "", reason))
-    for row in np.flatnonzero(np.isin(piece.lines, list(known))).tolist() if known else ():
+    known = known or {}
+    for row in np.flatnonzero(np.isin(piece.lines, list(known))).tolist():
         complaints.setdefault(row, []).extend(known[int(piece.lines[row])])
     rejects = [(line, [("", "", reason)], text) for line, reason, text in piece.broken]
     rejects += [(int(piece.lines[row]), problems, piece.text(row)) for row, problems in complaints.items()]
@@ -238,8 +237,8 @@ def _limits(values: pa.Array, column: Column, within: tuple | None = None) -> di
         # Bytes are counted faster than characters.
         if (pc.max(pc.binary_length(values)).as_py() or 0) <= column.longest:
             return {}
-        too_long = pc.greater(pc.utf8_length(values), column.longest)
-        return {f"is longer than {column.longest} characters": too_long}
+        words = f"is longer than {column.longest} characters"
+        return {words: pc.greater(pc.utf8_length(values), column.longest)}
     low, high, words = _range(column, within)
     broken = pc.invert(pc.is_finite(values)) if column.type == "number" else None
     for limit, is_beyond in ((low, pc.less), (high, pc.greater)):
@@ -296,12 +295,9 @@ def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.
         if column.zone:
             times = _halved(_only(text, f"^{TIME}$"), local)
             values = pc.coalesce(values, _in_utc(times, column, within))
-    digit = 10 ** (6 - column.digits)
-    if digit == 1:
+    if column.digits == 6:
         return values
-    rest = pc.subtract(numbers := values.cast(pa.int64()), pc.multiply(pc.divide(numbers, digit), digit))
-    before_1970 = pc.if_else(pc.less(rest, 0), pc.add(rest, digit), rest)
-    return pc.subtract(numbers, before_1970).cast(values.type)
+    return pc.floor_temporal(values.cast(local), unit="millisecond").cast(to)  # six times as fast without UTC
 
 
 def _formatted(text: pa.Array, column: Column) -> pa.Array:
@@ -329,7 +325,6 @@ def _in_utc(local: pa.Array, column: Column, within: tuple | None) -> pa.Array:
 
 
 def _only(text: pa.Array, pattern: str) -> pa.Array:
-    """Null for what cannot be one, found fast."""
     return pc.if_else(pc.match_substring_regex(text, pattern), text, None)
 
 
@@ -353,7 +348,6 @@ def newest(dataset: Dataset, tables: list[pa.Table]) -> tuple[pa.Table, int]:
     """The rows without those that have a newer one with the same key, in the order of time; and how many.
 
     The list is emptied: no second copy of the rows is to be in memory.
-
     Of equally new rows the one with the most values is kept, of those the one whose values come last: the
     result does not depend on the order of the rows.
     """

@@ -180,12 +180,8 @@ def _line_ends(content: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))  # faster than bytes.count
 
 
-# How JSON may have the values of a type, all of a piece alike; what else there is, is looked at row by row.
-JSON_TYPES: dict[str, Any] = {
-    "number": float | str | None,
-    "integer": int | str | None,
-    "boolean": bool | int | str | None,
-}
+# How JSON may have the values of a type; what else there is, is looked at row by row.
+JSON_TYPES: dict[str, Any] = {"number": float | str, "integer": int | str, "boolean": bool | int | str}
 NOT_TEXT = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
 
 _parse = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
@@ -200,7 +196,7 @@ class _Json:
         fields: list[Any] = []  # which have numbers, for a column may have any name
         for column in dataset.columns:
             named = msgspec.field(name=column.name, default=None)
-            fields.append((f"c{len(fields)}", JSON_TYPES.get(column.type, str | int | None), named))
+            fields.append((f"c{len(fields)}", JSON_TYPES.get(column.type, str | int) | None, named))
         self._rows = msgspec.json.Decoder(msgspec.defstruct("Row", fields, gc=False)).decode_lines
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
@@ -236,14 +232,12 @@ class _Json:
         rows, lines, texts, broken, names = [], [], [], [], set()
         for number, text in enumerate(content.split(b"\n"), line):
             try:
-                row = _parse(text.decode("utf-8-sig" if number % LINES == 1 else "utf-8"))
-                if not isinstance(row, dict):
-                    raise ValueError("a list, or a value")
+                row: Any = _parse(text.decode("utf-8-sig" if number % LINES == 1 else "utf-8"))
                 cells = [_string(name, row.get(name), text) for name in self._names]
                 "".join(filter(None, cells)).encode()
             except UnicodeEncodeError:
                 broken.append((number, "half of a surrogate pair is no character", text))
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError, AttributeError):  # a list, or a value, has no get()
                 if text.strip():
                     broken.append((number, "not an object in JSON", text))
             else:

@@ -302,7 +302,8 @@ class Rejects:
     """
 
     def __init__(self, sink, files: Sequence[str] = ("",)):
-        self._sink, self._files, self._rules, self.rows = sink, files, {}, 0
+        self._sink, self._files, self.rows = sink, files, 0
+        self._rules: dict[str, list[str]] = {}
 
     def restart(self) -> None:
         """Forget all of them."""
