@@ -19,7 +19,7 @@ HERE = Path(__file__).parent / "in_project"
 FILES = sorted(path.name for path in HERE.glob("test_*.py"))
 NEED_AIRFLOW = {"test_tasks.py", "test_sources.py"}
 OLD = ["pandas==2.1.4", "pyarrow==16.1.0", "numpy<2"]
-NEEDED = ["fsspec", "requests", "cryptography", "pytest", "hypothesis"]
+NEEDED = ["fsspec", "msgspec==0.19.0", "requests", "cryptography", "pytest", "hypothesis"]
 
 
 @pytest.fixture(scope="module")

@@ -315,6 +315,85 @@ def test_a_zone_or_digits_that_are_none(slip):
         Column("x", "timestamp", **slip)
 
 
+GERMAN_TIMES = [
+    "13.02.2018 17:45",
+    "3.2.2018 7:05",
+    "13.02.2018 17:45:30",  # has seconds
+    "31.02.2018 12:00",
+    "29.02.2018 12:00",
+    "2018-02-13 17:45",
+    "13/02/2018 17:45",
+    "13.02.18 17:45",
+    "13.02.2018",
+    "13.02.2018 24:00",
+    "13.02.2018 17:45 x",
+    "25.03.2018 02:30",  # skipped by the clocks
+    "13.02.1018 17:45",
+    "gestern",
+]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_says_how_its_times_are_written(form):
+    """As tills and spreadsheets write them; each reject keeps its text."""
+    columns = (
+        Column("at", "timestamp", zone="Europe/Berlin", format="%d.%m.%Y %H:%M"),
+        Column("on", "date", format="%m/%d/%y", low="2018-01-01"),
+        Column("sent", "timestamp", format="%Y%m%d%H%M%S.%f%z"),
+    )
+    dataset = Dataset("d", columns, None, kind="events", format=form)
+    good = {"at": GERMAN_TIMES[0], "on": "02/13/18", "sent": "20180213174530.1239+0100"}
+    rows = [*({**good, "at": text} for text in GERMAN_TIMES), {**good, "on": "13/02/18"}, {**good, "on": "12/31/17"}]
+    rows += [{**good, "sent": "20180213174530.1239"}, {**good, "at": "", "on": "", "sent": ""}]
+    lines = [",".join(columns_of) for columns_of in [good, *(row.values() for row in rows)]]
+    if form == "jsonl":
+        lines = [json.dumps(row) for row in rows]
+    kept, rejects = conform_bytes("\n".join([*lines, ""]).encode(), dataset)
+    first = form == "csv"
+    assert [row["at"] and row["at"].isoformat() for row in kept] == [
+        "2018-02-13T16:45:00+00:00",
+        "2018-02-03T06:05:00+00:00",
+        None,
+    ]
+    assert (kept[0]["on"], kept[0]["sent"].isoformat()) == (
+        datetime.date(2018, 2, 13),
+        "2018-02-13T16:45:30.123000+00:00",
+    )
+    assert [line for line, *_ in rejects] == [number + 1 + first for number in range(2, len(rows) - 1)]
+    reasons = [reason for _, reason, _ in rejects]
+    outside, unread = reasons.pop(10), "is not a timestamp like 13.02.2018 17:45"
+    assert reasons[:11] == [f"at {text!r} {unread}" for text in GERMAN_TIMES[2:] if text != "13.02.1018 17:45"]
+    assert outside in (f"at '13.02.1018 17:45' {unread}", "at '13.02.1018 17:45' is outside 1900-01-01 to 2200-01-01")
+    assert reasons[11:] == [
+        "on '13/02/18' is not a date like 02/13/18",
+        "on '12/31/17' is outside 2018-01-01 to 2200-01-01",
+        "sent '20180213174530.1239' is not a timestamp like 20180213174530.000000+0000",
+    ]
+    assert [text for *_, text in rejects] == lines[2 + first : -1]
+
+
+def test_days_that_json_has_as_numbers():
+    assert one_column([20180213, 20180214], type="date", format="%Y%m%d") == (
+        [datetime.date(2018, 2, 13), datetime.date(2018, 2, 14)],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ({"type": "number", "format": "%Y-%m-%d"}, "which says no day of a number"),
+        ({"type": "date", "format": "%d.%m."}, "which says no day of a date"),
+        ({"type": "date", "format": "%Q"}, "which says no day"),
+        ({"type": "date", "format": "DD.MM.YYYY"}, "which says no day"),
+        ({"type": "timestamp", "format": "%d.%m.%Y %H:%M"}, "without %z: say its zone="),
+    ],
+)
+def test_a_format_that_is_none_is_said_where_it_is_made(slip, words):
+    with pytest.raises(ValueError, match=f"x has format=.*{words}"):
+        Column("x", **slip)
+
+
 @pytest.mark.parametrize("good", [True, False], ids=["beside good ones", "beside bad ones"])
 def test_how_pandas_writes_whole_numbers_beside_missing_ones(good):
     texts = ["3.0", "+3", "-7.00", "4.", "9007199254740993.0"]

@@ -268,6 +268,22 @@ def test_rejected_rows_are_kept_in_full(settings):
     assert rejected(settings)[2]["reason"] == "depth 'deep' is not a number; mag '99' is outside -5 to 10"
 
 
+def test_many_small_slices_are_worked_on_together(settings, monkeypatch):
+    """Each reject has its own file and line all the same."""
+    settings = dataclasses.replace(settings, max_rejected_share=0.5)
+    pieces, conform = [], contract.conform
+    monkeypatch.setattr(
+        contract, "conform", lambda data, piece, *rest: pieces.append(piece) or conform(data, piece, *rest)
+    )
+    header, *rows = sample_lines()
+    rows[100] = changed(rows[100], latitude="north")
+    put_raw(settings, *("\n".join([header, row, ""]) for row in rows))
+    assert transform(settings)["rejected"] == 1
+    ((file, line, row),) = [(each["file"], each["line"], each["row"]) for each in rejected(settings)]
+    assert (file, line, row) == ("0100-of-0231.csv", 2, rows[100])
+    assert [len(piece.lines) for piece in pieces] == [231]
+
+
 def test_too_many_rejects_fail_and_leave_the_last_good_day(settings):
     lines = sample_lines()
     put_raw(settings, *in_slices(lines, 2))

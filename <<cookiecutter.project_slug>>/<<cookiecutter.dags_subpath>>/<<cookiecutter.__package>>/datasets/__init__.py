@@ -58,6 +58,7 @@ from .store import Store
 TYPES = ("text", "number", "integer", "boolean", "date", "timestamp")
 FORMATS = ("csv", "jsonl")
 KINDS = ("events", "changes", "snapshot")
+MOMENT = datetime(2018, 2, 13, 17, 45, 30, tzinfo=UTC)  # an example that no format can mistake
 
 
 def _check_zone(name: str, zone: str) -> None:
@@ -116,6 +117,8 @@ class Column:
     type: text, number (a float), integer, boolean, date, or timestamp (kept in UTC).
     zone: of timestamps that come without one, like Europe/Berlin. Of the hour that autumn has twice it is the
         first. Not stated, such rows are rejected.
+    format: of a timestamp or date that is not written as in ISO, in the words of Python's strptime, like
+        "%d.%m.%Y %H:%M". A timestamp needs a zone, too, unless its format has %z.
     digits: of a second's fraction that a timestamp keeps, 3 or 6; more are cut.
     low, high: the range, both ends included; numbers, or ISO texts for timestamp and date (UTC, if without a
         zone).
@@ -134,10 +137,13 @@ class Column:
     longest: int = 1_000
     zone: str = ""
     digits: int = 3
+    format: str = ""
 
     def __post_init__(self):
         if self.zone:
             _check_zone(self.name, self.zone)
+        if self.format:
+            self._check_format()
         if self.digits not in (3, 6):
             raise ValueError(f"{self.name} has digits={self.digits!r}: use 3 or 6.")
         try:
@@ -149,9 +155,23 @@ class Column:
             limits = f"low={self.low!r}, high={self.high!r}"
             raise ValueError(f"{self.name} has {limits}, which is no range of a {self.type}.")
 
+    @property
+    def is_time(self) -> bool:
+        return self.type in ("timestamp", "date")
+
+    def _check_format(self):
+        try:
+            day = datetime.strptime(MOMENT.strftime(self.format), self.format).date()  # noqa: DTZ007
+        except ValueError:
+            day = None
+        if not self.is_time or day != MOMENT.date():
+            raise ValueError(f"{self.name} has format={self.format!r}, which says no day of a {self.type}.")
+        if self.type == "timestamp" and not self.zone and "%z" not in self.format:
+            raise ValueError(f"{self.name} has format={self.format!r} without %z: say its zone=, too.")
+
     def limit(self, value):
         """A limit as the type has it: a number, or a moment."""
-        if value is None or self.type not in ("timestamp", "date"):
+        if value is None or not self.is_time:
             return value if value is None else value + 0
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -217,15 +237,15 @@ class Dataset:
         if unusable := [one for one in every if not one or every.count(one) > 1 or one == "partition_date"]:
             why = "twice, empty, or the name of the folders"
             raise ValueError(f"{self.name} cannot have the column {unusable[0]!r}: it is {why}.")
-        types = [column.type for column in (*self.columns, *self.derived)]
-        given = [*self.keys, *filter(None, (self.newest, self.time))]
         if not self.kind:
             raise ValueError(f"{self.name} does not say its kind: {', '.join(KINDS)} (see Dataset).")
-        checks = [("type", types, TYPES), ("column", given, names)]
-        formats = [] if callable(self.format) else [self.suffix]
-        checks += [("format", formats, FORMATS), ("kind", [self.kind], KINDS)]
-        checks += [("period", [self.period], PERIODS)]
-        for what, some, known in checks:
+        for what, some, known in (
+            ("type", [column.type for column in (*self.columns, *self.derived)], TYPES),
+            ("column", [*self.keys, *filter(None, (self.newest, self.time))], names),
+            ("format", [] if callable(self.format) else [self.suffix], FORMATS),
+            ("kind", [self.kind], KINDS),
+            ("period", [self.period], PERIODS),
+        ):
             if unknown := [one for one in some if one not in known]:
                 raise ValueError(f"{self.name} knows no {what} {unknown[0]!r}, only {', '.join(known)}.")
         if not (self.min_rows >= 0 and 0 <= self.min_share <= 1):
@@ -265,13 +285,12 @@ class Dataset:
         text = line.decode(encoding or self.csv.encoding, errors="replace").lstrip("\ufeff").rstrip("\r\n")
         if "\r" in text or "\n" in text or "\0" in text:
             raise Permanent(f"The header has a carriage return or a zero byte inside: {text[:80]!r}.")
-        quote: dict[str, Any] = {"quotechar": self.csv.quote}
-        if not self.csv.quote:
-            quote = {"quoting": csv.QUOTE_NONE}
-        lines = csv.reader([text], delimiter=self.csv.delimiter, skipinitialspace=True, **quote)
+        delimiter, quote = self.csv.delimiter, self.csv.quote
+        quoted: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+        lines = csv.reader([text], delimiter=delimiter, skipinitialspace=True, **quoted)
         names = [name.strip() for name in next(lines, [])]
-        columns = {column.name: column for column in self.columns}
-        if doubled := sorted({name for name in names if name in columns and names.count(name) > 1}):
+        columns = {column.name for column in self.columns}
+        if doubled := sorted({name for name in columns if names.count(name) > 1}):
             raise Permanent(f"The header has {', '.join(doubled)} more than once.")
         self.check_names(names, "The header")
         return names
@@ -301,7 +320,7 @@ def frame(dataset: Dataset, rows: list[dict]):
         values, _ = contract.typed_values(pa.array(plain, pa.string()), column, None, PLAIN)
         for text, value in zip(plain, values, strict=True) if column.type != "text" else ():
             if text is not None and not value.is_valid:
-                raise ValueError(f"{column.name} {text!r} {contract.WORDS[column.type]}.")
+                raise ValueError(f"{column.name} {text!r} {contract.not_one(column)}.")
         columns.append(values)
     return parquet.to_frame(pa.Table.from_arrays(columns, schema=parquet.schema(dataset.columns)))
 

@@ -20,14 +20,10 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urljoin, urlsplit
 
 from .settings import Permanent
-
-if TYPE_CHECKING:
-    import requests
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +60,7 @@ def get_json(url: str, params: dict | None = None, **options):
     return _get_json(url, params, **options)[0]
 
 
-def _get_json(url: str, params: dict | None, headers: dict | None = None, **options) -> tuple:
+def _get_json(url: str, params: dict | None = None, headers: dict | None = None, **options) -> tuple:
     """What the JSON in the answer says, and the links in its headers, by their relation."""
 
     def once():
@@ -103,24 +99,17 @@ def pages(
     Permanent when an answer has no such rows, a page comes twice, or the next one is on another host.
     """
     asked, before, host = set(), None, urlsplit(url).netloc
-    query, by_post = dict(params or {}), options.get("body") is not None
-    hidden = partial(_without, _secrets(url, params, **options))
-    if by_post:
-        query = options["body"] = dict(options["body"])
-    with _session() as session:
+    options["params"], asked_by = params, "params" if options.get("body") is None else "body"
+    query = options[asked_by] = dict(options[asked_by] or {})
+    with _session() as session, _hiding(_secrets(url, **options)):
         while url:
             if page:
                 query.setdefault(page, 1)
             request = f"{url} {json.dumps(query, default=str, sort_keys=True)}"
-            answer, links = _get_json(url, params if by_post else query, session=session, **options)
-            found = _at(answer, rows)
-            problem = ""
-            if not isinstance(found, list):
-                problem, found = f"there are no rows at {rows!r}: {json.dumps(answer)[:200]}", []
-            elif request in asked or (found and found == before):
-                problem = f"the same page comes again, which would have no end: {request[:300]}"
-            if problem:
-                raise Permanent(hidden(f"{url}: {problem}"))
+            answer, links = _get_json(url, session=session, **options)
+            found = _rows(url, answer, rows)
+            if request in asked or (found and found == before):
+                raise Permanent(f"{url}: the same page comes again, which would have no end: {request[:300]}")
             asked.add(request)
             before = found
             yield from found
@@ -130,9 +119,15 @@ def pages(
             if page or into:
                 query[page or into] = follow
             else:
-                url, query, params = urljoin(url, cast(str, follow)), {}, None
-                if urlsplit(url).netloc != host:
-                    raise Permanent(hidden(f"{url} is not on {host}, whose pages were asked for."))
+                url, query, options["params"] = urljoin(url, cast(str, follow)), {}, None
+            if urlsplit(url).netloc != host:
+                raise Permanent(f"{url} is not on {host}, whose pages were asked for.")
+
+
+def _rows(url: str, answer, path: str) -> list:
+    if not isinstance(found := _at(answer, path), list):
+        raise Permanent(f"{url}: there are no rows at {path!r}: {json.dumps(answer)[:200]}")
+    return found
 
 
 def _at(answer, path: str):
@@ -155,7 +150,7 @@ class ClientCredentials:
 
     def __call__(self, request):
         if time.monotonic() >= self._ends:
-            answer, _ = _get_json(self._url, None, auth=self._client, form=self._form)
+            answer, _ = _get_json(self._url, auth=self._client, form=self._form)
             if not (token := _at(answer, "access_token")):
                 raise Refused(f"{self._url}: the answer has no access_token")
             self._token, self._ends = token, time.monotonic() + float(answer.get("expires_in", 300)) - 30
@@ -228,8 +223,7 @@ def _secrets(url: str, params=None, headers=None, auth=None, body=None, form=Non
 
 def _without(secrets: list[str], text: str) -> str:
     """The text without them, nor what any URL in it may have of the kind."""
-    text = LOGIN_IN_URL.sub("…", text)
-    text = IN_URL.sub(_if_harmless, text)
+    text = IN_URL.sub(_if_harmless, LOGIN_IN_URL.sub("…", text))
     for secret in secrets:
         text = text.replace(secret, "…")
     return text
@@ -239,18 +233,25 @@ def _if_harmless(found: re.Match) -> str:
     return found[0] if SHOWN.fullmatch(unquote(found[2])) and not SECRET.search(found[1]) else f"{found[1]}…"
 
 
+@contextlib.contextmanager
+def _hiding(secrets: list[str]) -> Iterator[None]:
+    """Errors are without them, and without what they come from, which has them."""
+    try:
+        yield
+    except (Permanent, TryAgain) as problem:
+        problem.args = (_without(secrets, str(problem)),)
+        raise problem from None
+
+
 def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]) -> Any:
     """once(), tried again after TryAgain, with nothing of a failed attempt left in `sink`."""
     mark = sink.tell()
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return once()
-        except Permanent as problem:
-            problem.args = (_without(secrets, str(problem)),)
-            raise problem from None  # what it comes from has them
+            with _hiding(secrets):
+                return once()
         except TryAgain as problem:
             rewind(sink, mark)
-            problem.args = (_without(secrets, str(problem)),)
             if attempt == ATTEMPTS:
                 raise TryAgain(f"{problem} (tried {ATTEMPTS} times)") from None
             wait = FIRST_WAIT * 2 ** (attempt - 1) if problem.wait is None else problem.wait
@@ -258,7 +259,7 @@ def _retrying(once: Callable, sink: BinaryIO, secrets: list[str]) -> Any:
             time.sleep(min(wait, MAX_WAIT))
 
 
-def _session() -> "requests.Session":
+def _session() -> Any:
     """One that leaves behind what may be a key when it is sent on to another host."""
     import requests
 
@@ -273,9 +274,7 @@ def _session() -> "requests.Session":
 
 
 @contextlib.contextmanager
-def _answer(
-    url: str, params, headers, auth=None, body=None, form=None, session=None
-) -> Iterator[tuple["requests.Response", BinaryIO, bool]]:
+def _answer(url: str, params, headers, auth=None, body=None, form=None, session=None) -> Iterator[tuple]:
     """One request: its answer, the body as a file, and whether the answer says where that ends."""
     import requests
     from urllib3.exceptions import HTTPError

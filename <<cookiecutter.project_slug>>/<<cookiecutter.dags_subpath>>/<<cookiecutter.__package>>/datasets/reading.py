@@ -11,34 +11,34 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
-from json import decoder as json_decoder
 from typing import Any, BinaryIO, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 from pyarrow import csv
-from pyarrow import json as arrow_json
 
-from . import Column, Dataset
+from . import Dataset
 from .settings import Permanent
-from .store import BROKEN, opened
+from .store import BROKEN, LINES, opened
 
 # Its functions are made when it is imported: no type checker knows them.
 pc: Any = pyarrow.compute
-scanstring: Any = vars(json_decoder)["scanstring"]  # not in its stubs
 PIECE = 8 * 2**20  # bytes that are parsed at once
 LONGEST = 32 * 2**20  # bytes; a record longer than this has a forgotten quote in it
+FEW = 10_000  # rows; a piece with fewer is worked on together with those that follow
 
 
 @dataclass
 class Piece:
-    """Some of a file's records.
+    """Some records of a file, or of several.
 
     table: the dataset's columns, still text, null where empty; one row per record that has the right shape.
         Numbers and booleans of JSON may be what they are.
-    lines: for each of these rows the line in the file where it starts; the first line is 1.
-    texts: text(row) is the row as it is in the file.
+    lines: for each of these rows the line in the file where it starts, and LINES times the number of the
+        file; the first line is 1.
+    text: text(row) is the row as it is in the file.
     broken: (line, reason, text) of every other record.
     names: of JSON lines, the columns that any of the rows has.
     """
@@ -58,18 +58,19 @@ class Piece:
         return [_string(name, _parse(text.decode())[name], text) for text in texts]
 
 
-def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
-    """The records of a binary file, in order; Permanent when a CSV's header is not right; formats.BROKEN.
+def pieces(dataset: Dataset, file, digest, number: int = 0) -> Iterator[Piece]:
+    """The records of a binary file, in order; Permanent when a CSV's header is not right; store.BROKEN.
 
-    digest: of hashlib; it is updated with all that is read.
+    digest: of hashlib; it is updated with all that is read. number: of the file.
     """
+    line = number * LINES + 1
     if callable(dataset.format):
-        yield from _frames(dataset, file, digest)
+        yield from _frames(dataset, file, digest, line)
         return
     file = opened(file, dataset.csv.encoding, digest)
     for _ in range(dataset.csv.skip):
         file.readline(2**20)
-    line = dataset.csv.skip + 1
+    line += dataset.csv.skip
     if dataset.suffix == "jsonl":
         take = _Json(dataset).take
     elif dataset.csv.names:
@@ -87,7 +88,10 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
             content += b"\n"
         whole = content[: content.rfind(b"\n") + 1]
         if not whole and len(content) > LONGEST:
-            raise Permanent(f"Line {line} is longer than {LONGEST // 2**20} MB.")
+            raise Permanent(f"Line {line % LINES} is longer than {LONGEST // 2**20} MB.")
+        if not whole:
+            rest = content
+            continue
         piece, taken = take(whole, line, last=not block)
         line += _line_ends(whole[:taken])
         rest = content[taken:]
@@ -97,36 +101,59 @@ def pieces(dataset: Dataset, file, digest) -> Iterator[Piece]:
 
 def files(
     dataset: Dataset, open_raw: Callable[[str], BinaryIO], names: list[str], hashes: dict[str, str]
-) -> Iterator[tuple[int, str, Piece]]:
-    """The pieces of these raw files, with the number and name of each file; `hashes` gets their SHA-256."""
+) -> Iterator[Piece]:
+    """The pieces of these raw files; `hashes` gets their SHA-256."""
     for number, name in enumerate(names):
         sha256 = hashlib.sha256()
         with open_raw(name) as file:
             try:
-                for piece in pieces(dataset, file, sha256):
-                    yield number, name, piece
+                yield from pieces(dataset, file, sha256, number)
             except BROKEN as problem:
                 raise Permanent(f"{name} cannot be read: {problem}") from problem
         hashes[name] = sha256.hexdigest()
 
 
-def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
+def together(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The same records, small pieces as one: each costs milliseconds, and a day may have many slices."""
+    few: list[Piece] = []
+    rows = 0
+    for piece in pieces:
+        if few and piece.table.schema != few[0].table.schema:  # JSON has values as they are
+            yield _joined(few)
+            few, rows = [], 0
+        few.append(piece)
+        rows += len(piece.lines) + len(piece.broken)
+        if rows >= FEW:
+            yield _joined(few)
+            few, rows = [], 0
+    if few:
+        yield _joined(few)
+
+
+def _joined(some: list[Piece]) -> Piece:
+    if len(some) == 1:
+        return some[0]
+    starts = np.cumsum([0, *(len(piece.lines) for piece in some)])
+
+    def text(row: int) -> bytes:
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        return some[number].text(row - int(starts[number]))
+
+    table = pa.concat_tables([piece.table for piece in some])
+    broken = [record for piece in some for record in piece.broken]
+    names = set().union(*(piece.names for piece in some))
+    return Piece(table, np.concatenate([piece.lines for piece in some]), text, broken, names)
+
+
+def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
     """What the dataset's own function reads, as text; the line is the number of the row."""
     while block := file.read(PIECE):
         digest.update(block)
     file.seek(0)
-    line = 1
     for frame in cast(Callable, dataset.format)(file):
         dataset.check_names(frame.columns, "What format() yields")
-        arrays = {}
-        for name in (column.name for column in dataset.columns):
-            there = frame[name] if name in frame else [None] * len(frame)
-            try:
-                cells = _texts(pa.array(there, from_pandas=True))
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
-                plain = [None if each is None or each != each else str(each) for each in there]
-                cells = pa.array(plain, pa.string())
-            arrays[name] = pc.if_else(pc.equal(cells, ""), None, cells)
+        nothing = [None] * len(frame)
+        arrays = {column.name: _texts(frame.get(column.name, nothing)) for column in dataset.columns}
 
         def text(row: int, frame=frame) -> bytes:
             return json.dumps(frame.iloc[row].to_dict(), default=str).encode()
@@ -135,30 +162,42 @@ def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
         line += len(frame)
 
 
-def _texts(values: pa.Array) -> pa.Array:
-    texts = values.cast(pa.string())
+def _texts(cells) -> pa.Array:
+    """A column of a DataFrame as text, null where empty."""
+    try:
+        values = pa.array(cells, from_pandas=True)
+        texts = values.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
+        plain = [None if each is None or each != each else str(each) for each in cells]
+        texts = values = pa.array(plain, pa.string())
     if pa.types.is_floating(values.type):  # pandas has whole numbers beside a missing one as 3.0 or 1e+16
         whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
         texts = pc.coalesce(pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string()), texts)
-    return texts
+    return pc.if_else(pc.equal(texts, ""), None, texts)
 
 
 def _line_ends(content: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(content, np.uint8) == ord("\n")))  # faster than bytes.count
 
 
+# How JSON may have the values of a type; what else there is, is looked at row by row.
+JSON_TYPES: dict[str, Any] = {"number": float | str, "integer": int | str, "boolean": bool | int | str}
 NOT_TEXT = {"number": pa.float64(), "integer": pa.int64(), "boolean": pa.bool_()}
-SAMPLE = 20  # rows of a piece that say what its columns look like
 
 _parse = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
 
 
 class _Json:
-    """JSON lines. Arrow parses what it reads exactly as row by row would, which takes five times as long."""
+    """JSON lines. msgspec parses what it reads as row by row would, which takes five times as long."""
 
     def __init__(self, dataset: Dataset):
         self._columns = dataset.columns
         self._names = [column.name for column in dataset.columns]
+        fields: list[Any] = []  # which have numbers, for a column may have any name
+        for column in dataset.columns:
+            named = msgspec.field(name=column.name, default=None)
+            fields.append((f"c{len(fields)}", JSON_TYPES.get(column.type, str | int) | None, named))
+        self._rows = msgspec.json.Decoder(msgspec.defstruct("Row", fields, gc=False)).decode_lines
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
         return self._at_once(content, line) or self._row_by_row(content, line), len(content)
@@ -166,121 +205,83 @@ class _Json:
     def _at_once(self, content: bytes, line: int) -> Piece | None:
         """The piece when each of its lines is an object whose columns have one type each, else None."""
         between = content.count(b"}\n{") + content.count(b"}\r\n{")
-        unusual = b"NaN" in content or b"Inf" in content
-        if unusual or content[:1] != b"{" or between + 1 != _line_ends(content):
+        if content[:1] != b"{" or between + 1 != _line_ends(content):
             return None
         try:
-            sample = [json.loads(text) for text in content.split(b"\n", SAMPLE)[:SAMPLE] if text]
-            types = {column.name: _json_type(column, sample) for column in self._columns}
-            content.decode()  # Arrow would take what is no UTF-8
-            table = arrow_json.read_json(
-                pa.BufferReader(content),
-                arrow_json.ReadOptions(use_threads=False, block_size=2**20),
-                arrow_json.ParseOptions(explicit_schema=pa.schema(types), unexpected_field_behavior="ignore"),
-            )
-            table.validate(full=True)  # of old versions some take half of a surrogate pair
-        except (ValueError, TypeError, RecursionError):  # pa.ArrowInvalid is a ValueError
+            content.decode()  # where nothing is read, msgspec takes what is no UTF-8
+            rows, names = self._rows(content), set(_parse(content[: content.index(b"\n")].decode()))
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        names = set().union(*sample, *([name] for name in self._names if table[name].null_count < len(table)))
-        missing = any(column.name not in names for column in self._columns if not column.optional)
-        if missing or table.num_rows != between + 1:
+        if len(rows) != between + 1:
+            return None
+        arrays, columns = [], zip(*map(msgspec.structs.astuple, rows), strict=True)
+        for column, values in zip(self._columns, columns, strict=True):
+            array = _alike(values, NOT_TEXT.get(column.type))
+            if array is None:
+                return None
+            names |= {column.name} if array.null_count < len(array) else set()
+            arrays.append(array)
+        if any(column.name not in names for column in self._columns if not column.optional):
             return None  # whether a column is there, or always null, takes a look at each row
-        arrays = []
-        for column in self._columns:
-            values = table[column.name]
-            if values.type != NOT_TEXT.get(column.type):
-                if values.type == pa.int64() and _MINUS_ZERO.search(content):
-                    return None
-                values = values.cast(pa.string())
-                values = pc.if_else(pc.equal(values, ""), None, values)
-            arrays.append(values)
         lines = cache(lambda: content.split(b"\n"))  # when they are needed
         table = pa.Table.from_arrays(arrays, names=self._names)
         return Piece(table, np.arange(line, line + len(table)), lambda row: lines()[row], [], names)
 
     def _row_by_row(self, content: bytes, line: int) -> Piece:
         """What is no text there becomes text again, as it was written."""
-        rows, lines, texts, broken = [], [], [], []
+        rows, lines, texts, broken, names = [], [], [], [], set()
         for number, text in enumerate(content.split(b"\n"), line):
             try:
-                row = _parse(text.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except (ValueError, RecursionError):
-                row = None
-            if isinstance(row, dict):
-                rows.append(row)
+                row: Any = _parse(text.decode("utf-8-sig" if number % LINES == 1 else "utf-8"))
+                cells = [_string(name, row.get(name), text) for name in self._names]
+                "".join(filter(None, cells)).encode()
+            except UnicodeEncodeError:
+                broken.append((number, "half of a surrogate pair is no character", text))
+            except (ValueError, RecursionError, AttributeError):  # a list, or a value, has no get()
+                if text.strip():
+                    broken.append((number, "not an object in JSON", text))
+            else:
+                rows.append(cells)
                 lines.append(number)
                 texts.append(text)
-            elif text.strip():
-                broken.append((number, "not an object in JSON", text))
-        columns = [[row.get(name) for row in rows] for name in self._names]
-        arrays = [_strings(name, values, texts) for name, values in zip(self._names, columns, strict=True)]
-        table = pa.Table.from_arrays(arrays, names=self._names)
-        names = set().union(*rows)
-        if halves := self._halves(columns, texts):
-            broken += [(lines[row], "half of a surrogate pair is no character", texts[row]) for row in halves]
-            kept = [row for row in range(len(rows)) if row not in halves]
-            table = table.take(pa.array(kept, pa.int64()))
-            lines, texts = [lines[row] for row in kept], [texts[row] for row in kept]
+                names |= row.keys()
+        columns = zip(*rows, strict=True) if rows else [[]] * len(self._names)
+        table = pa.Table.from_arrays([pa.array(cells, pa.string()) for cells in columns], names=self._names)
         return Piece(table, np.array(lines, np.int64), texts.__getitem__, broken, names)
 
-    def _halves(self, columns: list[list], texts: list[bytes]) -> set[int]:
-        """The rows with half of a surrogate pair in one of the columns; it can only be there as an escape."""
-        escaped = [row for row, text in enumerate(texts) if b"\\u" in text]
-        return {
-            row
-            for row in escaped
-            if any(isinstance(values[row], str) and _HALF.search(values[row]) for values in columns)
-        }
 
-
-def _json_type(column: Column, sample: list[dict]) -> pa.DataType:
-    """How Arrow is to read the column without losing a digit; TypeError when it cannot."""
-    value = next((row[column.name] for row in sample if row.get(column.name) is not None), None)
-    if value is None:
-        return NOT_TEXT.get(column.type, pa.string())
-    if isinstance(value, int | float) and column.type == "number" and not isinstance(value, bool):
-        return pa.float64()
-    types = {str: pa.string(), bool: pa.bool_(), int: pa.int64()}
-    if type(value) not in types:
-        raise TypeError(f"{column.name} is nested, or a fraction that is to be text")
-    return types[type(value)]
-
-
-def _strings(name: str, values: list, texts: list[bytes]) -> pa.Array:
-    """The values of a column as text: objects and arrays as they are in the file."""
-    try:
-        strings = pa.array(values, pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeError):  # not all of them are text already
-        strings = pa.array([_string(name, *pair) for pair in zip(values, texts, strict=True)], pa.string())
-    return pc.if_else(pc.equal(strings, ""), None, strings)
+def _alike(values: tuple, wanted: pa.DataType | None) -> pa.Array | None:
+    """The values as they are wanted, or as text; None where they are of several types."""
+    for kind in filter(None, (wanted, pa.string(), pa.int64())):
+        try:
+            array = pa.array(values, kind)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            continue
+        if kind == pa.int64() != wanted:
+            # An id, in digits; -0 is no other number than 0, but another text.
+            array = None if pc.any(pc.equal(array, 0)).as_py() else array.cast(pa.string())
+        return array if kind == wanted or array is None else pc.if_else(pc.equal(array, ""), None, array)
+    return None
 
 
 def _string(name: str, value, text: bytes) -> str | None:
+    """The value as text: an object or array as it is in the row's text."""
     if isinstance(value, dict | list):
         return _members(text.decode("utf-8-sig"))[name]
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value and _HALF.sub("", value)  # such a row is rejected
+    return value or None
 
 
-_HALF = re.compile("[\ud800-\udfff]")
-_MINUS_ZERO = re.compile(rb":\s*-0[\s,}]")  # 0 once it is an integer
-_SPACE = re.compile(r"\s*")
-
-
-def _after_space(text: str, at: int) -> int:
-    return cast(re.Match, _SPACE.match(text, at)).end()
+_MEMBER = re.compile(r'[\s,]*("(?:[^"\\]|\\.)*")\s*:\s*')
 
 
 def _members(text: str) -> dict[str, str]:
     """The members of an object in JSON, their values as they are written."""
-    found, decoder, at = {}, json.JSONDecoder(), text.index("{")
-    while text[at] != "}":
-        key, at = scanstring(text, _after_space(text, at + 1) + 1)
-        start = _after_space(text, text.index(":", at) + 1)
-        at = decoder.raw_decode(text, start)[1]
-        found[key] = text[start:at]
-        at = _after_space(text, at)
+    found, at = {}, text.index("{") + 1
+    while member := _MEMBER.match(text, at):
+        at = json.JSONDecoder().raw_decode(text, member.end())[1]
+        found[json.loads(member[1])] = text[member.end() : at]
     return found
 
 
@@ -313,9 +314,8 @@ class _Csv:
         self._line = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (line_cell, delimiter, others, line_cell))
         self._record = re.compile(rb"(?:%s%s){%d}%s\r*\n" % (cell, delimiter, others, cell))
         self._open = re.compile(rb"(?:%s%s)*%s\Z" % (cell, delimiter, quoted))
-        quote = re.escape(dataset.csv.quote.encode()) or rb"(?!)"  # nothing is like it
-        self._quoted = re.compile(rb"(^|%s)%s%s" % (delimiter, quoted, quote))
-        self._opening = re.compile(rb"(^|%s)%s" % (delimiter, quote))
+        self._quote = dataset.csv.quote.encode()
+        self._quoted = re.compile(rb"%s%s" % (quoted, re.escape(self._quote)))
 
     def take(self, content: bytes, line: int, last: bool) -> tuple[Piece, int]:
         """As much of `content`, which ends with a line, as has whole records, and how many bytes that is."""
@@ -369,10 +369,10 @@ class _Csv:
             return "" if utf8 else f"the text is not {self._format.encoding.upper()}"
         if b"\r" in record.rstrip(b"\r\n"):
             return "a carriage return is inside the line"
-        unquoted = self._quoted.sub(rb"\1", record)
-        if self._opening.search(unquoted):
+        if self._quote and record.count(self._quote) % 2:
             return "a quote that the line does not close"
-        return f"{unquoted.count(self._delimiter) + 1} columns instead of {len(self._names)}"
+        columns = self._quoted.sub(b"", record).count(self._delimiter) + 1
+        return f"{columns} columns instead of {len(self._names)}"
 
     def _parse(self, content: bytes, newlines_in_values: bool) -> pa.Table:
         """The dataset's columns as text, null where empty."""

@@ -9,13 +9,14 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from . import Dataset
 from .settings import NoSuchDay, Permanent, Settings, commit
-from .store import BROKEN, Store, opened
+from .store import BROKEN, LINES, Store, opened
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +229,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         writing("set_apart", "parquet") as apart_file,
         writing("rejected", "jsonl") as rejected_file,
     ):
-        rejects = Rejects(rejected_file)
+        rejects = Rejects(rejected_file, files)
         read = partial(reading.files, dataset, lambda file: store.open(f"{raw}/{file}"), files, hashes)
         frame, count, duplicates = contract.clean_rows(dataset, day, read, rejects)
         apart = contract.as_mask(dataset.set_apart(frame) if dataset.set_apart else False, frame)
@@ -300,20 +301,22 @@ class Rejects:
     Bytes that are not UTF-8 appear as \\\\xNN.
     """
 
-    def __init__(self, sink):
-        self._sink, self._rules, self.rows, self.file = sink, {}, 0, ""
+    def __init__(self, sink, files: Sequence[str] = ("",)):
+        self._sink, self._files, self.rows = sink, files, 0
+        self._rules: dict[str, list[str]] = {}
 
     def restart(self) -> None:
         """Forget all of them."""
         self._sink.seek(0)
         self._sink.truncate()
-        self._rules, self.rows, self.file = {}, 0, ""
+        self._rules, self.rows = {}, 0
 
-    def __call__(self, line: int, problems: list[tuple[str, str, str]], text: bytes) -> None:
+    def __call__(self, place: int, problems: list[tuple[str, str, str]], text: bytes) -> None:
+        number, line = divmod(place, LINES)
         row = text.decode(errors="backslashreplace")
         words = [(name, value and repr(value), rule) for name, value, rule in problems]
         reason = "; ".join(" ".join(filter(None, each)) for each in words)
-        record = {"file": self.file, "line": line, "reason": reason, "row": row}
+        record = {"file": self._files[number], "line": line, "reason": reason, "row": row}
         self._sink.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
         self.rows += 1
         for name, value, rule in problems:

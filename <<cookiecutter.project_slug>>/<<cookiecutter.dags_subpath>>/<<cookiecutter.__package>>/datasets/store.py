@@ -22,6 +22,7 @@ from .settings import Permanent
 
 BLOCK = 2**20
 BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, UnicodeError)  # while it is read
+LINES = 2**40  # more than any file has: a row's place is its file's number, times this, and its line
 DRAFTS_KEPT = 24 * 3600  # seconds; an older draft is what a killed process has left
 OURS: set[Path] = set()  # drafts that this process is writing
 CHANGED = ("mtime", "LastModified", "last_modified", "updated")  # what file systems call it
