@@ -102,7 +102,7 @@ class Check:
     def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
         """What is left when exemptions and repetitions are taken out."""
         exemptions = [one for source in self.reads.values() for one in source.exemptions] + self.policy.exempt
-        silent = [name for name, rule in RULES.items() if name in self.policy.off or not self.policy.is_for(rule)]
+        silent = [name for name, rule in RULES.items() if not self.policy.applies(rule)]
         left = apply_exemptions(set(findings), exemptions, silent, unfinished | self.others)
         return sorted(one_line_each(left))
 

@@ -112,7 +112,7 @@ def _start_date(c: Dag) -> Found:
     if stated is None:
         if c.runs_by_time and not all(task.start_date for task in c.dag.tasks):
             yield f"DAG {c.dag.dag_id} has a schedule and no start_date"
-    elif isinstance(stated, datetime.datetime) and stated.tzinfo is None:
+    elif isinstance(stated, datetime.datetime) and stated.tzinfo is None and not stated.microsecond:  # no clock's
         yield "start_date has no timezone"
     elif isinstance(stated, datetime.datetime) and stated.tzname() == "LMT":
         yield f"start_date is in local mean time, {stated:%z} from UTC, as pytz has it without localize()"

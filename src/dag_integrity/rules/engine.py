@@ -42,6 +42,14 @@ engine_rule(
 )  # fmt: skip
 engine_rule("python-syntax", "The syntax is that of the image's Python version.", "Write it in the older syntax")
 engine_rule(
+    "schedule-unsaid", "A DAG says its schedule: without one Airflow 2 runs it every day, and Airflow 3 never.",
+    "Write schedule=None, or when it runs", "warning", house=True,
+)  # fmt: skip
+engine_rule(
+    "implicit-outputs", "A task that returns a dict says whether its keys are XComs: no annotation decides that.",
+    "Write @task(multiple_outputs=True), or =False", "warning", house=True,
+)  # fmt: skip
+engine_rule(
     "late-binding", "A function that a loop makes does not take the loop's variable when it runs.",
     "Give it as an argument, by op_kwargs or functools.partial",
 )  # fmt: skip
