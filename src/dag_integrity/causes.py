@@ -63,6 +63,6 @@ def _explains(by: Finding, one: Finding) -> bool:
     gone = by.wrong.split(" ")[0]  # a name by which ruff has said what to write
     if one.write == BY_WARNING:
         return by.line == one.line or gone.rpartition(".")[2] in one.wrong
-    argument = re.search(r"unexpected keyword argument '(\w+)'|Invalid arguments were: \*\*kwargs: {'(\w+)': ", one.wrong)
-    named = argument and gone in argument.groups()
+    argument = re.search(r"(unexpected keyword argument |arguments were: \*\*kwargs: {)'(\w+)'", one.wrong)
+    named = argument and argument[2] == gone
     return bool(named) or (one.rule == "context-key" and by.line == one.line)

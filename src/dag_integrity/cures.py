@@ -98,6 +98,7 @@ CURES = [
         "Write @task on a plain function",
     ),
     (r"Only one of .* can be|mutually exclusive", "Give one of them"),
+    (r"Cannot template BaseOperator field", "Take that field out of template_fields: it is used before a task runs"),
     (
         r"Jinja|template_fields|Missing template field|missing assignment",
         "Assign each name of template_fields in __init__: self.x = x",
@@ -107,6 +108,13 @@ CURES = [
         'Write a date as pendulum.datetime(2026, 1, 1, tz="UTC")',
     ),
     (r"'(\w+)' type must be (\w+), not (\w+)", "Give {1} a value of type {2}"),
+    (r"'str' object has no attribute 'description'", 'Write CronTriggerTimetable("0 4 * * *", timezone="UTC")'),
+    (r"Use keyword arguments when initializing", 'Write task_id="…", and the others with their names'),
+    (r"only supports functions for python_callable", "Write def …: another Python gets the text of a function"),
+    (r"context was requested but no context was found", "Ask for it in a task: while the file is parsed there is none"),
+    (r"Provided callback .* is not awaitable", "Write async def, in a module that the triggerer can import"),
+    (r"Valid values for `(allowed_states)`", 'Write states of this list, as {1}=["success"]'),
+    (r'defaults ".*" should be a subset of options', "Write defaults that are among the options"),
     # Params
     (
         r"SchemaError|is not valid under any of the given schemas",
@@ -158,5 +166,7 @@ def _near(module: str, name: str) -> str:
         names = dir(importlib.import_module(module))
     except Exception:
         return ""
+    if (asset := name.replace("Dataset", "Asset")) in names:  # as Airflow 3 calls it
+        return f"Write {asset}"
     near = difflib.get_close_matches(name, names, 1, 0.7)
     return f"Write {near[0]}" if near else f"Use a name that {module} has"

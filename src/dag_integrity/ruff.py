@@ -27,6 +27,7 @@ CURES = {
     "sla": "Take sla out; write deadline=DeadlineAlert(…) on the DAG",
     "sla_miss_callback": "Take it out; write deadline=DeadlineAlert(…) on the DAG",
     "default_view": "Take default_view out",
+    "conf": "Write from airflow.sdk.configuration import conf",
     "external_trigger": 'Ask run_type of dag_run, "manual" where a person started it',
 }
 

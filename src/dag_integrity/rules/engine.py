@@ -8,6 +8,7 @@ engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
     "Print inside tasks only", severity="warning",
 )  # fmt: skip
+engine_rule("task-outside", "Every task is in a DAG.", "Make it in `with DAG(…):`, or give it dag=…")
 engine_rule("cycle", "The tasks have no cycle.", "Take one of the arrows (>>) between these tasks out")
 engine_rule(
     "serialization", "The DAG can be serialized, and deserializes to the same DAG.",

@@ -17,7 +17,7 @@ with DAG(
     tags=["example"],
     doc_md=__doc__,
 ):
-    @task
+    @task  # expect: implicit-outputs
     def fetch():
         return {"path": "orders.csv", "rows": 3}
 
