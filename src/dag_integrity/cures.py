@@ -37,6 +37,7 @@ CURES = [
     (r"cannot map over XCom with custom key", "Map over the whole value of a task that returns a list"),
     (r"XComArg only supports str lookup", OUTPUT),
     # Mapping
+    (r"unexpected type '_TaskDecorator'", "Call it: .expand(name=task()) maps over what the task returns"),
     (r"no arguments to expand against", "Write .expand(name=[…])"),
     (
         r"expected XComArg or list\[dict\]",
@@ -80,6 +81,7 @@ CURES = [
         r"missing (keyword )?argument(s)? |missing \d+ required|missing a required argument",
         "Give the argument that is missing",
     ),
+    (r"unsupported type for timedelta", "Write timedelta(minutes=…)"),
     (r"pool.slots .* cannot be less than 1", "Write pool_slots=1"),
     (r"is not a valid schedule", "Write a cron expression, a preset as @daily, a timedelta, a timetable or assets"),
     (r"All elements in 'schedule' should be", 'Write schedule=[Asset("…")]: texts are no assets'),
@@ -97,7 +99,7 @@ CURES = [
         r"Cannot call a `?@?task|decorator may only be used|@task decorated .* instance",
         "Write @task on a plain function",
     ),
-    (r"Only one of .* can be|mutually exclusive", "Give one of them"),
+    (r"Only one of .* (can|may) be|mutually exclusive", "Give one of them"),
     (r"Cannot template BaseOperator field", "Take that field out of template_fields: it is used before a task runs"),
     (
         r"Jinja|template_fields|Missing template field|missing assignment",
@@ -118,7 +120,7 @@ CURES = [
     # Params
     (
         r"SchemaError|is not valid under any of the given schemas",
-        "Write a type of JSON Schema: string, integer, number, boolean, array, object or null",
+        'Write a type of JSON Schema, as "string", "integer" or "array"; of a date type="string", format="date"',
     ),
     (r"must be json-serializable", "Give params texts, numbers, lists and dicts"),
     # Assets

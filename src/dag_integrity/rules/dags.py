@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from ..config import deployed_executors
+from ..cures import cure_of
 from ..facts import Dag, argument_of, listed
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, first_line
@@ -189,6 +190,7 @@ def _params(c: Dag) -> Found:
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             write = f'Give "{name}" a default that fits, or allow None with type=["null", …]'
+            write = cure_of(reason) or write
             yield problem(f'The default of param "{name}" does not fit its own schema: {reason}', cure=write)
 
 
@@ -198,6 +200,8 @@ def _callback(c: Dag) -> Found:
     said = set()
     for owner in (c.dag, *c.dag.tasks):
         for name in CALLBACKS:
+            if None in listed(argument_of(owner, name)):
+                yield problem(f"{name} has None in its list", None if owner is c.dag else owner, "Take it out")
             texts = [one for one in listed(argument_of(owner, name)) if isinstance(one, str)]
             if texts and (name, str(texts)) not in said:
                 said.add((name, str(texts)))

@@ -205,5 +205,14 @@ def _uncalled(source: Source) -> Found:
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.value for n in source.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     for node in source.nodes if source.dag_calls else ():
-        if isinstance(node, FUNCTIONS) and source.is_task(node) and node.name not in used:
-            yield problem(f"@task {node.name} is never called: no DAG has it", node.lineno)
+        names = [source.full_name(d).removeprefix("airflow.") for d in getattr(node, "decorator_list", ())]
+        group = not {"sdk.task_group", "decorators.task_group"}.isdisjoint(names)
+        if isinstance(node, FUNCTIONS) and (group or source.is_task(node)) and node.name not in used:
+            kind = "task_group" if group else "task"
+            yield problem(f"@{kind} {node.name} is never called: no DAG has it", node.lineno)
+    for node in source.nodes:
+        of = getattr(getattr(node, "value", None), "func", None) if isinstance(node, ast.Expr) else None
+        operator = re.search(r"^airflow\..*(Operator|Sensor)\.partial$", source.full_name(of)) if of else None
+        if operator:
+            wrong = "What partial() begins is mapped over nothing: no DAG has that task"
+            yield problem(wrong, node.lineno, "Write .expand(name=[…]) after it")

@@ -55,6 +55,13 @@ def _xcom_own(c: Dag) -> Found:
         pulls = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull"
         if pulls and any(one.arg == "key" and getattr(one.value, "value", "") is None for one in node.keywords):
             yield problem("xcom_pull(key=None) is refused by Airflow 3", node.lineno, "Name the key that you want")
+    for task in c.dag.tasks if "xcom_pull" in c.source.text else ():
+        for call in [n for n in code_of(c, task) if isinstance(n, ast.Call)]:
+            named = [one.value for one in call.keywords if one.arg == "task_ids"] or call.args[:1]
+            given = dotted(named[0]) if named and isinstance(named[0], ast.Name) else ""
+            if getattr(call.func, "attr", "") == "xcom_pull" and is_task(value_of(callable_of(task), given)):
+                write = f'Write task_ids="…", or give {given}() to the task as an argument'
+                yield problem(f"{task.task_id} pulls from {given}, which is no text", call.lineno, write)
 
 
 @rule("xcom-key", "dag", "Write @task(multiple_outputs=True) on it, or take its whole value")

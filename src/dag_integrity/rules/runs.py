@@ -176,6 +176,9 @@ def _mapped_text(c: Dag) -> Found:
             if kind.strip("'\"") in SCALARS and given.key == "return_value":
                 wrong = f"{task.task_id} is mapped over {name}: {maker.task_id} returns {kind}"
                 yield problem(wrong, _mapping_line(c, task))
+            if isinstance(given, (list, dict)) and not given:
+                wrong = f"{task.task_id} is mapped over {name}, which is empty: it is always skipped"
+                yield problem(wrong, _mapping_line(c, task), "Give it values, or the output of a task")
             texts = isinstance(given, list) and any(isinstance(one, (str, int, list, tuple)) for one in given)
             if name == "op_kwargs" and (isinstance(given, dict) or texts):
                 wrong = f"{task.task_id} is mapped over op_kwargs, and each task needs a dict of its own"

@@ -206,7 +206,7 @@ def _unknown_param(c: Dag) -> Found:
             if (by_argument or (by_context and CONTEXT.fullmatch(dotted(of.value)))) and not cared_for:
                 write = f"Declare it in params, or use {some(sorted(known))}" if known else ""
                 yield problem(f"{task.task_id} asks for params[{name!r}], which the DAG has not", node.lineno, write)
-            run = getattr(of, "value", None) if getattr(of, "attr", "") == "conf" else None
+            run: Any = getattr(of, "value", None) if getattr(of, "attr", "") == "conf" else None
             of_run = _from_context(run) if isinstance(run, ast.Subscript) else dotted(run) if "dag_run" in given else ""
             if of_run == "dag_run" and c.runs_by_time and not cared_for:
                 write = f'Write dag_run.conf.get("{name}", …), or declare it in params'
@@ -321,6 +321,26 @@ def _isolated(c: Dag) -> Found:
                 wrong = f"{task.task_id} runs in an environment of its own, where {one.arg} is not given"
                 write = "Return the value, or give what it needs as an argument, as {{ ti.task_id }}"
                 yield problem(wrong, one.lineno, write)
+
+
+@rule("undefined-name", "dag", "Import or define it")
+def _undefined_name(c: Dag) -> Found:
+    """The names that a task's function or execute() uses are there when it runs."""
+    if "NameError" in c.source.text:
+        return
+    said = {name for node in c.source.nodes if isinstance(node, ast.Global) for name in node.names}
+    for task in c.dag.tasks:
+        run = getattr(getattr(task, "operator_class", type(task)), "execute", None)
+        for called in {inspect.unwrap(one) for one in (callable_of(task), run) if inspect.isfunction(one)}:
+            function = c.source.functions.get(called.__code__.co_firstlineno)
+            if called.__code__.co_filename != str(c.source.path) or ISOLATED.search(" ".join(kinds_of(task))):
+                continue
+            missing = _globals_in(called.__code__) - {*called.__globals__, *dir(builtins)}
+            uses = [n for n in ast.walk(function or ast.Pass()) if isinstance(n, ast.Name) and n.id in missing - said]
+            for node in sorted(uses, key=lambda node: node.lineno):
+                if node.id not in said:
+                    said.add(node.id)
+                    yield problem(f"{task.task_id} fails when it runs: nothing defines {node.id}", node.lineno)
 
 
 @rule("task-in-task", "dag", "Call it in the DAG; in a task write its .function(…)")

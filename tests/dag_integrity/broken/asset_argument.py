@@ -15,3 +15,4 @@ def asset_argument_raw():
 def asset_argument_clean(context, asset_argument_row):
     return context["inlet_events"][asset_argument_row]
 # cure: asset_argument_row) => asset_argument_raw)
+# cure: asset_argument_row] => asset_argument_raw]

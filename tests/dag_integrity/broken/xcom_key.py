@@ -17,9 +17,10 @@ with DAG(
     tags=["example"],
     doc_md=__doc__,
 ):
-    @task  # expect: implicit-outputs
+    @task
     def fetch():
-        return {"path": "orders.csv", "rows": 3}
+        orders = [{"path": "orders.csv", "rows": 3}]
+        return orders[0]
 
     @task
     def load(path):

@@ -33,8 +33,18 @@ def tell(text, **context):
     print(text, context["run_id"])
 
 
+def connect():
+    global LOADED
+    LOADED = True
+
+
 def show(shop, **kwargs):
-    print(shop, kwargs["conf"])
+    connect()
+    print(shop, kwargs["conf"], LOADED, __name__, [one for one in kwargs])
+
+    class Row:
+        size = 1
+        double = size * 2
 
 
 with DAG(
