@@ -16,11 +16,10 @@ from .model import Finding, PolicyError, finding
 from .rules.files import REMOVED_VARIABLES
 from .source import Source
 
-# Also AIR304 where nothing is parsed. Not AIR001, AIR004 and AIR201, which are about style alone; nor AIR003, which
-# is wrong about functions that tasks call: forbidden-at-import knows what runs when the file is parsed.
-SELECT = "AIR002,AIR202,AIR301,AIR302,AIR303,AIR311,AIR312,AIR321,B023"
-# Those that are a rule as they are
-OWN = {"AIR002": "schedule-unsaid", "AIR202": "implicit-outputs"}
+# Also AIR304 where nothing is parsed. Not AIR001, AIR004 and AIR201, which are about style alone; nor AIR202, which
+# speaks of each task that returns a dict: xcom-key and multiple-outputs know those where that goes wrong; nor AIR003,
+# which is wrong about functions that tasks call: forbidden-at-import knows what runs when the file is parsed.
+SELECT = "AIR002,AIR301,AIR302,AIR303,AIR311,AIR312,AIR321,B023"
 CURES = {
     "days_ago": 'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC")',
     "provide_context": "Take provide_context out: every callable gets the context",
@@ -83,8 +82,8 @@ class Ruff:
                 wrong = f"{message} (the image runs Python {self.python})"
                 yield finding("python-syntax", name, line, wrong, f"Write it in Python {self.python}'s syntax")
                 continue
-            if entry["code"] in OWN:
-                yield finding(OWN[entry["code"]], name, line, message)
+            if entry["code"] == "AIR002":
+                yield finding("schedule-unsaid", name, line, message)
                 continue
             if entry["code"] == "AIR304":
                 if not message.startswith("random."):  # there may be a seed

@@ -32,8 +32,6 @@ EXPLAINED = {
     ("example_passing_params_via_test_command.py", "template"): "its param foo comes from the command line alone",
     ("example_retry_policy.py", "heavy-import"): "its retry rule names requests' exception, which Airflow imports",
     ("example_simplest_dag.py", "schedule-unsaid"): "it has none, and says so only by that",
-    ("example_task_state_store_async.py", "implicit-outputs"): "one of its tasks returns a dict",
-    ("example_task_state_store_mapped.py", "implicit-outputs"): "one of its tasks returns a dict",
     ("tutorial_objectstorage.py", "heavy-import"): "it imports requests at the top",
     ("tutorial_objectstorage.py", "image-import"): "it imports duckdb, which the stock image has not",
     ("libs/helper.py", "no-dag"): HELPER,

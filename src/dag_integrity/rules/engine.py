@@ -47,10 +47,6 @@ engine_rule(
     "Write schedule=None, or when it runs", "warning", house=True,
 )  # fmt: skip
 engine_rule(
-    "implicit-outputs", "A task that returns a dict says whether its keys are XComs: no annotation decides that.",
-    "Write @task(multiple_outputs=True), or =False", "warning", house=True,
-)  # fmt: skip
-engine_rule(
     "late-binding", "A function that a loop makes does not take the loop's variable when it runs.",
     "Give it as an argument, by op_kwargs or functools.partial",
 )  # fmt: skip

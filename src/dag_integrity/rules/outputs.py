@@ -108,7 +108,8 @@ def _multiple_outputs(c: Dag) -> Found:
     """A task with multiple outputs, by its argument or by `-> dict`, returns a dict with texts as keys."""
     values = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.JoinedStr)
     for task in c.dag.tasks:
-        function = function_of(c, task) if _has_many(task) else None
+        python = any("Python" in kind for kind in kinds_of(task))  # or a command's output is split
+        function = function_of(c, task) if python and _has_many(task) else None
         for node in returns_of(function) if isinstance(function, FUNCTIONS) else ():
             value = node.value
             none = value is None or (isinstance(value, ast.Constant) and value.value is None)
@@ -129,7 +130,8 @@ def _xcom_generator(c: Dag) -> Found:
         # A function under @asset yields what it says of its assets
         asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch", "_Asset"))
         yields = [n for n in own_nodes(function or ast.Pass()) if isinstance(n, (ast.Yield, ast.YieldFrom))]
-        if "Metadata" in c.source.text or not all(isinstance(n.value, PLAIN) for n in yields):
+        told = any("Metadata" in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in c.source.nodes)
+        if told or not all(isinstance(n.value, PLAIN) for n in yields):
             yields = []  # of an asset's event, or maybe so
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):

@@ -17,10 +17,9 @@ with DAG(
     tags=["example"],
     doc_md=__doc__,
 ):
-    @task  # expect: implicit-outputs
+    @task
     def fetch() -> dict:
         return {1: "north", 2: "south"}  # expect: multiple-outputs
 
     fetch()
-# cure: @task => @task(multiple_outputs=True)
 # cure: {1: "north", 2: "south"} => {"one": "north", "two": "south"}

@@ -19,8 +19,7 @@ with DAG(
 ):
     @task
     def fetch():
-        orders = [{"path": "orders.csv", "rows": 3}]
-        return orders[0]
+        return {"path": "orders.csv", "rows": 3}
 
     @task
     def load(path):
