@@ -37,6 +37,7 @@ CURES = [
     (r"cannot map over XCom with custom key", "Map over the whole value of a task that returns a list"),
     (r"XComArg only supports str lookup", OUTPUT),
     # Mapping
+    (r"unexpected type '_TaskDecorator'", "Call it: .expand(name=task()) maps over what the task returns"),
     (r"no arguments to expand against", "Write .expand(name=[…])"),
     (
         r"expected XComArg or list\[dict\]",
@@ -80,6 +81,7 @@ CURES = [
         r"missing (keyword )?argument(s)? |missing \d+ required|missing a required argument",
         "Give the argument that is missing",
     ),
+    (r"unsupported type for timedelta", "Write timedelta(minutes=…)"),
     (r"pool.slots .* cannot be less than 1", "Write pool_slots=1"),
     (r"is not a valid schedule", "Write a cron expression, a preset as @daily, a timedelta, a timetable or assets"),
     (r"All elements in 'schedule' should be", 'Write schedule=[Asset("…")]: texts are no assets'),
@@ -97,7 +99,8 @@ CURES = [
         r"Cannot call a `?@?task|decorator may only be used|@task decorated .* instance",
         "Write @task on a plain function",
     ),
-    (r"Only one of .* can be|mutually exclusive", "Give one of them"),
+    (r"Only one of .* (can|may) be|mutually exclusive", "Give one of them"),
+    (r"Cannot template BaseOperator field", "Take that field out of template_fields: it is used before a task runs"),
     (
         r"Jinja|template_fields|Missing template field|missing assignment",
         "Assign each name of template_fields in __init__: self.x = x",
@@ -107,10 +110,17 @@ CURES = [
         'Write a date as pendulum.datetime(2026, 1, 1, tz="UTC")',
     ),
     (r"'(\w+)' type must be (\w+), not (\w+)", "Give {1} a value of type {2}"),
+    (r"'str' object has no attribute 'description'", 'Write CronTriggerTimetable("0 4 * * *", timezone="UTC")'),
+    (r"Use keyword arguments when initializing", 'Write task_id="…", and the others with their names'),
+    (r"only supports functions for python_callable", "Write def …: another Python gets the text of a function"),
+    (r"context was requested but no context was found", "Ask for it in a task: while the file is parsed there is none"),
+    (r"Provided callback .* is not awaitable", "Write async def, in a module that the triggerer can import"),
+    (r"Valid values for `(allowed_states)`", 'Write states of this list, as {1}=["success"]'),
+    (r'defaults ".*" should be a subset of options', "Write defaults that are among the options"),
     # Params
     (
         r"SchemaError|is not valid under any of the given schemas",
-        "Write a type of JSON Schema: string, integer, number, boolean, array, object or null",
+        'Write a type of JSON Schema, as "string", "integer" or "array"; of a date type="string", format="date"',
     ),
     (r"must be json-serializable", "Give params texts, numbers, lists and dicts"),
     # Assets
@@ -158,5 +168,7 @@ def _near(module: str, name: str) -> str:
         names = dir(importlib.import_module(module))
     except Exception:
         return ""
+    if (asset := name.replace("Dataset", "Asset")) in names:  # as Airflow 3 calls it
+        return f"Write {asset}"
     near = difflib.get_close_matches(name, names, 1, 0.7)
     return f"Write {near[0]}" if near else f"Use a name that {module} has"

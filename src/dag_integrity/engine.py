@@ -75,13 +75,13 @@ class Check:
             ms = round(getattr(first, "seconds", 0) * 1000)
             for dag in getattr(first, "dags", ()):
                 dags.append(dag | {"file": self._name(path), "milliseconds": ms})
+        dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
         unfinished = {one.file for one in findings if one.rule in UNFINISHED}
         unfinished |= {self._name(path) for path in folder.dag_files if self._failed(path)}
         folder.complete(self.root, self.policy, dags, self.reads, unfinished)
         for rule, problem in apply("folder", folder, self.policy):
             file = problem.file or self.policy.dags_folder
             findings.append(finding(rule.name, file, problem.at or 1, problem.wrong, problem.cure))
-        dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
         try_own_rules(self.policy)
         not_parsed = [one for one in folder.dag_files if getattr(self.plain[one], "import_failed", True)]
         names = [[self._name(path) for path in paths] for paths in (folder.dag_files, not_parsed)]
@@ -102,7 +102,7 @@ class Check:
     def _left(self, findings: list[Finding], unfinished: set[str]) -> list[Finding]:
         """What is left when exemptions and repetitions are taken out."""
         exemptions = [one for source in self.reads.values() for one in source.exemptions] + self.policy.exempt
-        silent = [name for name, rule in RULES.items() if name in self.policy.off or not self.policy.is_for(rule)]
+        silent = [name for name, rule in RULES.items() if not self.policy.applies(rule)]
         left = apply_exemptions(set(findings), exemptions, silent, unfinished | self.others)
         return sorted(one_line_each(left))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from .model import Finding
 from .source import Source
-from .syntax import Node
+from .syntax import Node, walk
 
 # Modules of Airflow itself, not of its providers
 OF_AIRFLOW = ("airflow.sdk.", "airflow.models.", "airflow.template.")
@@ -131,6 +131,22 @@ def function_of(c: Dag, task: Any) -> Node | None:
     return c.source.functions.get(code.co_firstlineno)
 
 
+def code_of(c: Dag, task: Any) -> list[Node]:
+    """All nodes of that function; none where it is elsewhere."""
+    function = function_of(c, task)
+    return list(walk(function)) if function is not None else []
+
+
+def listed(value: Any) -> list[Any]:
+    """An argument that may be a list or a single value."""
+    return list(value) if isinstance(value, (list, tuple, set)) else [] if value is None else [value]
+
+
+def mapped_values(task: Any) -> list[Any]:
+    """What a task is mapped over: a dict of arguments, or a list of such."""
+    return [getattr(getattr(task, f"{name}expand_input", None), "value", None) for name in ("", "op_kwargs_")]
+
+
 def callable_of(task: Any) -> Any:
     return arguments_of(task).get("python_callable") or getattr(task, "python_callable", None)
 
@@ -181,6 +197,7 @@ def facts_of(c: Dag) -> dict[str, Any]:
         "consumes": consumed,
         "produces": made,
         "inlets": inlets,
+        "by_asset": c.by_asset,
         "names_dags": named,
         "partitioned": c.partitioned,
         # Tasks can publish partitions of a run that has none itself

@@ -117,8 +117,8 @@ def rule(
 
     def register(check: F) -> F:
         kind = severity or ("warning" if house else "error")
-        engine_rule(name, (check.__doc__ or "").strip(), cure, kind, since)
-        RULES[name] = Rule(name, scope, RULES[name].meaning, cure, check, house, broken, fixed, kind, since)
+        engine_rule(name, (check.__doc__ or "").strip(), cure, kind, since, house)
+        RULES[name] = RULES[name]._replace(scope=scope, check=check, broken=broken, fixed=fixed)
         return check
 
     if scope not in SCOPES:
@@ -126,7 +126,9 @@ def rule(
     return register
 
 
-def engine_rule(name: str, meaning: str, cure: str, severity: str = "error", since: str = "2") -> None:
+def engine_rule(
+    name: str, meaning: str, cure: str, severity: str = "error", since: str = "2", house: bool = False
+) -> None:
     """Declare a rule that the engine itself applies."""
     if name in RULES:
         raise PolicyError(f"There are two rules {name}: give one of them another name.")
@@ -135,7 +137,7 @@ def engine_rule(name: str, meaning: str, cure: str, severity: str = "error", sin
             raise PolicyError(f"Rule {name} has no {what}.")
     if severity not in SEVERITIES:
         raise PolicyError(f"Rule {name}: its severity must be one of {', '.join(SEVERITIES)}, not {severity!r}.")
-    RULES[name] = Rule(name, "engine", meaning, cure, severity=severity, since=since)
+    RULES[name] = Rule(name, "engine", meaning, cure, severity=severity, since=since, house=house)
 
 
 def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id: str = "") -> Finding:

@@ -16,12 +16,17 @@ from .model import Finding, PolicyError, finding
 from .rules.files import REMOVED_VARIABLES
 from .source import Source
 
+# Also AIR304 where nothing is parsed. Not AIR001, AIR004 and AIR201, which are about style alone; nor AIR202, which
+# speaks of each task that returns a dict: xcom-key and multiple-outputs know those where that goes wrong; nor AIR003,
+# which is wrong about functions that tasks call: forbidden-at-import knows what runs when the file is parsed.
+SELECT = "AIR002,AIR301,AIR302,AIR303,AIR311,AIR312,AIR321,B023"
 CURES = {
     "days_ago": 'Write a fixed date, as pendulum.datetime(2026, 1, 1, tz="UTC")',
     "provide_context": "Take provide_context out: every callable gets the context",
     "sla": "Take sla out; write deadline=DeadlineAlert(…) on the DAG",
     "sla_miss_callback": "Take it out; write deadline=DeadlineAlert(…) on the DAG",
     "default_view": "Take default_view out",
+    "conf": "Write from airflow.sdk.configuration import conf",
     "external_trigger": 'Ask run_type of dag_run, "manual" where a person started it',
 }
 
@@ -35,8 +40,7 @@ class Ruff:
             raise PolicyError("ruff, by which some rules look, is not installed here: pip install ruff.")
         options = "--isolated --no-cache --quiet --exit-zero --output-format=json --preview"
         version = f"--target-version=py{python.replace('.', '')}"
-        select = "--select=AIR301,AIR302,AIR303,AIR311,AIR312,AIR321,B023"
-        select += ",AIR304" if alone else ""  # or two parses tell it better
+        select = f"--select={SELECT}" + (",AIR304" if alone else "")  # or two parses tell it better
         self.command = [sys.executable, "-m", "ruff", "check", *options.split(), select, version]
         self.environment = dict(os.environ)
         self.process = self._start(["--", *paths]) if paths else None
@@ -77,6 +81,9 @@ class Ruff:
             if entry["code"] in (None, "invalid-syntax"):
                 wrong = f"{message} (the image runs Python {self.python})"
                 yield finding("python-syntax", name, line, wrong, f"Write it in Python {self.python}'s syntax")
+                continue
+            if entry["code"] == "AIR002":
+                yield finding("schedule-unsaid", name, line, message)
                 continue
             if entry["code"] == "AIR304":
                 if not message.startswith("random."):  # there may be a seed

@@ -97,6 +97,8 @@ def nodes_at_parse(
         while stack:
             node = stack.pop()
             yield node
+            if isinstance(node, ast.ClassDef):  # to call it is to call its constructor
+                functions.update((node.name, part) for part in node.body if getattr(part, "name", "") == "__init__")
             if isinstance(node, FUNCTIONS):
                 functions[node.name] = node
                 stack += [*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)]

@@ -31,6 +31,7 @@ EXPLAINED = {
     ("example_outlet_event_extra.py", "asset-name"): "another example gives the same URI another name",
     ("example_passing_params_via_test_command.py", "template"): "its param foo comes from the command line alone",
     ("example_retry_policy.py", "heavy-import"): "its retry rule names requests' exception, which Airflow imports",
+    ("example_simplest_dag.py", "schedule-unsaid"): "it has none, and says so only by that",
     ("tutorial_objectstorage.py", "heavy-import"): "it imports requests at the top",
     ("tutorial_objectstorage.py", "image-import"): "it imports duckdb, which the stock image has not",
     ("libs/helper.py", "no-dag"): HELPER,

@@ -14,16 +14,7 @@ from .files import REMOVED_VARIABLES
 
 CALLBACK = re.compile(r"^on_\w+_callback$")
 WORKS_ON = {"float", "int", "json.loads", "yaml.safe_load", "datetime.datetime.fromisoformat"}
-OF_TEXTS = {
-    "endswith",
-    "isdigit",
-    "lower",
-    "partition",
-    "removeprefix",
-    "removesuffix",
-    "rpartition",
-    "rsplit",
-}
+OF_TEXTS = {"endswith", "isdigit", "lower", "partition", "removeprefix", "removesuffix", "rpartition", "rsplit"}
 OF_TEXTS |= {"split", "splitlines", "startswith", "upper", "zfill"}
 CONTEXT = ("context", "ctx", "kwargs")
 FLOWS = (ast.If, ast.IfExp, ast.While)
@@ -127,8 +118,10 @@ def _context_key(source: Source) -> Found:
         if not isinstance(node, ast.Subscript) or dotted(node.value) not in CONTEXT:
             continue
         name = getattr(node.slice, "value", None)
-        if isinstance(name, str) and (new := REMOVED_VARIABLES.get(name)) and name != "conf":
+        own = name == "conf" and dotted(node.value) == "kwargs"  # an argument's name, too
+        if isinstance(name, str) and (new := REMOVED_VARIABLES.get(name)) and not own:
             write = f'Write context["{new}"]' if new.isidentifier() else "Make it from logical_date"
+            write = "Write from airflow.sdk.configuration import conf" if name == "conf" else write
             if node.lineno not in source.either:
                 yield problem(f"{name} is not in the context of Airflow 3", node.lineno, write)
 

@@ -6,10 +6,12 @@ import ast
 import datetime
 import inspect
 import re
+import sys
 from typing import Any
 
 from ..config import deployed_executors
-from ..facts import Dag, argument_of
+from ..cures import cure_of
+from ..facts import Dag, argument_of, listed
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, first_line
 
@@ -112,7 +114,7 @@ def _start_date(c: Dag) -> Found:
     if stated is None:
         if c.runs_by_time and not all(task.start_date for task in c.dag.tasks):
             yield f"DAG {c.dag.dag_id} has a schedule and no start_date"
-    elif isinstance(stated, datetime.datetime) and stated.tzinfo is None:
+    elif isinstance(stated, datetime.datetime) and stated.tzinfo is None and not stated.microsecond:  # no clock's
         yield "start_date has no timezone"
     elif isinstance(stated, datetime.datetime) and stated.tzname() == "LMT":
         yield f"start_date is in local mean time, {stated:%z} from UTC, as pytz has it without localize()"
@@ -188,6 +190,7 @@ def _params(c: Dag) -> Found:
         except Exception as error:
             reason = str(error).strip().split("\n")[0]
             write = f'Give "{name}" a default that fits, or allow None with type=["null", …]'
+            write = cure_of(reason) or write
             yield problem(f'The default of param "{name}" does not fit its own schema: {reason}', cure=write)
 
 
@@ -197,17 +200,22 @@ def _callback(c: Dag) -> Found:
     said = set()
     for owner in (c.dag, *c.dag.tasks):
         for name in CALLBACKS:
-            texts = [one for one in _list(argument_of(owner, name)) if isinstance(one, str)]
+            if None in listed(argument_of(owner, name)):
+                yield problem(f"{name} has None in its list", None if owner is c.dag else owner, "Take it out")
+            texts = [one for one in listed(argument_of(owner, name)) if isinstance(one, str)]
             if texts and (name, str(texts)) not in said:
                 said.add((name, str(texts)))
                 wrong = f"{name} is the text {''.join(texts)!r}, which nobody can call"
                 yield problem(wrong, None if owner is c.dag else owner, "Give the function itself")
-        for name, callback in [(kind, it) for kind in CALLBACKS for it in _list(argument_of(owner, kind))]:
+        for name, callback in [(kind, it) for kind in CALLBACKS for it in listed(argument_of(owner, kind))]:
             try:
                 signature = inspect.signature(callback)
             except (TypeError, ValueError):
                 continue
             called = getattr(callback, "__name__", str(callback))
+            if isinstance(callback, type) and hasattr(callback, "notify"):
+                wrong = f"{name} is the class {called}, of which an instance is made, and nothing sent"
+                yield problem(wrong, None if owner is c.dag else owner, f"Write {called}(…)")
             try:
                 signature.bind({})
             except TypeError as error:
@@ -217,8 +225,15 @@ def _callback(c: Dag) -> Found:
                     yield problem(wrong, None if owner is c.dag else owner)
 
 
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value] if value is not None else []
+@rule("deadline-callback", "dag", "Put it into plugins/ or into a package in the image", since="3")
+def _deadline_callback(c: Dag) -> Found:
+    """The triggerer can import the callback of a deadline, which it cannot from the DAG folder."""
+    for deadline in getattr(c.dag, "deadline", None) or ():
+        callback = getattr(deadline, "callback", None)
+        module, _, name = str(getattr(callback, "path", "")).rpartition(".")
+        place = str(getattr(sys.modules.get(module), "__file__", ""))
+        if type(callback).__name__ == "AsyncCallback" and place.startswith(f"{c.source.dags}/"):
+            yield problem(f"The triggerer cannot import {name} from the DAG folder")
 
 
 @rule("pool-queue", "dag", "Make it in Airflow and declare it in pyproject.toml", house=True)
@@ -268,6 +283,8 @@ def _branch(c: Dag) -> Found:
 
 def _branch_targets(c: Dag, task: Any) -> tuple[set[str], bool]:
     """The task ids that a branch function returns, none where they are not all in sight; whether in lists."""
+    if any(kind.__name__ == "HITLBranchOperator" for kind in type(task).__mro__):
+        return {(task.options_mapping or {}).get(one, one) for one in task.options}, True
     code: Any = getattr(getattr(task, "python_callable", None), "__code__", None)
     is_branch = code and any("Branch" in kind.__name__ for kind in type(task).__mro__)
     for node in c.source.nodes if is_branch else ():

@@ -8,6 +8,7 @@ engine_rule(
     "output", "The file prints next to nothing at import: the DAG processor imports it again and again.",
     "Print inside tasks only", severity="warning",
 )  # fmt: skip
+engine_rule("task-outside", "Every task is in a DAG.", "Make it in `with DAG(…):`, or give it dag=…")
 engine_rule("cycle", "The tasks have no cycle.", "Take one of the arrows (>>) between these tasks out")
 engine_rule(
     "serialization", "The DAG can be serialized, and deserializes to the same DAG.",
@@ -41,6 +42,10 @@ engine_rule(
     "Use what airflow.sdk or a provider has in its place", since="3",
 )  # fmt: skip
 engine_rule("python-syntax", "The syntax is that of the image's Python version.", "Write it in the older syntax")
+engine_rule(
+    "schedule-unsaid", "A DAG says its schedule: without one Airflow 2 runs it every day, and Airflow 3 never.",
+    "Write schedule=None, or when it runs", "warning", house=True,
+)  # fmt: skip
 engine_rule(
     "late-binding", "A function that a loop makes does not take the loop's variable when it runs.",
     "Give it as an argument, by op_kwargs or functools.partial",

@@ -124,6 +124,9 @@ def _forbidden(source: Source) -> Found:
     for name, node in source.calls(source.at_parse):
         for what in [what for pattern, what in FORBIDDEN.items() if re.fullmatch(pattern, name)]:
             yield problem(f"The file {what} when it is parsed", node.lineno)
+        if name.endswith(".test") and name.removesuffix(".test") in source.dag_names:
+            write = 'Write if __name__ == "__main__": above that line'
+            yield problem("A DAG is run when the file is parsed", node.lineno, write)
 
 
 @rule("heavy-import", "file", "Move that import into the function that the task runs", severity="warning")
@@ -188,9 +191,9 @@ def named_values(node: Node) -> Iterator[tuple[str, Node]]:
 )  # fmt: skip
 def _session(source: Source) -> Found:
     """No task opens a session on Airflow's own database, which Airflow 3 refuses."""
-    at_parse, tasks = set(source.at_parse), [node for node in source.nodes if source.is_task(node)]
+    at_parse, functions = set(source.at_parse), [node for node in source.nodes if isinstance(node, FUNCTIONS)]
     calls = [(name, node) for name, node in source.calls(source.nodes) if node not in at_parse]
-    for name, node in [*calls, *((source.full_name(d), d) for task in tasks for d in task.decorator_list)]:
+    for name, node in [*calls, *((source.full_name(d), d) for one in functions for d in one.decorator_list)]:
         if SESSION.fullmatch(name) and node.lineno not in source.either:
             short = ".".join(name.split(".")[-2:] if ".models." in name else name.split(".")[-1:])
             yield problem(f"{short}() fails when the task runs: no task reaches the database", node.lineno)
@@ -202,5 +205,14 @@ def _uncalled(source: Source) -> Found:
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.value for n in source.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     for node in source.nodes if source.dag_calls else ():
-        if isinstance(node, FUNCTIONS) and source.is_task(node) and node.name not in used:
-            yield problem(f"@task {node.name} is never called: no DAG has it", node.lineno)
+        names = [source.full_name(d).removeprefix("airflow.") for d in getattr(node, "decorator_list", ())]
+        group = not {"sdk.task_group", "decorators.task_group"}.isdisjoint(names)
+        if isinstance(node, FUNCTIONS) and (group or source.is_task(node)) and node.name not in used:
+            kind = "task_group" if group else "task"
+            yield problem(f"@{kind} {node.name} is never called: no DAG has it", node.lineno)
+    for node in source.nodes:
+        of = getattr(getattr(node, "value", None), "func", None) if isinstance(node, ast.Expr) else None
+        operator = re.search(r"^airflow\..*(Operator|Sensor)\.partial$", source.full_name(of)) if of else None
+        if operator:
+            wrong = "What partial() begins is mapped over nothing: no DAG has that task"
+            yield problem(wrong, node.lineno, "Write .expand(name=[…]) after it")

@@ -81,6 +81,18 @@ def _asset(folder: Folder) -> Found:
             yield problem(wrong, dag["line"], write, dag["file"])
 
 
+@rule("asset-argument", "folder", "Write the name of an asset, or of a key of the context")
+def _asset_argument(folder: Folder) -> Found:
+    """The arguments of a function under @asset are assets, or of the context."""
+    assets = [one for dag in folder.facts for one in [*dag["consumes"], *dag["produces"], *dag["inlets"]]]
+    known = {asset["name"] for asset in assets if asset["uri"]}
+    for dag in [dag for dag in folder.facts if dag["by_asset"]]:
+        for name in sorted({one["name"] for one in dag["inlets"] if one["name"] and not one["uri"]} - known):
+            if not (_matches((name,), folder.policy.external_assets) or folder.may_have(name)):
+                wrong = f"{dag['dag_id']} takes {name}, which no DAG has as an asset"
+                yield problem(wrong, dag["line"], file=dag["file"])
+
+
 @rule("partitioned-asset", "folder", "Write schedule=PartitionedAssetTimetable(assets=…)")
 def _partitioned(folder: Folder) -> Found:
     """A partitioned asset has consumers with a partitioned schedule."""

@@ -25,23 +25,15 @@ BESIDE = "Write Path(__file__).parent / …: a pod's working directory is anothe
 IN_FULL = "Import by the full name from the DAG folder on, as from package.module import …"
 GIVE_VALUE = 'Write variables = { name = "…" } or connections = { name = "uri" } in [tool.dag-integrity]'
 LISTS = "Write chain([a, b], [c, d]), or cross_downstream([a, b], [c, d]) for an arrow from each to each"
-OUTPUTS = 'Write result = task(), and result["name"] with @task(multiple_outputs=True): it is no value yet'
+OUTPUTS = 'Write result["name"] with @task(multiple_outputs=True), or .expand(…) for a loop: it is no value yet'
 KNOWN = [
     ("AirflowDagCycleException", "cycle", ""),
     ("cannot unpack non-iterable", "import-error", OUTPUTS),
     ("XComArg' object is not iterable", "import-error", OUTPUTS),
     ("for >>: 'list' and 'list'", "import-error", LISTS),
     ("for <<: 'list' and 'list'", "import-error", LISTS),
-    (
-        "python_callable` param must be callable",
-        "import-error",
-        "Leave the () out: Airflow calls it in the task",
-    ),
-    (
-        "has already been added to the DAG",
-        "import-error",
-        "Give each task and each task group an id of its own",
-    ),
+    ("python_callable` param must be callable", "import-error", "Leave the () out: Airflow calls it in the task"),
+    ("has already been added to the DAG", "import-error", "Give each task and each task group an id of its own"),
     ("has to be less than 250 characters", "import-error", "Write a shorter id, of at most 250 characters"),
     ("scheme 'airflow' is reserved", "import-error", "Write another scheme, as x-team://…, or only a name"),
     ("DuplicateTaskIdFound", "import-error", "Give each task of the DAG its own task_id"),

@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..facts import Dag, arguments_of, callable_of, function_of, templates_of
+from ..facts import Dag, arguments_of, callable_of, code_of, function_of, mapped_values, templates_of
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
-from .tasks import OF_RUN, arguments_in, is_task, kinds_of
+from .tasks import OF_RUN, arguments_in, is_task, kinds_of, value_of
 
 ASKS = {
     "ShortCircuit": "every task after it is skipped",
     "Branch": "every task after it is skipped",
     "Sensor": "it waits until its time is up",
+    "BashDecorated": "it fails for want of a command",
 }
 # What is no Metadata of an asset
 PLAIN = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Name, ast.JoinedStr, ast.BinOp)
@@ -44,12 +45,23 @@ def _xcom_own(c: Dag) -> Found:
         if re.search(r"xcom_pull\(\s*(key\s*=\s*(['\"])[^'\"]*\2\s*)?\)", text):
             yield problem(f"{task.task_id}, {field}: xcom_pull() names no task", task)
     for task in c.dag.tasks if "xcom_pull" in c.source.text else ():
-        calls = [n for n in ast.walk(function_of(c, task) or ast.Pass()) if isinstance(n, ast.Call)]
+        calls = [n for n in code_of(c, task) if isinstance(n, ast.Call)]
         pushes = any(getattr(call.func, "attr", "") == "xcom_push" for call in calls)
         for call in calls if not pushes else ():
             asked = {keyword.arg for keyword in call.keywords}
             if getattr(call.func, "attr", "") == "xcom_pull" and not call.args and asked <= {"key", "default"}:
                 yield problem(f"{task.task_id} pulls from no task by name", call.lineno)
+    for node in c.source.nodes if "xcom_pull" in c.source.text else ():
+        pulls = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull"
+        if pulls and any(one.arg == "key" and getattr(one.value, "value", "") is None for one in node.keywords):
+            yield problem("xcom_pull(key=None) is refused by Airflow 3", node.lineno, "Name the key that you want")
+    for task in c.dag.tasks if "xcom_pull" in c.source.text else ():
+        for call in [n for n in code_of(c, task) if isinstance(n, ast.Call)]:
+            named = [one.value for one in call.keywords if one.arg == "task_ids"] or call.args[:1]
+            given = dotted(named[0]) if named and isinstance(named[0], ast.Name) else ""
+            if getattr(call.func, "attr", "") == "xcom_pull" and is_task(value_of(callable_of(task), given)):
+                write = f'Write task_ids="…", or give {given}() to the task as an argument'
+                yield problem(f"{task.task_id} pulls from {given}, which is no text", call.lineno, write)
 
 
 @rule("xcom-key", "dag", "Write @task(multiple_outputs=True) on it, or take its whole value")
@@ -58,36 +70,28 @@ def _xcom_key(c: Dag) -> Found:
     for task in c.dag.tasks:
         for output in _outputs_in(task):
             maker, key = output.operator, output.key
-            function = function_of(c, maker)
-            if (
-                key == "return_value"
-                or not isinstance(function, FUNCTIONS)
-                or not DECORATED.search(str(kinds_of(maker)))
-            ):
+            function, decorated = function_of(c, maker), DECORATED.search(str(kinds_of(maker)))
+            if key == "return_value" or not (isinstance(function, FUNCTIONS) and decorated):
                 continue
-            names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)} | {
-                n.arg for n in arguments_in(function)
-            }
+            names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+            names |= {n.arg for n in arguments_in(function)}
             pushes = names & {*OF_RUN, "context", "kwargs", "get_current_context"}
-            if (
-                not arguments_of(maker).get("multiple_outputs")
-                and not getattr(maker, "multiple_outputs", False)
-                and not pushes
-            ):
+            if not (_has_many(maker) or pushes):
                 wrong = f"{maker.task_id} pushes one value, and none under {key}"
-                taken = [
-                    n for n in c.source.nodes if isinstance(n, ast.Subscript) and getattr(n.slice, "value", 0) == key
-                ]
-                yield problem(wrong, taken[0].lineno if len(taken) == 1 else task)
+                taken = [n for n in c.source.nodes if isinstance(n, ast.Subscript)]
+                lines = [n.lineno for n in taken if getattr(n.slice, "value", 0) == key]
+                yield problem(wrong, lines[0] if len(lines) == 1 else task)
+
+
+def _has_many(task: Any) -> bool:
+    return bool(arguments_of(task).get("multiple_outputs") or getattr(task, "multiple_outputs", False))
 
 
 def _outputs_in(task: Any) -> Iterator[Any]:
     """The outputs of other tasks among what a task is given."""
     pending: list[Any] = [arguments_of(task), getattr(task, "op_kwargs", None), getattr(task, "op_args", None)]
     seen: set[tuple[str, str]] = set()
-    pending += [
-        getattr(getattr(task, name, None), "value", None) for name in ("expand_input", "op_kwargs_expand_input")
-    ]
+    pending += mapped_values(task)
     while pending:
         one = pending.pop()
         if type(one).__name__ == "PlainXComArg" and (one.operator.task_id, one.key) not in seen:
@@ -104,8 +108,8 @@ def _multiple_outputs(c: Dag) -> Found:
     """A task with multiple outputs, by its argument or by `-> dict`, returns a dict with texts as keys."""
     values = (ast.List, ast.Tuple, ast.Set, ast.ListComp, ast.SetComp, ast.JoinedStr)
     for task in c.dag.tasks:
-        many = arguments_of(task).get("multiple_outputs") or getattr(task, "multiple_outputs", False)
-        function = function_of(c, task) if many else None
+        python = any("Python" in kind for kind in kinds_of(task))  # or a command's output is split
+        function = function_of(c, task) if python and _has_many(task) else None
         for node in returns_of(function) if isinstance(function, FUNCTIONS) else ():
             value = node.value
             none = value is None or (isinstance(value, ast.Constant) and value.value is None)
@@ -126,7 +130,8 @@ def _xcom_generator(c: Dag) -> Found:
         # A function under @asset yields what it says of its assets
         asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch", "_Asset"))
         yields = [n for n in own_nodes(function or ast.Pass()) if isinstance(n, (ast.Yield, ast.YieldFrom))]
-        if "Metadata" in c.source.text or not all(isinstance(n.value, PLAIN) for n in yields):
+        told = any("Metadata" in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in c.source.nodes)
+        if told or not all(isinstance(n.value, PLAIN) for n in yields):
             yields = []  # of an asset's event, or maybe so
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):
@@ -158,12 +163,6 @@ def _answer(c: Dag) -> Found:
         if not answers and not raises:
             yield problem(f"{task.task_id} returns nothing: {why}", function.lineno)
         for node in answers if "Branch" in kinds else ():
-            if isinstance(node, ast.Name) and is_task(_value_of(called, node.id)):
+            if isinstance(node, ast.Name) and is_task(value_of(called, node.id)):
                 write = f"Return its task_id, a text: {node.id}.task_id, or of a function under @task its name"
                 yield problem(f"{task.task_id} returns a task, {node.id}", node.lineno, write)
-
-
-def _value_of(function: Any, name: str) -> Any:
-    """What a name in a function stands for when the file has been parsed."""
-    variables = inspect.getclosurevars(function) if inspect.isfunction(function) else None
-    return {**variables.globals, **variables.nonlocals}.get(name) if variables else None

@@ -11,7 +11,18 @@ from typing import Any
 
 from ..config import helm_values
 from ..discovery import Folder
-from ..facts import Dag, adds_names, argument_of, arguments_of, callable_of, cron_of, function_of, templates_of
+from ..facts import (
+    Dag,
+    adds_names,
+    argument_of,
+    arguments_of,
+    callable_of,
+    code_of,
+    cron_of,
+    function_of,
+    mapped_values,
+    templates_of,
+)
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
 from .files import REMOVED_VARIABLES
@@ -42,12 +53,20 @@ def _asset_run(c: Dag) -> Found:
             wrong = f"{task.task_id}, {field}: {some(found)} is not there in a run that an asset started"
             yield problem(wrong, task)
     for task in c.dag.tasks:
-        for node in ast.walk(function_of(c, task) or ast.Pass()):
+        for node in code_of(c, task):
             if isinstance(node, ast.Subscript) and dotted(node.value) in ("context", "kwargs"):
                 name = getattr(node.slice, "value", "")
                 if isinstance(name, str) and name in OF_DATE:
                     wrong = f"{task.task_id}: {name} is not in the context of a run that an asset started"
                     yield problem(wrong, node.lineno, 'Write context["dag_run"].run_after')
+
+
+@rule("partition-key", "dag", "Write schedule=CronPartitionTimetable(…), or use the date, as {{ ds }}", since="3")
+def _partition_key(c: Dag) -> Found:
+    """A DAG that asks for its partition has a schedule with partitions."""
+    for task, field, text in templates_of(c) if c.runs_by_time and not c.partitioned else ():
+        if any(re.search(r"\bpartition_key\b(?!.*\bor\b)", one) for one in expressions_of(text)):
+            yield problem(f"{task.task_id}, {field}: a scheduled run has no partition_key, and None is written", task)
 
 
 def expressions_of(text: str) -> list[str]:
@@ -133,7 +152,7 @@ def _xcom_order(c: Dag) -> Found:
                     wrong = f"{task.task_id} pulls from {task_id}, which does not come before it"
                     yield problem(wrong, task, f"Write an arrow: {task_id} >> {task.task_id}")
     for task in c.dag.tasks if "xcom_pull" in c.source.text else ():
-        for node in ast.walk(function_of(c, task) or ast.Pass()):
+        for node in code_of(c, task):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "xcom_pull":
                 given = {keyword.arg: keyword.value for keyword in node.keywords}
                 value = given.get("task_ids", node.args[0] if node.args else None)
@@ -149,14 +168,45 @@ def _xcom_order(c: Dag) -> Found:
 def _mapped_text(c: Dag) -> Found:
     """A task is mapped over a list or a dict."""
     for task in c.dag.tasks:
-        inputs = [getattr(task, name, None) for name in ("expand_input", "op_kwargs_expand_input")]
-        values = [value for one in inputs if isinstance(value := getattr(one, "value", None), dict)]
+        values = [value for value in mapped_values(task) if isinstance(value, dict)]
         for name, given in [pair for value in values for pair in value.items()]:
             maker: Any = getattr(given, "operator", None)
             returned = getattr(function_of(c, maker), "returns", None) if maker else None
             kind = ast.unparse(returned) if returned else ""
             if kind.strip("'\"") in SCALARS and given.key == "return_value":
-                yield problem(f"{task.task_id} is mapped over {name}: {maker.task_id} returns {kind}", task)
+                wrong = f"{task.task_id} is mapped over {name}: {maker.task_id} returns {kind}"
+                yield problem(wrong, _mapping_line(c, task))
+            if isinstance(given, (list, dict)) and not given:
+                wrong = f"{task.task_id} is mapped over {name}, which is empty: it is always skipped"
+                yield problem(wrong, _mapping_line(c, task), "Give it values, or the output of a task")
+            texts = isinstance(given, list) and any(isinstance(one, (str, int, list, tuple)) for one in given)
+            if name == "op_kwargs" and (isinstance(given, dict) or texts):
+                wrong = f"{task.task_id} is mapped over op_kwargs, and each task needs a dict of its own"
+                yield problem(wrong, task, 'Write .expand(op_kwargs=[{"name": …}, …])')
+
+
+@rule("mapped-arguments", "dag", "Use an argument that it takes")
+def _mapped_arguments(c: Dag) -> Found:
+    """The arguments that expand_kwargs() lists are such as the task takes."""
+    for task in c.dag.tasks:
+        given = [one for value in mapped_values(task) if isinstance(value, (list, tuple)) for one in value]
+        named = {name for one in given if isinstance(one, dict) for name in one}
+        function, kind = callable_of(task), str(getattr(task, "operator_class", ""))
+        if not named or not inspect.isfunction(function) or "Decorated" not in kind:
+            continue
+        taken = inspect.signature(function).parameters
+        anything = any(one.kind == inspect.Parameter.VAR_KEYWORD for one in taken.values())
+        if not anything and (unknown := sorted(named - {*taken})):
+            wrong = f"{task.task_id}: {function.__name__}() does not take {some(unknown)}"
+            yield problem(wrong, _mapping_line(c, task))
+
+
+def _mapping_line(c: Dag, task: Any) -> Any:
+    """The line where it is mapped, if that is in sight."""
+    name = getattr(callable_of(task), "__name__", "")
+    calls = [n for n in c.source.nodes if isinstance(n, ast.Call) and getattr(n.func, "attr", "").startswith("expand")]
+    lines = [n.lineno for n in calls if dotted(n.func).split(".")[0] == name]
+    return lines[0] if len(lines) == 1 else task
 
 
 @rule("xcom-frame", "dag", "Write it to storage in the task, and return its path")

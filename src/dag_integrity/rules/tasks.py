@@ -12,12 +12,12 @@ import types
 from functools import cache
 from typing import Any
 
-from ..facts import Dag, argument_of, arguments_of, callable_of, function_of, templates_of
+from ..facts import Dag, argument_of, arguments_of, callable_of, code_of, function_of, listed, templates_of
 from ..model import Found, Problem, problem, rule, some
 from ..syntax import FUNCTIONS, dotted
+from .dags import CALLBACKS
 from .runs import expressions_of
 
-CALLBACKS = ("on_success_callback", "on_failure_callback", "on_retry_callback", "on_execute_callback")
 OF_RUN = {"ti": "ti", "task_instance": "ti", "dag_run": "dag_run", "dag": "dag"}
 CONTEXT = re.compile(r"context|ctx|kwargs|get_current_context")
 NOW = {
@@ -76,7 +76,7 @@ def _default_args(c: Dag) -> Found:
             continue
         if name in of_dag:
             has = getattr(c.dag, name, None)
-            same = has == value or (isinstance(has, (set, frozenset)) and has == set(_list(value)))
+            same = has == value or (isinstance(has, (set, frozenset)) and has == set(listed(value)))
             if name not in c.stated and not same:
                 wrong = f"{name} is no argument of tasks, and default_args does not give it to the DAG"
                 yield problem(wrong, _key_line(c, name), f"Write {name}=… as an argument of the DAG itself")
@@ -91,10 +91,6 @@ def _parameters(kind: type) -> frozenset[str]:
     """The arguments of a class's own constructor."""
     own = inspect.isfunction(vars(kind).get("__init__"))
     return frozenset(inspect.signature(vars(kind)["__init__"]).parameters if own else ())
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple, set)) else [] if value is None else [value]
 
 
 def _key_line(c: Dag, name: str) -> int | None:
@@ -151,7 +147,7 @@ def _attributes() -> dict[str, set[str]]:
 
 def _functions(c: Dag) -> list[Any]:
     """The functions of this file that tasks and callbacks run."""
-    called = [one for owner in (c.dag, *c.dag.tasks) for kind in CALLBACKS for one in _list(argument_of(owner, kind))]
+    called = [one for owner in (c.dag, *c.dag.tasks) for kind in CALLBACKS for one in listed(argument_of(owner, kind))]
     codes = [getattr(one, "__code__", None) for one in called]
     lines = [code.co_firstlineno for code in codes if code and code.co_filename == str(c.source.path)]
     found = [function_of(c, task) for task in c.dag.tasks] + [c.source.functions.get(line) for line in lines]
@@ -188,7 +184,7 @@ def is_task(value: Any) -> bool:
 @rule("unknown-param", "dag", "Declare it in params, or ask for one that is there")
 def _unknown_param(c: Dag) -> Found:
     """What a task's function takes out of params is declared there: or a scheduled run fails."""
-    for task in c.dag.tasks if "params" in c.source.text else ():
+    for task in c.dag.tasks:
         function, known = function_of(c, task), {*c.dag.params, *(getattr(task, "params", None) or {})}
         if not isinstance(function, FUNCTIONS) or not (known or c.runs_by_time):
             continue  # who starts it by hand may give anything
@@ -196,6 +192,7 @@ def _unknown_param(c: Dag) -> Found:
         own = arguments_of(task)
         if own.get("op_args") or "params" in (own.get("op_kwargs") or {}) or hasattr(task, "partial_kwargs"):
             given.discard("params")  # an argument like any other
+        given -= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         for node in ast.walk(function):
             if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
                 continue
@@ -209,6 +206,11 @@ def _unknown_param(c: Dag) -> Found:
             if (by_argument or (by_context and CONTEXT.fullmatch(dotted(of.value)))) and not cared_for:
                 write = f"Declare it in params, or use {some(sorted(known))}" if known else ""
                 yield problem(f"{task.task_id} asks for params[{name!r}], which the DAG has not", node.lineno, write)
+            run: Any = getattr(of, "value", None) if getattr(of, "attr", "") == "conf" else None
+            of_run = _from_context(run) if isinstance(run, ast.Subscript) else dotted(run) if "dag_run" in given else ""
+            if of_run == "dag_run" and c.runs_by_time and not cared_for:
+                write = f'Write dag_run.conf.get("{name}", …), or declare it in params'
+                yield problem(f"{task.task_id} asks for conf[{name!r}], which no scheduled run has", node.lineno, write)
 
 
 @rule("letters", "dag", "Write a list, […]")
@@ -227,7 +229,7 @@ def _letters(c: Dag) -> Found:
 def _outlets(c: Dag) -> Found:
     """Outlets are assets: of a text nobody hears."""
     for task in c.dag.tasks:
-        texts = [one for one in _list(argument_of(task, "outlets")) if isinstance(one, str)]
+        texts = [one for one in listed(argument_of(task, "outlets")) if isinstance(one, str)]
         if texts:
             yield problem(f"{task.task_id}: outlet {some(texts)} is a text and no asset", task)
 
@@ -287,6 +289,16 @@ def _execute(c: Dag) -> Found:
                 here = code.co_filename == str(c.source.path)
                 wrong = f"{kind.__name__}.{name}() is called with the context: {error}"
                 yield problem(wrong, code.co_firstlineno if here else task, f"Write def {name}(self, context): …")
+    for task in c.dag.tasks if ".defer(" in c.source.text else ():
+        kind = getattr(task, "operator_class", type(task))
+        own = [n for n in c.source.nodes if isinstance(n, ast.ClassDef) and n.name == kind.__name__]
+        for call in [n for one in own for n in ast.walk(one) if isinstance(n, ast.Call)]:
+            named = [one.value for one in call.keywords if one.arg == "method_name"]
+            method = str(getattr(named[0], "value", "execute")) if named else "execute"
+            if dotted(call.func) == "self.defer" and not hasattr(kind, method) and call not in said:
+                said.add(call)
+                wrong = f"{kind.__name__} goes on with {method}() after it has waited, which it has not"
+                yield problem(wrong, call.lineno, f"Write def {method}(self, context, event=None): …")
 
 
 @rule("isolated", "dag", "Import or define it inside the function, or give it as an argument")
@@ -304,6 +316,59 @@ def _isolated(c: Dag) -> Found:
             uses = [n.lineno for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
             wrong = f"{task.task_id} runs in an environment of its own, where {name} is not defined"
             yield problem(wrong, min(uses, default=function.lineno))
+        for one in arguments_in(function):
+            if one.arg in ("ti", "task_instance"):
+                wrong = f"{task.task_id} runs in an environment of its own, where {one.arg} is not given"
+                write = "Return the value, or give what it needs as an argument, as {{ ti.task_id }}"
+                yield problem(wrong, one.lineno, write)
+
+
+@rule("undefined-name", "dag", "Import or define it")
+def _undefined_name(c: Dag) -> Found:
+    """The names that a task's function or execute() uses are there when it runs."""
+    if "NameError" in c.source.text:
+        return
+    said = {name for node in c.source.nodes if isinstance(node, ast.Global) for name in node.names}
+    for task in c.dag.tasks:
+        run = getattr(getattr(task, "operator_class", type(task)), "execute", None)
+        for called in {inspect.unwrap(one) for one in (callable_of(task), run) if inspect.isfunction(one)}:
+            function = c.source.functions.get(called.__code__.co_firstlineno)
+            if called.__code__.co_filename != str(c.source.path) or ISOLATED.search(" ".join(kinds_of(task))):
+                continue
+            missing = _globals_in(called.__code__) - {*called.__globals__, *dir(builtins)}
+            uses = [n for n in ast.walk(function or ast.Pass()) if isinstance(n, ast.Name) and n.id in missing - said]
+            for node in sorted(uses, key=lambda node: node.lineno):
+                if node.id not in said:
+                    said.add(node.id)
+                    yield problem(f"{task.task_id} fails when it runs: nothing defines {node.id}", node.lineno)
+
+
+@rule("task-in-task", "dag", "Call it in the DAG; in a task write its .function(…)")
+def _task_in_task(c: Dag) -> Found:
+    """No task calls another one, which does not run by that."""
+    for task in c.dag.tasks:
+        for node in code_of(c, task):
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            if name and type(value_of(callable_of(task), name)).__name__ == "_TaskDecorator":
+                yield problem(f"{task.task_id} calls {name}(), which makes a task of no DAG", node.lineno)
+
+
+def value_of(function: Any, name: str) -> Any:
+    """What a name in a function stands for when the file has been parsed."""
+    variables = inspect.getclosurevars(function) if inspect.isfunction(function) else None
+    return {**variables.globals, **variables.nonlocals}.get(name) if variables else None
+
+
+@rule("outlet-event", "dag", "Add it to the outlets of the task")
+def _outlet_event(c: Dag) -> Found:
+    """A task tells of the assets that it has as outlets, and of no others."""
+    for task in c.dag.tasks if "outlet_events" in c.source.text else ():
+        outlets = listed(argument_of(task, "outlets"))
+        for node in code_of(c, task):
+            if isinstance(node, ast.Subscript) and dotted(node.value) == "outlet_events":
+                asset = value_of(callable_of(task), dotted(node.slice))
+                if type(asset).__name__ == "Asset" and asset not in outlets:
+                    yield problem(f"{task.task_id} tells of {asset.name}, which is none of its outlets", node.lineno)
 
 
 def _globals_in(code: types.CodeType) -> set[str]:

@@ -32,7 +32,7 @@ from ..syntax import IMPORTS, LARGE, imported
 from . import versions
 from .guard import Guard, NoValue, Refusal, RefusedAtImport
 from .perturb import perturb, set_numbers
-from .versions import DAG, Serialization
+from .versions import DAG, BaseOperator, Serialization
 
 # Uses what most DAGs use, so that what Airflow loads with it is loaded before any file is parsed.
 USUAL_DAG = """
@@ -70,6 +70,7 @@ class Parser:
         self.dags = root / policy.dags_folder
         self.guard, self.parsed = Guard(self.dags, policy, self._is_exempt), 0
         self.stated: dict[int, dict[str, Any]] = {}
+        self.tasks: list[Any] = []
         versions.trust_executors()
         self.bag = versions.bag(self.dags, bundle=True)
         sys.path[:] = [entry for entry in sys.path if entry not in ("", str(root))]
@@ -128,6 +129,14 @@ class Parser:
             return original(dag, *args, **kwargs)
 
         DAG.__init__ = recording
+        of_task = BaseOperator.__init__
+
+        @functools.wraps(of_task)
+        def recording_task(task: Any, *args: Any, **kwargs: Any) -> Any:
+            self.tasks.append(task)
+            return of_task(task, *args, **kwargs)
+
+        BaseOperator.__init__ = recording_task
 
     def parse(self, path: Path) -> Facts:
         """Parse the file, check it, and leave this process as if it had not been."""
@@ -188,7 +197,8 @@ class Parser:
         outcome.dags.append(facts_of(subject))
 
     def _forget(self, added: set[str]) -> None:
-        for kept in (self.bag.dags, self.bag.import_errors, self._captured, self.stated, self.guard.refusals):
+        of_bag = (self.bag.dags, self.bag.import_errors, self._captured)
+        for kept in (*of_bag, self.stated, self.tasks, self.guard.refusals):
             kept.clear()
         # All of them first: a package without __init__.py asks for the one that it is in.
         for name in [name for name in added if name.startswith("unusual_prefix_") or self._own(name)]:
@@ -245,6 +255,11 @@ class Parser:
         if (printed := os.fstat(self.output).st_size) > self.policy.max_output:
             wrong = f"The file prints {printed:,} bytes each time it is parsed"
             outcome.findings.append(finding("output", name, 1, wrong))
+        for task in self.tasks if dags else ():
+            task_id = getattr(task, "task_id", "")
+            if task_id in source.task_lines and not task.has_dag():
+                wrong = f"{task_id} is in no DAG, and so it never runs"
+                outcome.findings.append(finding("task-outside", name, source.task_lines[task_id], wrong))
         if not dags and not outcome.findings:
             outcome.findings.append(_no_dag(source))
         for dag in dags:

@@ -19,6 +19,6 @@ with DAG(
     doc_md=__doc__,
 ):
     after = EmptyOperator(task_id="after")
-    before = EmptyOperator(task_id="before", dag=DAG("import_error_two_dags_other"))
+    before = EmptyOperator(task_id="before", dag=DAG("import_error_two_dags_other", schedule=None))
     before >> after  # expect: import-error
-# cure: , dag=DAG("import_error_two_dags_other") =>
+# cure: , dag=DAG("import_error_two_dags_other", schedule=None) =>

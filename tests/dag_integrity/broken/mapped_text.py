@@ -21,10 +21,10 @@ with DAG(
     def first() -> str:
         return "abc"
 
-    @task  # expect: mapped-text
+    @task
     def each(letter):
         print(letter)
 
-    each.expand(letter=first())
+    each.expand(letter=first())  # expect: mapped-text
 # cure: -> str => -> list
 # cure: return "abc" => return ["a", "b", "c"]

@@ -34,7 +34,7 @@ with DAG(
     tags=["example"],
     doc_md=__doc__,
 ):
-    @task
+    @task(multiple_outputs=True)
     def parts() -> dict[str, str]:
         return {"north": "a", "south": "b"}
 

@@ -23,7 +23,7 @@ with DAG(
     say = BashOperator(
         task_id="say",
         bash_command="echo {{ ds }} {{ logical_date }} {{ params.limit }} {{ shop }} {{ macros.ds_add(ds, 1) }} {{ ti.xcom_pull('load') }}",
-        env={"A": "{% for i in range(3) %}{{ i }}{% endfor %}", "B": "{{ partition_key }} {{ var.json.x }} {{ run_id | upper }}"},
+        env={"A": "{% for i in range(3) %}{{ i }}{% endfor %}", "B": "{{ partition_key or ds }} {{ var.json.x }} {{ run_id | upper }}"},
     )
 
     @task(map_index_template="{{ part }}")

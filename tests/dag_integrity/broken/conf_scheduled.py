@@ -1,0 +1,25 @@
+"""It asks for what no scheduled run has in its conf."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+with DAG(
+    dag_id="conf_scheduled",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    @task
+    def load(dag_run=None):
+        return dag_run.conf["shop"]  # expect: unknown-param
+
+    load()
+# cure: conf["shop"] => conf.get("shop", "all")

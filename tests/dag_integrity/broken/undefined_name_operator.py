@@ -1,0 +1,25 @@
+"""An operator uses a name that nothing defines."""
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, BaseOperator
+
+class LoadOperator(BaseOperator):
+    def execute(self, context):
+        logging.info("loaded")  # expect: undefined-name
+
+with DAG(
+    dag_id="undefined_name_operator",
+    description="An example",
+    schedule="@daily",
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args={"owner": "data-team", "retries": 2},
+    tags=["example"],
+    doc_md=__doc__,
+):
+    LoadOperator(task_id="load")
+# cure: logging.info => print
