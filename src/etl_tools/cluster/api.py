@@ -8,12 +8,12 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from etl_tools import answers
 from etl_tools.cluster.helm_values import merged
-from etl_tools.cluster.kubectl import ClusterError, command
+from etl_tools.cluster.kubectl import ClusterError, command, plain_words
 
 SECONDS = 60  # for one request
 PAGE = 100  # runs that the server gives at once
@@ -87,16 +87,26 @@ def log_in(address: str) -> Api:
         raise ClusterError(f"{words}. With single sign-on, give a token of yours: API_TOKEN=…") from None
 
 
+def forwarded(printed: Iterable[str]) -> str:
+    """Return the port that kubectl's tunnel has here; ClusterError if it ends without one.
+
+    A refusal may name an address here, too: that of the cluster's own API, which is to get no password.
+    """
+    said = ""
+    for line in printed:
+        if port := re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
+            return port[1]
+        said += line
+    raise ClusterError(plain_words("kubectl", said))
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[Api]:
     """The API, logged in, as long as the block lasts."""
     words = [*command("kubectl"), "port-forward", f"service/{answers.RELEASE}-api-server", ":8080"]
     tunnel = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        first = tunnel.stdout.readline() if tunnel.stdout else ""
-        if not (port := re.search(r"127\.0\.0\.1:(\d+)", first)):
-            raise ClusterError(f"{words[0]} port-forward: {first.strip() or 'no output'}")
-        yield log_in(f"http://127.0.0.1:{port[1]}{base_path()}")
+        yield log_in(f"http://127.0.0.1:{forwarded(tunnel.stdout or [])}{base_path()}")
     finally:
         tunnel.terminate()
         tunnel.wait()

@@ -252,7 +252,7 @@ def pod_dags() -> None:
         with suppress(ClusterError):  # the same failure once more
             found = [pod for pod in pods() if "-dag-processor-" in pod.name and not pod.ready]
             words += [f"{pod.name}: {pod.words}" for pod in found]
-        raise ClusterError(f"{'; '.join(words)}. More: make doctor") from None
+        raise ClusterError(f"{'; '.join(words)}\n  More: make doctor") from None
     here = git("rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
     print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")
     if here != commit:

@@ -79,7 +79,7 @@ def ask(host: str, port: int) -> list[str]:
     if done.returncode == 127:
         wrong = [f"{done.stderr}: install OpenSSH's client (Debian: apt-get install openssh-client)"]
     elif not lines:
-        wrong = [f"{host} shows no SSH key at port {port}"]
+        sys.exit(f"make known-hosts: {host} shows no SSH key at port {port}. Is it up, and are you on its network?")
     if wrong:
         sys.exit(f"make known-hosts: {'; '.join(wrong)}. Nothing was written: is {host} the real server?")
     return lines

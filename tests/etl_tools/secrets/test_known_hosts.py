@@ -179,7 +179,9 @@ def test_an_impostor_of_github_is_refused_unasked(project, server):
 @ask
 def test_a_server_that_shows_no_key_is_named(project, server):
     server.stop()
-    assert "shows no SSH key at port" in make_known_hosts(project, "y\n", expect=1)
+    printed = make_known_hosts(project, "y\n", expect=1)
+    assert "shows no SSH key at port" in printed
+    assert "are you on its network?" in printed
     server.start()
 
 
