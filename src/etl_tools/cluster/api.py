@@ -88,10 +88,7 @@ def log_in(address: str) -> Api:
 
 
 def forwarded(printed: Iterable[str]) -> str:
-    """Return the port that kubectl's tunnel has here; ClusterError if it ends without one.
-
-    A refusal may name an address here, too: that of the cluster's own API, which is to get no password.
-    """
+    """Return the port of kubectl's tunnel; a refusal may name another: that of the cluster's own API."""
     said = ""
     for line in printed:
         if port := re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line):

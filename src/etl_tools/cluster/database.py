@@ -165,10 +165,9 @@ def backup() -> None:
 def restore() -> None:
     """Put the dump FILE in the place of the database."""
     refuse_own_database()
-    if not (file := os.environ.get("FILE")):
-        raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
-    if not Path(file).is_file():
-        raise ClusterError(f"there is no file {file}; make backup writes into {answers.in_secrets('')}/backups/")
+    if not Path(file := os.environ.get("FILE", "")).is_file():
+        what = f"there is no file {file}:" if file else "which one?"
+        raise ClusterError(f"{what} make restore FILE={answers.in_secrets('')}/backups/….dump")
     put_dump(Path(file))
 
 

@@ -73,7 +73,7 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(cluster, datab
 
 def test_a_file_that_is_not_there_is_named(cluster):
     printed = cluster.make("restore", expect=2, FILE="secrets/backups/no.dump", CONFIRM="yes")
-    assert "make restore: there is no file secrets/backups/no.dump; make backup writes into secrets/backups/" in printed
+    assert "make restore: there is no file secrets/backups/no.dump: make restore FILE=secrets/backups/" in printed
 
 
 @pytest.mark.parametrize("damage", ["cut", "no dump"])
