@@ -227,7 +227,9 @@ def waiting_for(item: Item) -> tuple[str, str, tuple[str, str]]:
         reason = waiting.get("reason", "")
         before = ended or container.get("lastState", {}).get("terminated", {})
         if before.get("reason") == "OOMKilled" and not container["ready"]:
-            return f"{name}: ended for want of memory (OOMKilled)", name, ("memory", name)
+            # The wait for the migration has the limits of what comes after it, and none of its own.
+            about = item["metadata"]["labels"]["component"] if name.startswith("wait-for-") else name
+            return f"{name}: ended for want of memory (OOMKilled)", name, ("memory", about)
         if reason and reason not in STARTING:
             words = f"{name}: {reason} {waiting.get('message', '')}".strip()
             cause = ("image", container.get("image", "")) if "Image" in reason else none
