@@ -369,6 +369,7 @@ def test_an_api_that_is_down_gets_no_password_and_one_line(down):
     assert "the cluster does not answer" in line
     assert "no login" not in printed
     assert "?." not in down.make("pod-dags", expect=2)
+    assert "There is nothing to compare with: make doctor says why." in down.make("diff", expect=2)
 
 
 def test_what_is_said_first_is_first_in_a_log(down):
