@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-# What the stock image lacks for s3://.
+# What the stock image lacks for s3://, and for a GitHub App's bundle.
 S3FS = "  make add PKG='apache-airflow-providers-amazon[s3fs]'   # for the pods: docs/packages.md\n"
+PYGITHUB = "  make add PKG=PyGithub   # for the pods: docs/packages.md\n"
+HOSTS = "  make known-hosts  # the keys of your git server: compare them, say yes\n"
 # cookiecutter fills this in.
 ANSWERS = r"""<< cookiecutter | tojson >>"""
 
@@ -75,6 +77,15 @@ def not_ignored_secrets():
     return sorted(set(files) - set(ignored))
 
 
+def before_the_commit(answers):
+    """Return the steps that change what is committed, a line each."""
+    hosts = Path("helm/known_hosts")
+    keyless = hosts.exists() and all(line.startswith("#") for line in hosts.read_text().split("\n") if line)
+    app_s_bundle = (answers["git_access"], answers["dag_delivery"]) == ("github-app", "git-dag-bundle")
+    s3 = answers["data_root"].startswith("s3:")
+    return S3FS * s3 + PYGITHUB * app_s_bundle + HOSTS * keyless
+
+
 def main(comparison=False):
     """Do the steps; every warning comes with what to do about it. A comparison, or an update, needs no keys."""
     answers, project = json.loads(ANSWERS), Path.cwd()
@@ -96,7 +107,7 @@ def main(comparison=False):
     way = os.path.relpath(project, here) if here and project.is_relative_to(here) else str(project)
     print(
         f"\nNext:\n  cd {shlex.quote(way)}\n  make run          # extract and transform, on the sample days\n"
-        f"{S3FS if answers['data_root'].startswith('s3:') else ''}"
+        f"{before_the_commit(answers)}"
         f"  git remote add origin {answers['git_repo']}\n"
         f"  git add . && git commit -m 'Start' && git push -u origin {answers['git_branch']}\n"
         "  make deploy       # to the cluster that kubectl points at\n"

@@ -287,6 +287,7 @@ def call(name: str, arguments: dict[str, object]) -> int:
     try:
         return command.load()(**arguments) or 0
     except (OSError, RuntimeError, ValueError) as problem:
+        sys.stdout.flush()  # what was said before comes before, in a log, too
         print(f"{target}: {advice(problem)}", file=sys.stderr)
         return 1
     except EOFError:

@@ -9,7 +9,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, cast
 
 from etl_tools import answers
@@ -95,20 +95,27 @@ def log_in(address: str) -> Api:
         raise ClusterError(f"{words}. With single sign-on, give a token of yours: API_TOKEN=…") from None
 
 
+def forwarded(printed: Iterable[str]) -> str:
+    """Return the port of kubectl's tunnel; a refusal may name another: that of the cluster's own API."""
+    said = ""
+    for line in printed:
+        if port := re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line):
+            return port[1]
+        said += line
+    raise ClusterError(plain_words("kubectl", said))
+
+
 @contextlib.contextmanager
 def connected() -> Iterator[Api]:
     """The API, logged in, as long as the block lasts."""
     words = [*command("kubectl"), "port-forward", f"service/{answers.RELEASE}-api-server", ":8080"]
     tunnel = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        printed, said = cast("IO[str]", tunnel.stdout), ""
-        while not (port := re.search(r"127\.0\.0\.1:(\d+)", said)):
-            if not (line := printed.readline()):
-                raise ClusterError(plain_words("kubectl", said))
-            said += line
+        printed = cast("IO[str]", tunnel.stdout)
+        port = forwarded(printed)
         # It says a line for each request, and would stand still once nobody takes them.
         threading.Thread(target=printed.read, daemon=True).start()
-        yield log_in(f"http://127.0.0.1:{port[1]}{base_path()}")
+        yield log_in(f"http://127.0.0.1:{port}{base_path()}")
     finally:
         tunnel.terminate()
         tunnel.wait()

@@ -14,6 +14,7 @@ from etl_tools.cluster import kubectl
 from etl_tools.cluster.helm_values import merged
 from etl_tools.cluster.kubectl import ClusterError, confirm
 
+DATABASE = f"statefulset/{answers.RELEASE}-postgresql"
 LOGIN = "read -r PGPASSWORD; export PGPASSWORD PGHOST=127.0.0.1 PGUSER=postgres\n"
 UNKNOWN = "Whether the database was replaced is unknown. Try again: that puts right what is half done"
 FOREIGN = "no dump of an Airflow database (it has no alembic_version)"
@@ -70,7 +71,7 @@ PIPE = 'password=$1 source=$2; shift 2; { cat "$password"; echo; cat "$source"; 
 
 def in_database(script: str, *words: str, source: Path = Path("/dev/null"), target: BinaryIO | None = None) -> str:
     """Run a script in the database's pod; return its last line on stderr, by which it says what it did."""
-    pod = ("exec", "--stdin", f"statefulset/{answers.RELEASE}-postgresql", "--")
+    pod = ("exec", "--stdin", DATABASE, "--")
     in_pod = [*kubectl.command("kubectl"), *pod, "sh", "-ec", script, *words]
     piped = ["sh", "-c", PIPE, "sh", str(answers.SECRETS / "postgres_password"), str(source), *in_pod]
     ended = subprocess.run(piped, stdout=target, stderr=subprocess.PIPE, check=False)
@@ -141,7 +142,9 @@ def put_dump(file: Path) -> None:
     except KeyboardInterrupt:
         words = shlex.join([*kubectl.command("kubectl"), "rollout", "restart", *kubectl.WORKLOADS])
         raise KeyboardInterrupt(f"the database was replaced, the pods are maybe not all new: {words}") from None
-    print(f"Restored. When the database before is no longer needed: DROP DATABASE {old}")
+    drop = ("exec", "-it", DATABASE, "--", "dropdb", "--host=127.0.0.1", "--username=postgres", old)
+    words = shlex.join([*kubectl.command("kubectl"), *drop])
+    print(f"Restored. When the database before is no longer needed (it asks for the postgres_password): {words}")
 
 
 def was_replaced(old: str) -> bool:
@@ -162,8 +165,9 @@ def backup() -> None:
 def restore() -> None:
     """Put the dump FILE in the place of the database."""
     refuse_own_database()
-    if not (file := os.environ.get("FILE")):
-        raise ClusterError("which one? make restore FILE=secrets/backups/….dump")
+    if not Path(file := os.environ.get("FILE", "")).is_file():
+        what = f"there is no file {file}:" if file else "which one?"
+        raise ClusterError(f"{what} make restore FILE={answers.in_secrets('')}/backups/….dump")
     put_dump(Path(file))
 
 

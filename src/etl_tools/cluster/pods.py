@@ -230,7 +230,9 @@ def waiting_for(item: Item) -> tuple[str, str, tuple[str, str]]:
         reason = waiting.get("reason", "")
         before = ended or container.get("lastState", {}).get("terminated", {})
         if before.get("reason") == "OOMKilled" and not container["ready"]:
-            return f"{name}: ended for want of memory (OOMKilled)", name, ("memory", name)
+            # The wait for the migration has the limits of what comes after it, and none of its own.
+            about = item["metadata"]["labels"]["component"] if name.startswith("wait-for-") else name
+            return f"{name}: ended for want of memory (OOMKilled)", name, ("memory", about)
         if reason and reason not in STARTING:
             words = f"{name}: {reason} {waiting.get('message', '')}".strip()
             cause = ("image", container.get("image", "")) if "Image" in reason else none
@@ -254,7 +256,7 @@ def pod_dags() -> None:
         with suppress(ClusterError):  # the same failure once more
             found = [pod for pod in pods() if "-dag-processor-" in pod.name and not pod.ready]
             words += [f"{pod.name}: {pod.words}" for pod in found]
-        raise ClusterError(f"{'; '.join(words)}. More: make doctor") from None
+        raise ClusterError(f"{'; '.join(words)}\n  More: make doctor") from None
     commit, _, rest = printed.partition("\n")
     here = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")

@@ -5,6 +5,7 @@ Asks the server with ssh-keyscan, shows the fingerprints, and writes only after 
 
 import base64
 import hashlib
+import os
 import re
 import sys
 import textwrap
@@ -79,7 +80,7 @@ def ask(host: str, port: int) -> list[str]:
     if done.returncode == 127:
         wrong = [f"{done.stderr}: install OpenSSH's client (Debian: apt-get install openssh-client)"]
     elif not lines:
-        wrong = [f"{host} shows no SSH key at port {port}"]
+        sys.exit(f"make known-hosts: {host} shows no SSH key at port {port}. Is it up, and are you on its network?")
     if wrong:
         sys.exit(f"make known-hosts: {'; '.join(wrong)}. Nothing was written: is {host} the real server?")
     return lines
@@ -94,14 +95,16 @@ def main() -> int:
         print(f"  {line.split()[1]:20} SHA256:{fingerprint(line)}{'  (as published)' if known else ''}")
     if not known:
         print("Compare them with what the server's owner publishes, not with what another connection shows.")
+    answer = os.environ.get("CONFIRM", "")
     try:
-        print("Write them to helm/known_hosts and helm/values.yaml? [y/N] ", end="", flush=True)
-        answer = sys.stdin.readline().strip().lower()
+        if not answer:
+            print("Write them to helm/known_hosts and helm/values.yaml? [y/N] ", end="", flush=True)
+            answer = sys.stdin.readline().strip().lower()
     except KeyboardInterrupt:
         print("\nNothing was written.")
         return 130
     if answer not in ("y", "yes"):
-        print("Nothing was written.")
+        print("Nothing was written. To go on without being asked, where they were compared: CONFIRM=yes")
         return 1
     text = HEADER + "".join(f"{line}\n" for line in lines)
     answers.KNOWN_HOSTS.write_text(text, encoding="utf-8")

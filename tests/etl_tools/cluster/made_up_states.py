@@ -175,6 +175,14 @@ def only_gave_up(recorded):
     return recorded["crash"] | {"logs": {"git-sync-init": SAYS_NO_BRANCH.splitlines()[-1]}}
 
 
+@made_up("the recorded one has no container that waits for the migration")
+def no_memory_to_wait_for_the_migration(recorded):
+    chosen, pod = starts(recorded)
+    (waits,) = pod["status"]["initContainerStatuses"]
+    waits |= {"ready": False, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+    return {"items": chosen}
+
+
 @made_up("the recorded crash is git-sync's")
 def scheduler_crashes(recorded):
     chosen, pod = starts(recorded, "CrashLoopBackOff")

@@ -2,7 +2,8 @@
 
 A state is one workload with its pods and the warnings about them, each as `kubectl get --output=json` prints it, with
 the release's label. `healthy` is the whole release, `stuck` a StatefulSet after a bad image and a good one
-(kubernetes#67250).
+(kubernetes#67250). ReplicaSets of the whole release were not written down: those of `healthy` are what their pods and
+Deployments name.
 """
 
 import copy

@@ -61,13 +61,19 @@ def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(cluster, datab
     ) as connected:
         while not database("SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state = 'active'"):
             assert connected.poll() is None
-        cluster.make("restore", FILE=str(file), CONFIRM="yes")
+        printed = cluster.make("restore", FILE=str(file), CONFIRM="yes")
     assert database("SELECT dag_id FROM dag ORDER BY 1") == ["extract", "transform"]
     (kept,) = database("SELECT datname FROM pg_database WHERE datname LIKE 'before_%'", "template1")
     database(f"ALTER DATABASE {kept} ALLOW_CONNECTIONS true", "template1")
     assert database("SELECT dag_id FROM dag", kept) == ["later"]
+    assert f"exec -it statefulset/airflow-postgresql -- dropdb --host=127.0.0.1 --username=postgres {kept}" in printed
     restarts = [call[1] for call in cluster.calls("kubectl") if call[0] == "rollout"]
     assert restarts == ["restart", "status"]
+
+
+def test_a_file_that_is_not_there_is_named(cluster):
+    printed = cluster.make("restore", expect=2, FILE="secrets/backups/no.dump", CONFIRM="yes")
+    assert "make restore: there is no file secrets/backups/no.dump: make restore FILE=secrets/backups/" in printed
 
 
 @pytest.mark.parametrize("damage", ["cut", "no dump"])

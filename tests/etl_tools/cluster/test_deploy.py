@@ -349,6 +349,38 @@ def test_the_real_tools_without_a_cluster_get_one_line(cluster, real_tools, tmp_
         assert len(lines) == 1, printed
 
 
+@pytest.fixture
+def down(own_cluster, real_tools, tmp_path):
+    """A cluster whose API does not answer, on this machine as that of kind, asked by the real tools."""
+    config = tmp_path / "down"
+    parts = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "x"}}],
+    }
+    config.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "c"} | parts))
+    own_cluster.environment |= {name.upper(): str(real_tools / name) for name in ("kubectl", "helm")}
+    own_cluster.environment |= {"KUBECONFIG": str(config)}
+    return own_cluster
+
+
+def test_an_api_that_is_down_gets_no_password_and_one_line(down):
+    """Its address is one of this machine, too, and no tunnel that leads to Airflow."""
+    days = {"FROM": "2018-02-01", "TO": "2018-02-01", "CLUSTER": "yes"}
+    printed = down.make("backfill", expect=2, DAG="extract", **days)
+    (line,) = [line for line in printed.splitlines() if line.startswith("make backfill: ")]
+    assert "the cluster does not answer" in line
+    assert "no login" not in printed
+    assert "?." not in down.make("pod-dags", expect=2)
+    assert "There is nothing to compare with: make doctor says why." in down.make("diff", expect=2)
+
+
+def test_what_is_said_first_is_first_in_a_log(down):
+    """Written into a file, as CI does: the refusal does not come before what it is about."""
+    printed = run([*make_command(), "undeploy"], cwd=down.project, expect=2, **down.environment)
+    assert printed.index("This stops Airflow") < printed.index("nothing was done")
+
+
 def test_the_real_tools_know_every_word_that_they_are_given(cluster, real_tools, small_chart):
     """A stand-in takes any option. Without a cluster the real tools get as far as reading theirs."""
     cluster["releases.json"] = [{"name": "airflow"}]

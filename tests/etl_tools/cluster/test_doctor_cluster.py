@@ -408,6 +408,14 @@ def test_a_release_that_is_well_lacks_nothing(project, cluster):
     assert "starts: 1 of 2 pods are of an older revision" in doctor(project, **cluster.environment)
 
 
+def test_the_memory_of_what_waits_for_the_migration_is_that_of_the_component(cluster, diagnosis):
+    """The chart gives it the component's limits, and helm/values.yaml has no name for it."""
+    state = states.ALL["no-memory-to-wait-for-the-migration"]
+    cluster.pods_are(*[item for item in WELL if "-scheduler" not in item["metadata"]["name"]], *state["items"])
+    (fix,) = diagnosis().values()
+    assert fix == "raise resources.limits.memory of scheduler in helm/values.yaml, then make deploy"
+
+
 def test_a_rollout_that_was_paused_is_named(cluster, diagnosis):
     items = states.items("image-missing")
     items[0]["spec"]["paused"] = True

@@ -22,7 +22,10 @@ print(next((text for start, text in answers if " ".join(words).startswith(start)
 """
 ANSWERS = [
     ["get service", "30022"],
-    ["get nodes", "10.0.0.1"],
+    # Of a cluster with two families of addresses.
+    ["get nodes", "10.0.0.1 fd00::1"],
+    ["get serviceaccount default", "serviceaccount/default"],
+    ["get pod/data", "Succeeded"],
     ["logs pod/git", "listening at 2222\n"],
     ["logs pod/data", "/data/raw/2018-02-01.parquet\n"],
     ["exec pod/git", "yes\n"],
@@ -90,6 +93,40 @@ def test_what_it_makes_is_what_kubernetes_takes_even_where_restricted_is_enforce
     pods = [item for item in made if item["kind"] == "Pod"]
     assert len(pods) == 2
     assert [found for pod in pods for found in pod_security.violations(pod)] == []
+
+
+def test_a_pod_is_made_when_its_namespace_takes_one(world):
+    """A fresh namespace has no service account for a moment, and refuses pods."""
+    world.start_git()
+    words = [words for _, words, _ in world.calls()]
+    account, pod = (next(n for n, words in enumerate(words) if words[0] == word) for word in ("get", "apply"))
+    assert words[account][1] == "serviceaccount"
+    assert account < pod
+
+
+def test_a_pod_that_failed_says_so_at_once(world):
+    failed = [["get pod/data", "Failed"], ["logs pod/data", "find: /data: Permission denied\n"]]
+    world.environment["ANSWERS"] = json.dumps(failed)
+    with pytest.raises(AssertionError, match="Permission denied"):
+        world.data()
+    assert world.calls()[-1][1][:3] == ["delete", "pod", "data"]
+
+
+def test_what_is_waited_for_is_asked_again_where_asking_fails(world):
+    """The API server's pod may be one that is about to go."""
+    world.pause, answers = 0, iter([AssertionError("no such container"), [], ["extract"]])
+
+    def ask():
+        answer = next(answers)
+        if isinstance(answer, AssertionError):
+            raise answer
+        return answer
+
+    assert world.wait_until("DAGs", ask) == ["extract"]
+    answers = iter([AssertionError("no such container")])
+    world.patience = -1
+    with pytest.raises(AssertionError, match="DAGs: not within -1 s: no such container"):
+        world.wait_until("DAGs", ask)
 
 
 def test_a_person_may_write_and_a_registered_key_reads(world):

@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from tests.etl_tools.in_process import etl
 from tests.servers.git_ssh_server import GitSshServer
 
 # As the hosts publish them. Written down here once more, so that a wrong line and a wrong table cannot agree.
@@ -177,9 +178,20 @@ def test_an_impostor_of_github_is_refused_unasked(project, server):
 
 
 @ask
+def test_a_yes_may_be_said_beforehand(project, server):
+    """As everywhere: by CONFIRM, where nobody is at a keyboard."""
+    refused = etl(project, "known-hosts", expect=1)
+    assert refused.splitlines()[-1].endswith("CONFIRM=yes")
+    assert "[y/N]" not in etl(project, "known-hosts", CONFIRM="yes")
+    assert f"[127.0.0.1]:{server.port} " in (project / "helm/known_hosts").read_text()
+
+
+@ask
 def test_a_server_that_shows_no_key_is_named(project, server):
     server.stop()
-    assert "shows no SSH key at port" in make_known_hosts(project, "y\n", expect=1)
+    printed = etl(project, "known-hosts", expect=1)
+    assert "shows no SSH key at port" in printed
+    assert "are you on its network?" in printed
     server.start()
 
 

@@ -139,6 +139,25 @@ def test_next_steps_name_this_project(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("answers", "step"),
+    [
+        ({"git_repo": "git@git.example.com:acme/quakes.git"}, "make known-hosts"),
+        ({"git_access": "github-app", "dag_delivery": "git-dag-bundle"}, "make add PKG=PyGithub"),
+        ({"data_root": "s3://bucket/etl"}, "make add PKG='apache-airflow-providers-amazon[s3fs]'"),
+        ({}, None),
+    ],
+)
+def test_what_changes_files_comes_before_the_commit(tmp_path, answers, step):
+    """Without it doctor would be the first to say so, after the push."""
+    printed = bake_with_path(tmp_path, clean_environment()["PATH"], **answers)
+    steps = [line.strip().partition("  #")[0].strip() for line in printed.partition("Next:")[2].splitlines()]
+    wanted = ["make run", *([step] if step else []), "git remote add"]
+    start = steps.index("make run")
+    for line, beginning in zip(steps[start:], wanted, strict=False):
+        assert line.startswith(beginning), steps
+
+
+@pytest.mark.parametrize(
     ("folder", "here", "way"), [("a/build b", "a", "'build b/my-etl'"), ("b", "a", "{root}/b/my-etl")]
 )
 def test_the_printed_way_leads_there(tmp_path, folder, here, way):

@@ -27,6 +27,8 @@ if name == "curl":
     file = Path(words[words.index("--output") + 1])
     file.write_text(Path(__file__).read_text())
     file.chmod(0o755)
+if name == "kubectl":
+    print(os.environ.get("PRINTS", ""))
 sys.exit(int(os.environ.get("ENDS_WITH", "0")))
 """
 
@@ -118,7 +120,19 @@ def test_a_cluster_that_cannot_be_made_fails_the_run(script):
 
 def test_the_report_of_a_failed_run_says_all_it_can(script):
     calls = script("What the cluster says", ENDS_WITH="1")
-    assert [call[1] for call in calls] == ["get", "get", "describe"]
+    assert [call[1] for call in calls] == ["get", "get", "describe", "get"]
+
+
+def test_the_report_has_the_logs_of_the_scenario_s_pods_alone(script):
+    calls = script("What the cluster says", PRINTS="etl-test-0a1b2c   airflow-worker-0\nkube-system   etcd")
+    assert [call[1:4] for call in calls if "logs" in call] == [
+        ["--namespace=etl-test-0a1b2c", "logs", "airflow-worker-0"]
+    ]
+
+
+def test_a_scenario_that_takes_too_long_is_reported():
+    """Where the job's own time is over, no further step runs."""
+    assert STEPS["The scenario"]["timeout-minutes"] + 15 <= JOB["timeout-minutes"]
 
 
 def test_the_scenario_is_told_which_leg_it_is():

@@ -42,6 +42,11 @@ RUN_BY = {
     COOKIECUTTER: ("template/updates/test_updates.py", "test_replay_gives_the_same_project", "COOKIECUTTER"),
     "git push": ("e2e/conftest.py", "push", '"push"'),
     "make add PKG=openpyxl": ("etl_tools/packages/test_packages.py", "added", '"add", "PKG=openpyxl"'),
+    "make add PKG=PyGithub": (
+        "etl_tools/packages/test_packages.py",
+        "test_a_bundle_is_read_as_a_github_app",
+        'add(project, "PyGithub")',
+    ),
     "make add PKG=apache-airflow-providers-cncf-kubernetes": (
         "etl_tools/packages/test_packages.py",
         "test_the_page_s_pod_is_one_that_airflow_starts",

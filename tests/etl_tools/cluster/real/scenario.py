@@ -133,6 +133,11 @@ def a_push_is_visible(world):
     has_run(world, "hello")
 
 
+def a_push_is_followed(world):
+    world.commit("dags/hello.py", HELLO.replace("Says hello.", "Says hello again."))
+    assert "It has arrived" in world.type(first(world, "make follow"), TIMEOUT="5")
+
+
 def a_second_person_gets_the_keys(world):
     second, before = world.beside("second"), world.secrets()
     for line in ("make deploy", "make secrets"):
@@ -211,6 +216,7 @@ STEPS = {
         only_the_release_reaches_its_parts,
         the_ui_is_brought_here,
         a_push_is_visible,
+        a_push_is_followed,
     )
 }
 STEPS |= {f"mended: {name}": partial(broken_and_mended, name=name) for name in BREAKAGES}

@@ -80,7 +80,9 @@ class World:
         )
         values = project / "helm/values.yaml"
         # The days in the repository: a night without the earthquake service is no night without a cluster.
-        values.write_text(values.read_text().replace("value: usgs", "value: sample"))
+        text = values.read_text()
+        assert text.count("value: usgs") == 1
+        values.write_text(text.replace("value: usgs", "value: sample"))
         if self.policies:
             self.overlay(project, "policies", POLICIES)
         if registry := os.environ.get("TEST_CLUSTER_IMAGES"):
@@ -139,7 +141,8 @@ class World:
             text=True,
             check=False,
         )
-        assert "Traceback" not in done.stdout, done.stdout
+        # What a pod's log has is not this project's.
+        assert "Traceback" not in done.stdout or "logs-sync" in line, done.stdout
         assert expect is None or done.returncode == expect, f"{line} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
@@ -153,7 +156,11 @@ class World:
     @staticmethod
     def stop(process):
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(30)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
     # --- The cluster
 
@@ -170,13 +177,22 @@ class World:
         return dict(re.findall(r"^\N{BALLOT X} (.*)\n {4}(.*)$", report, re.MULTILINE))
 
     def wait_until(self, what, condition, seconds=None):
-        """Return what `condition` returns as soon as that is true; note how long it took."""
-        began = time.monotonic()
-        while not (result := condition()):
-            assert time.monotonic() - began < (seconds or self.patience), f"{what}: not within {seconds} s"
+        """Return what `condition` returns as soon as that is true; note how long it took.
+
+        One that fails is asked again: a pod may go just while it is asked.
+        """
+        began, limit = time.monotonic(), seconds or self.patience
+        while True:
+            result, problem = None, ""
+            try:
+                result = condition()
+            except AssertionError as failed:
+                problem = f": {failed}"
+            if result:
+                self.seconds[what] = time.monotonic() - began
+                return result
+            assert time.monotonic() - began < limit, f"{what}: not within {limit} s{problem}"
             time.sleep(self.pause)
-        self.seconds[what] = time.monotonic() - began
-        return result
 
     def airflow(self, *words):
         """Return the table that Airflow prints in the API server's pod."""
@@ -211,11 +227,15 @@ class World:
         claims = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "quakes-data"}}]}
         pod = self.pod("data", ["find", "/data", "-type", "f"], claims, [{"name": "data", "mountPath": "/data"}])
         self.kubectl("apply", "--filename=-", input=json.dumps(pod))
-        ended = "--for=jsonpath={.status.phase}=Succeeded"
-        self.kubectl("wait", "pod/data", ended, f"--timeout={self.patience}s")
-        files = self.kubectl("logs", "pod/data").splitlines()
+        phase = ("get", "pod/data", "--output=jsonpath={.status.phase}")
+        ended = self.wait_until(
+            "the pod that lists the data has ended",
+            lambda: (now := self.kubectl(*phase)) in ("Succeeded", "Failed") and now,
+        )
+        printed = self.kubectl("logs", "pod/data")
         self.kubectl("delete", "pod", "data", "--wait=true")
-        return files
+        assert ended == "Succeeded", printed
+        return printed.splitlines()
 
     def reaches(self, service, port):
         """Tell whether a pod that is not of the release reaches one of its services."""
@@ -260,6 +280,9 @@ class World:
         """Start the server where laptop and pods reach it by one address: a port of the first node."""
         space = f"{self.namespace}-git"
         self.kubectl("create", "namespace", space)
+        # Made a moment after its namespace; without it a pod is refused.
+        account = ("get", "serviceaccount", "default", "--output=name")
+        self.wait_until("the namespace is ready", lambda: self.kubectl(*account, namespace=space), 60)
         script = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "server"}}
         script["data"] = {GIT_SERVER.name: GIT_SERVER.read_text()}
         mounts = [{"name": "server", "mountPath": "/server"}, {"name": "srv", "mountPath": "/srv/git"}]
@@ -275,7 +298,8 @@ class World:
         )
         port = self.kubectl("get", "service", "git", "--output=jsonpath={.spec.ports[0].nodePort}", namespace=space)
         node = '--output=jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'
-        host = os.environ.get("TEST_CLUSTER_NODE") or self.kubectl("get", "nodes", node)
+        # With two families of addresses there are two.
+        host = os.environ.get("TEST_CLUSTER_NODE") or self.kubectl("get", "nodes", node).split()[0]
         self.url = f"ssh://git@{host}:{port}/quakes.git"
         self.person = self.folder / "person"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.person], check=True)
