@@ -26,6 +26,7 @@ def first_of(*places: str) -> Any:
 
 dagbag = first_of("airflow.dag_processing.dagbag", "airflow.models.dagbag")
 DAG = first_of("airflow.sdk:DAG", "airflow.models.dag:DAG")
+BaseOperator = first_of("airflow.sdk:BaseOperator", "airflow.models.baseoperator:BaseOperator")
 SerializedDagModel = first_of("airflow.models.serialized_dag:SerializedDagModel")
 # What turns a DAG into plain values and back
 Serialization = first_of(
