@@ -290,8 +290,11 @@ class Parser:
 
 def _no_dag(source: Source) -> Finding:
     if source.dag_calls:
-        called = source.dag_calls[0].name
+        called, line = source.dag_calls[0].name, source.dag_line()
+        makers = [one for one in source.functions.values() if one.lineno < line <= (one.end_lineno or 0)]
         write = f"Call {called}() at the end of the file" if called else "See why that line is not reached"
+        if makers and not called:
+            write = f"Call {makers[0].name}() in this file; if others do, add this one to .airflowignore"
         wrong = "The file has a DAG in it, and parsing it makes none"
         return finding("no-dag", source.name, source.dag_line(), wrong, write)
     wrong = "Airflow parses this file again and again, and it has no DAG"
