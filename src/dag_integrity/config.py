@@ -24,7 +24,8 @@ HEAVY = [
 
 # The keys that say what a repository is like, not what is asked of it.
 LAYOUT = {"dags-folder", "dags-folders", "airflow-version", "baseline", "path", "python"}
-LAYOUT |= {"variables", "connections", "environment"}
+VALUES = {"variables", "connections", "environment"}
+LAYOUT |= VALUES
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def read_policy(root: Path) -> Policy:
         _check_key(key, value, kinds)
     table = table or {}
     keys = {key.replace("-", "_"): value for key, value in table.items() if key != "exempt"}
+    for key in VALUES & set(keys):
+        keys[key] = {name: value.replace("{root}", str(root)) for name, value in keys[key].items()}
     stated = bool(set(table) - LAYOUT)
     if not stated:
         keys.setdefault("path", [".", "plugins"])  # where such a repository is deployed, who knows

@@ -75,6 +75,8 @@ def list_folder(dags: Path, environment: dict[str, str] | None = None) -> Folder
     folder = Folder(dags)
     everything: set[Path] = set()
     for place, folders, names in os.walk(dags, followlinks=True):
+        # Where the repository itself is the DAG folder, there is more in it here than where it is deployed
+        folders[:] = [name for name in folders if name != ".git" and not Path(place, name, "pyvenv.cfg").exists()]
         for name in [*folders, *names]:
             path = Path(place, name)
             if path.is_symlink() and not path.exists():

@@ -97,9 +97,14 @@ def condition_of(timetable: Any) -> Any:
     return getattr(timetable, "dataset_condition", None) or None  # Airflow 2 has one that is false
 
 
+def expression_of(timetable: Any) -> Any:
+    """The cron expression of a timetable, which Airflow 2 keeps to itself."""
+    return getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+
+
 def cron_of(c: Dag) -> tuple[Any, ...] | None:
     """Time zone and cron expression of a DAG that runs by one."""
-    expression = getattr(c.timetable, "expression", None)
+    expression = expression_of(c.timetable)
     zone = getattr(c.timetable, "timezone", None) or getattr(c.timetable, "_timezone", None)
     return (zone, expression) if isinstance(expression, str) and zone is not None else None
 

@@ -8,12 +8,15 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from .config import installed_airflow, numbers
-from .layout import Layout
+from .layout import Layout, is_in
 from .model import PolicyError, some
 
-SECRET = re.compile(r"(?i)pass(word|wd)?$|secret|token|api_?key|private|credential")
+SECRET = re.compile(r"(?i)pass(word|wd)?$|secret|token|(api|access|fernet)_?key|private|credential")
+LOGIN = re.compile(r"(://[^:/@\s]*):[^@/\s]*@")
+COMPUTED = re.compile(r"\bVariable\.get\(\s*(?:key\s*=\s*)?(?:f[\"']|[a-zA-Z_])")
 NAMED = {
     "variables": re.compile(r"\bVariable\.get\(\s*(?:key\s*=\s*)?[\"']([\w.-]+)[\"']"),
     "connections": re.compile(
@@ -65,23 +68,33 @@ def propose(layout: Layout) -> dict[str, Any]:
 def known_values(layout: Layout) -> dict[str, dict[str, str]]:
     """The variables, connections and environment that DAG folders read and the repository has values for."""
     code = "\n".join(layout.text(name) for name in layout.sources)
-    settings = dict(_settings(layout))
+    settings = {name: _plain(layout, value) for name, value in _settings(layout) if not _is_secret(name, value)}
     values: dict[str, dict[str, str]] = {"variables": {}, "connections": {}, "environment": {}}
     for name, value in settings.items():
         kind, _, rest = name.removeprefix("AIRFLOW_").partition("_")
-        if name.startswith("AIRFLOW_VAR_") and not SECRET.search(name):
+        if name.startswith("AIRFLOW_VAR_"):
             values["variables"][rest.lower()] = value
         elif kind == "CONN" and "://" in value:
-            values["connections"][rest.lower()] = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1@", value)
-    values["variables"] |= dict(_variables(layout, code))
+            values["connections"][rest.lower()] = value
+    values["variables"] |= dict(_variables(layout))
     for key in ("variables", "connections"):
         read = _read(key, code)
-        values[key] = {name: value for name, value in values[key].items() if name in read}
+        everything = key == "variables" and COMPUTED.search(code)
+        values[key] = {name: value for name, value in values[key].items() if everything or name in read}
     read = {*_read("environment", code), *KEPT_SETTINGS}
-    values["environment"] = {
-        name: value for name, value in settings.items() if name in read and not SECRET.search(name)
-    }  # fmt: skip
+    values["environment"] = {name: value for name, value in settings.items() if name in read}
     return values
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether the name says so, or an argument of an address: what else is in an address is taken out."""
+    return bool(SECRET.search(name) or SECRET.search(unquote(value).partition("?")[2]))
+
+
+def _plain(layout: Layout, value: str) -> str:
+    """The value without a login's password; a folder that the image has is that of the repository."""
+    here = layout.in_repository(value) if value.startswith("/") else []
+    return f"{{root}}/{here[0]}" if here else LOGIN.sub(r"\1@", value)
 
 
 def _read(kind: str, code: str) -> set[str]:
@@ -90,25 +103,36 @@ def _read(kind: str, code: str) -> set[str]:
 
 def _settings(layout: Layout) -> Iterator[tuple[str, str]]:
     """What images, docker compose and .env files set, as far as it is plain text."""
-    for text in reversed(layout.images):
-        for name, value in SETTING.findall(text):
+    for file in reversed(layout.images):
+        for name, value in SETTING.findall(layout.text(file)):
             value = re.sub(r"^\$\{\w+:?-([^}]*)\}$", r"\1", value.strip())
             if value and "$" not in value and not value.startswith(("&", "*", "[", "{", "|", ">")):
                 yield name, value
 
 
-def _variables(layout: Layout, code: str) -> Iterator[tuple[str, str]]:
-    """Airflow's Variables in files that are made for import, those of a development first."""
-    names = [name for name in layout.files if re.search(r"(?i)(^|/)[^/]*variables?[^/]*\.json$", name)]
+def _variables(layout: Layout) -> Iterator[tuple[str, str]]:
+    """Airflow's Variables in files that are made for import, those of a development last: they count."""
+    names = layout.named(r"(?i)(^|/)[^/]*variables?[^/]*\.json$")
+    names = [name for name in names if not any(is_in(name, folder) for folder in layout.dags_folders)]
     for name in sorted(names, key=lambda name: (bool(FOR_TRIAL.search(name)), name)):
         try:
             content = json.loads(layout.text(name))
         except ValueError:
             continue
         for key, value in content.items() if isinstance(content, dict) else ():
-            plain = value if isinstance(value, str) else json.dumps(value)
-            if f'"{key}"' in code.replace("'", '"') and not SECRET.search(key):
-                yield key, plain
+            plain = value if isinstance(value, str) else json.dumps(_without_secrets(value))
+            if not _is_secret(key, plain):
+                yield key, _plain(layout, plain)
+
+
+def _without_secrets(value: Any) -> Any:
+    """The same without the texts that have a secret's name."""
+    if isinstance(value, list):
+        return [_without_secrets(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = {key for key, one in value.items() if isinstance(one, str) and SECRET.search(key)}
+    return {key: "" if key in hidden else _without_secrets(one) for key, one in value.items()}
 
 
 def _advice(layout: Layout, policy: dict[str, Any]) -> Iterator[str]:

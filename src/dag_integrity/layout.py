@@ -15,17 +15,21 @@ from pathlib import Path, PurePosixPath
 SKIPPED = {"node_modules", "site-packages", "__pycache__", "venv", "env", "build", "dist", "logs"}
 NO_DAGS = re.compile(r"(^|/)(tests?|fixtures|docs?|plugins|include|templates?|examples?_tests?)/|(^|/)(test_|conftest)")
 MAKES_DAG = re.compile(r"(^|[^\w.])(models\.)?DAG\(|^\s*@dag\b", re.M)
+# Variables of docker compose that stand for a folder of the checkout, and with what to read instead
+OF_THE_CHECKOUT = ((r"\$\{\w+:?-(\.[\w./-]*)\}", r"\1"), (r"\$\{\w*(?:DIR|PATH|HOME)\w*\}(?=/)", "."))
 # Where images keep Airflow's things, if they say nothing else
 HOMES = ("/opt/airflow", "/usr/local/airflow", "/app", "/home/airflow/gcs", "/airflow")
 DEFAULT_DAGS = tuple(f"{home}/dags" for home in HOMES)
 VERSION = r"(\d+\.\d+)(?:\.\d+)?"
 PINS = (
-    re.compile(rf"^\s*[\"']?apache-airflow(?:\[[^\]]*\])?\s*(?:==|~=|>=)\s*{VERSION}", re.M),
+    re.compile(rf"^[^#\n]*?(?<![\w./-])apache-airflow(?:\[[^\]]*\])?\s*(?:==|~=)\s*{VERSION}", re.M),
     re.compile(rf"constraints-{VERSION}/"),
     re.compile(rf"apache/airflow:(?:slim-)?{VERSION}"),
     re.compile(rf"(?:AIRFLOW_VERSION|AIRFLOW_TAG)\s*[=:]\s*[\"']?{VERSION}"),
     re.compile(rf"composer-\d[\w.]*-airflow-{VERSION}"),
 )
+# What may be much older than what runs
+AT_LEAST = re.compile(rf"^\s*[\"']?apache-airflow(?:\[[^\]]*\])?\s*>=\s*{VERSION}", re.M)
 # Astronomer's images have numbers of their own, until Airflow 3
 ASTRO = re.compile(r"(?:astro-runtime|astrocrpublic\.azurecr\.io/(?:astronomer/)?(?:astro-)?runtime):(\d+)\.(\d+)")
 ASTRO_FIRST = 4  # is Airflow 2.2, and each next one the next minor version
@@ -42,6 +46,7 @@ class Layout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._read: dict[str, str] = {}
 
     @cached_property
     def files(self) -> list[str]:
@@ -53,65 +58,71 @@ class Layout:
         return sorted(found)
 
     def text(self, name: str) -> str:
-        try:
-            return (self.root / name).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+        if name not in self._read:
+            try:
+                self._read[name] = (self.root / name).read_text(encoding="utf-8", errors="replace")
+            except OSError:
+                self._read[name] = ""
+        return self._read[name]
 
-    def texts(self, pattern: str) -> list[str]:
-        """The texts of the files with such a name, those nearest to the root first."""
+    def named(self, pattern: str) -> list[str]:
+        """The files with such a name, those nearest to the root first."""
         names = [name for name in self.files if re.search(pattern, name)]
-        return [self.text(name) for name in sorted(names, key=lambda name: (name.count("/"), name))]
+        return sorted(names, key=lambda name: (name.count("/"), name))
 
     @cached_property
     def requirements(self) -> list[str]:
         named = r"requirements[^/]*\.(txt|in|lock)|requirements/[^/]*\.(txt|in)|constraints[^/]*\.txt"
-        return self.texts(rf"(^|/)({named}|pyproject\.toml|setup\.(py|cfg))$")
+        return self.named(rf"(^|/)({named}|pyproject\.toml|setup\.(py|cfg))$")
 
     @cached_property
     def images(self) -> list[str]:
-        return self.texts(r"(^|/)(Dockerfile[^/]*|[^/]*\.[Dd]ockerfile|[^/]*compose[^/]*\.ya?ml|\.env[^/]*)$")
+        return self.named(r"(^|/)(Dockerfile[^/]*|[^/]*\.[Dd]ockerfile|[^/]*compose[^/]*\.ya?ml|\.env[^/]*)$")
+
+    def _nearest(self, names: list[str], patterns: Iterable[re.Pattern[str]]) -> list[re.Match[str]]:
+        """What the files say that are nearest to the DAG folder: a repository may have images of other programs."""
+        folder = PurePosixPath(self.dags_folders[0] if self.dags_folders else "")
+        for place in (folder, *folder.parents):
+            texts = [self.text(name) for name in names if PurePosixPath(name).is_relative_to(place)]
+            if found := [match for pattern in patterns for text in texts for match in pattern.finditer(text)]:
+                return found
+        return []
 
     @cached_property
     def airflow_version(self) -> str:
         """The version that most of what installs it names, as 2.10; '' where nothing does."""
-        for texts in (self.requirements, self.images):
-            named = [match[1] for text in texts for pattern in PINS for match in pattern.finditer(text)]
-            for major, minor in [match.groups() for text in texts for match in ASTRO.finditer(text)]:
-                named.append(f"{major}.{minor}" if int(major) == 3 else f"2.{int(major) - ASTRO_FIRST + 2}")
-            if named:
-                return Counter(named).most_common(1)[0][0]
+        for names, patterns in (
+            (self.requirements, PINS), (self.images, (*PINS, ASTRO)), (self.requirements, (AT_LEAST,)),
+        ):  # fmt: skip
+            if found := self._nearest(names, patterns):
+                return Counter(map(_version, found)).most_common(1)[0][0]
         return ""
 
     @cached_property
     def python(self) -> str:
-        found = [
-            match[1]
-            for pattern in PYTHONS
-            for text in [*self.images, *self.requirements]
-            for match in pattern.finditer(text)
-        ]
-        return found[0] if found else ""
+        found = (self._nearest([*self.images, *self.requirements], (pattern,)) for pattern in PYTHONS)
+        return next((matches[0][1] for matches in found if matches), "")
+
+    @cached_property
+    def python_files(self) -> list[str]:
+        """The files that may have a DAG by their names, and by Airflow's own two words."""
+        named = [name for name in self.files if name.endswith(".py") and not NO_DAGS.search(name)]
+        return [name for name in named if "airflow" in (text := self.text(name).lower()) and "dag" in text]
 
     @cached_property
     def dag_files(self) -> list[str]:
-        """The files that seem to make a DAG."""
-        named = [name for name in self.files if name.endswith(".py") and not NO_DAGS.search(name)]
-        return [name for name in named if "airflow" in (text := self.text(name)) and MAKES_DAG.search(text)]
+        """The files that seem to make a DAG by themselves, not by a function of another module."""
+        return [name for name in self.python_files if MAKES_DAG.search(self.text(name))]
 
     @cached_property
     def placed(self) -> list[tuple[str, str]]:
         """Folders of the repository and where an image has them: by COPY and by mounts of docker compose."""
         found = []
-        names = [name for name in self.files if re.search(r"(^|/)(Dockerfile[^/]*|[^/]*compose[^/]*\.ya?ml)$", name)]
-        for name in names:
+        for name in self.named(r"(^|/)(Dockerfile[^/]*|[^/]*compose[^/]*\.ya?ml)$"):
             here, text = PurePosixPath(name).parent, self.text(name)
             home = next(iter(re.findall(r"AIRFLOW_HOME\s*[=:]\s*[\"']?(/[\w./-]+)", text)), HOMES[0])
-            text = re.sub(
-                r"\$\{?(AIRFLOW_HOME|PROJECT_DIR)\}?",
-                home,
-                re.sub(r"\$\{[A-Z_]*(DIR|PATH|HOME)[A-Z_]*:-\.?\}", ".", text),
-            )
+            for pattern, instead in (*OF_THE_CHECKOUT, (r"\$\{?(AIRFLOW_HOME|PROJECT_DIR)\}?", home)):
+                text = re.sub(pattern, instead, text)
             pairs = re.findall(r"^\s*(?:COPY|ADD)\s+(?:--\S+\s+)*([\w./-]+)\s+([\w./-]+)\s*$", text, re.M)
             pairs += re.findall(r"-\s*[\"']?(\.{1,2}[\w./-]*|[\w-]+/[\w./-]*):(/[\w./-]+)", text)
             for source, target in pairs:
@@ -121,37 +132,51 @@ class Layout:
                     found.append((folder, os.path.normpath(target)))
         return found
 
+    def in_repository(self, path: str) -> list[str]:
+        """The folders of the repository that an image has at this path."""
+        path = os.path.normpath(path)
+        inside = [(folder, path[len(to) :].strip("/")) for folder, to in self.placed if f"{path}/".startswith(f"{to}/")]
+        found = [os.path.normpath(f"{folder}/{rest}") for folder, rest in inside]
+        return [folder for folder in dict.fromkeys(found) if (self.root / folder).is_dir()]
+
+    @cached_property
+    def settings(self) -> list[str]:
+        """The texts that set up Airflow."""
+        return [self.text(name) for name in [*self.images, *self.named(r"airflow[^/]*\.cfg$")]]
+
     @cached_property
     def dags_folders(self) -> list[str]:
         """The folders that Airflow gets; the one with the most DAG files first."""
-        stated = [path for text in [*self.images, *self.texts(r"airflow[^/]*\.cfg$")] for path in _dags_paths(text)]
-        wanted = {os.path.normpath(path) for path in (*stated, *DEFAULT_DAGS)}
-        candidates = {folder for folder, target in self.placed if target in wanted and folder != "."}
-        for path in wanted:  # in a folder that is placed as a whole
-            inside = [
-                (folder, path[len(target) :].strip("/"))
-                for folder, target in self.placed
-                if path.startswith(f"{target}/")
-            ]
-            candidates |= {os.path.normpath(f"{folder}/{rest}") for folder, rest in inside}
-        found = self._with_dags(candidates)
-        rest = [name for name in self.dag_files if not any(_is_in(name, folder) for folder in found)]
-        return self._with_dags([*found, *(_by_name(name) for name in rest if "dags" in name.split("/")[:-1])]) or (
-            self._with_dags({str(PurePosixPath(name).parent) for name in rest} - {"."})
-        )
+        stated = [path for text in self.settings for path in _dags_paths(text)]
+        found = self._with_dags(folder for path in (*stated, *DEFAULT_DAGS) for folder in self.in_repository(path))
+        rest = [name for name in self.dag_files if not any(is_in(name, folder) for folder in found)]
+        named = [_by_name(files) for files in (rest, self.python_files)]
+        # A folder of that name inside of a package is one of its modules, unless there is no other
+        outside = [{one for one in names if not self._in_package(one)} for names in named]
+        guesses = (self._with_dags([*found, *names]) for names in (*outside, *named))
+        return next(filter(None, guesses), [self._around(rest)] if rest else [])
+
+    def _in_package(self, folder: str) -> bool:
+        return (self.root / folder).with_name("__init__.py").exists()
+
+    def _around(self, names: list[str]) -> str:
+        """The folder that has all these files: where a DAG folder has no name, it may be the repository itself."""
+        if (self.root / ".airflowignore").exists():
+            return "."
+        return os.path.commonpath([os.path.dirname(name) for name in names]) or "."
 
     def _with_dags(self, folders: Iterable[str]) -> list[str]:
-        """The folders that have DAG files, without those in others; the fullest first."""
-        counts = {folder: sum(_is_in(name, folder) for name in self.dag_files) for folder in folders}
-        kept = [folder for folder in counts if counts[folder] and (self.root / folder).is_dir()]
-        kept = [one for one in kept if not any(_is_in(f"{one}/", other) for other in kept if other != one)]
+        """The folders that may have DAG files, without those in others; the fullest first."""
+        counts = {folder: sum(is_in(name, folder) for name in self.python_files) for folder in folders}
+        kept = [folder for folder in counts if counts[folder]]
+        kept = [one for one in kept if not any(is_in(f"{one}/", other) for other in kept if other != one)]
         return sorted(kept, key=lambda folder: (-counts[folder], folder))
 
     @cached_property
     def sources(self) -> list[str]:
         """The Python files below the DAG folders."""
         return [
-            name for name in self.files if name.endswith(".py") and any(_is_in(name, one) for one in self.dags_folders)
+            name for name in self.files if name.endswith(".py") and any(is_in(name, one) for one in self.dags_folders)
         ]
 
     @cached_property
@@ -170,15 +195,19 @@ class Layout:
         found: Counter[str] = Counter()
         for top, number in wanted.items():
             places = packages.get(top, set())
-            own = {folder for folder in places if any(folder == one for one in self.dags_folders)}
+            own = {folder for folder in places if folder in self.dags_folders}
+            # Airflow puts no folder of the DAG folder on the path: what needs it fails there, and must here
+            places = {one for one in places if not any(is_in(one, folder) for folder in self.dags_folders)}
             if places and not own and not _elsewhere(top, self.root):
                 found[min(places, key=lambda folder: (folder.count("/") + (folder != "."), folder))] += number
         beside = [os.path.normpath(f"{one}/../plugins") for one in self.dags_folders]
         found.update(one for one in beside if (self.root / one).is_dir() and not one.startswith(".."))
-        return [folder for folder, _ in found.most_common()]
+        stated = [path for text in self.settings for path in _python_paths(text)]
+        found.update(folder for path in stated for folder in self.in_repository(path))
+        return [folder for folder, _ in found.most_common() if folder not in self.dags_folders]
 
 
-NO_TESTS = re.compile(r"(^|/)tests?/")
+NO_TESTS = re.compile(r"(^|/)(tests?|e2e)/")
 
 
 def _dags_paths(text: str) -> Iterator[str]:
@@ -186,14 +215,28 @@ def _dags_paths(text: str) -> Iterator[str]:
     yield from re.findall(r"^\s*dags_folder\s*=\s*(/[\w./-]+)", text, re.M)
 
 
-def _is_in(name: str, folder: str) -> bool:
+def _python_paths(text: str) -> Iterator[str]:
+    """The folders that images put on Python's path, and that of Airflow's plugins."""
+    yield from re.findall(r"AIRFLOW__CORE__PLUGINS_FOLDER\s*[=:]\s*[\"']?(/[\w./-]+)", text)
+    yield from re.findall(r"^\s*plugins_folder\s*=\s*(/[\w./-]+)", text, re.M)
+    for paths in re.findall(r"\bPYTHONPATH\s*[=: ]\s*[\"']?([^\s\"']+)", text):
+        yield from re.findall(r"(?:^|:)(/[\w./-]+)", paths)
+
+
+def _version(match: re.Match[str]) -> str:
+    if match.re is not ASTRO:
+        return match[1]
+    return f"{match[1]}.{match[2]}" if int(match[1]) == 3 else f"2.{int(match[1]) - ASTRO_FIRST + 2}"
+
+
+def is_in(name: str, folder: str) -> bool:
     return folder == "." or name.startswith(f"{folder}/")
 
 
-def _by_name(name: str) -> str:
-    """The outermost folder called dags that the file is in."""
-    parts = name.split("/")
-    return "/".join(parts[: parts.index("dags") + 1])
+def _by_name(names: list[str]) -> set[str]:
+    """The outermost folders called dags that the files are in."""
+    parts = [name.split("/") for name in names]
+    return {"/".join(one[: one.index("dags") + 1]) for one in parts if "dags" in one[:-1]}
 
 
 def _tops(text: str) -> Iterator[str]:

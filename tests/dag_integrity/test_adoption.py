@@ -21,7 +21,7 @@ from dag_integrity.rules.import_errors import explain
 from dag_integrity.source import Source
 
 DAG = "from airflow import DAG\n%s\nwith DAG('a'):\n    pass\n"
-
+BY_FUNCTION = "from airflow.x import y\nfrom lib.make import create_dag\nD = create_dag(y)\n"
 
 PYPROJECT = '[project]\nrequires-python = ">=3.11"\ndependencies = [\n"apache-airflow>=3.1,<4"\n]\n'
 
@@ -60,6 +60,19 @@ def policy_of(folder):
             ["jobs"],
         ),
         ({"flows/daily/a.py": DAG % "", "lib/b.py": "import airflow\n"}, ["flows/daily"]),
+        ({"flows/daily/a.py": DAG % "", "flows/weekly/b.py": DAG % ""}, ["flows"]),
+        # The repository itself
+        ({"a.py": DAG % "", "team/b.py": DAG % ""}, ["."]),
+        ({".airflowignore": "docs/\n", "one/a.py": DAG % "", "two/b.py": DAG % ""}, ["."]),
+        # A function of another module makes the DAGs
+        ({"dags/a.py": BY_FUNCTION, "lib/make.py": DAG % ""}, ["dags"]),
+        ({"dags/a.py": BY_FUNCTION, "lib/__init__.py": "", "lib/dags/make.py": DAG % ""}, ["dags"]),
+        ({"Dockerfile": "COPY flows ./dags\n", "flows/a.py": BY_FUNCTION, "lib/make.py": DAG % ""}, ["flows"]),
+        # A package that has its DAGs, and nothing else does
+        ({"shop/__init__.py": "", "shop/dags/a.py": DAG % ""}, ["shop/dags"]),
+        # Variables of docker compose
+        ({"compose.yaml": "x:\n  - ${JOBS:-./jobs}:/opt/airflow/dags\n", "jobs/a.py": DAG % ""}, ["jobs"]),
+        ({"compose.yaml": "x:\n  - ${MY_DIR}/jobs:/opt/airflow/dags\n", "jobs/a/b.py": DAG % ""}, ["jobs"]),
     ],
 )
 def test_the_dag_folders_are_found(tmp_path, files, folders):
@@ -99,6 +112,63 @@ def test_what_dag_files_import_is_put_on_the_path(tmp_path):
     }
     policy = policy_of(repository(tmp_path, files))
     assert sorted(policy["path"]) == [".", "airflow", "airflow/plugins", "src"]
+
+
+def test_what_the_image_has_on_the_path_is_there(tmp_path):
+    """And no folder of the DAG folder that only happens to have a module of that name."""
+    files = {
+        "dags/a.py": DAG % "import helper",
+        "dags/deep/helper.py": "",
+        "dags/plugins/b.py": "",
+        "shared/c.py": "",
+        "Dockerfile": "ENV PYTHONPATH=$PYTHONPATH:/opt/airflow/lib\nCOPY shared /opt/airflow/lib\nCOPY dags dags\n",
+        "compose.yaml": "x:\n  AIRFLOW__CORE__PLUGINS_FOLDER: /opt/airflow/dags/plugins\n",
+    }
+    assert sorted(policy_of(repository(tmp_path, files))["path"]) == ["dags/plugins", "shared"]
+
+
+def test_what_is_nearest_to_the_dag_folder_says_the_versions(tmp_path):
+    """In a repository of many programs; and what is pinned, not what is the oldest that would do."""
+    files = {
+        "etl/airflow/dags/a.py": DAG % "",
+        "etl/airflow/Dockerfile": "FROM apache/airflow:2.10.5-python3.11\n",
+        "etl/requirements.txt": "apache-airflow>=2.2\n",
+        "web/Dockerfile": "FROM python:3.14\nRUN pip install 'apache-airflow[x]==3.1.0'\n",
+    }
+    policy = policy_of(repository(tmp_path, files))
+    assert (policy["airflow-version"], policy["python"]) == ("2.10", "3.11")
+
+
+def test_variables_whose_names_are_computed_come_with_all_others(tmp_path):
+    code = "from airflow.models import Variable\nA = Variable.get(f'{prefix}_size')\n"
+    files = {"dags/a.py": DAG % code, "variables.json": '{"shop_size": "9"}', "dags/variables.json": '{"x": "no"}'}
+    assert policy_of(repository(tmp_path, files))["variables"] == {"shop_size": "9"}
+
+
+def test_folders_of_the_image_are_those_of_the_repository(tmp_path):
+    code = 'import os\nA = os.environ["SQL_FOLDER"]\n'
+    files = {
+        "dags/a.py": DAG % code,
+        "dags/sql/b.sql": "",
+        "compose.yaml": "x:\n  SQL_FOLDER: /opt/airflow/dags/sql\n  - ./dags:/opt/airflow/dags\n",
+    }
+    assert policy_of(repository(tmp_path, files))["environment"] == {"SQL_FOLDER": "{root}/dags/sql"}
+    assert read_policy(tmp_path).environment == {"SQL_FOLDER": f"{tmp_path}/dags/sql"}
+
+
+def test_no_login_of_an_address_is_written(tmp_path):
+    code = 'import os\nfrom airflow.models import Variable\nA = Variable.get("hosts")\n'
+    code += 'B = os.environ["STORE_URL"]\nE = BaseHook.get_connection("files")\n'
+    files = {
+        "dags/a.py": DAG % code,
+        "variables.json": '{"hosts": [{"host": "db", "PASSWORD": "made-up"}]}',
+        ".env": "STORE_URL=https://me:made-up@store/x\n"
+        "AIRFLOW_CONN_FILES=aws:///?__extra__=%7B%22aws_secret_access_key%22%3A+%22made-up%22%7D\n",
+    }
+    policy = policy_of(repository(tmp_path, files))
+    assert policy["variables"] == {"hosts": '[{"host": "db", "PASSWORD": ""}]'}
+    assert policy["environment"] == {"STORE_URL": "https://me@store/x"}
+    assert "connections" not in policy
 
 
 def test_values_come_from_the_repository_and_secrets_do_not(tmp_path):

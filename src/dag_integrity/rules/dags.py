@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config import deployed_executors
 from ..cures import cure_of
-from ..facts import Dag, argument_of, listed
+from ..facts import Dag, argument_of, expression_of, listed
 from ..model import Found, problem, rule, some
 from ..syntax import FUNCTIONS, first_line
 
@@ -159,7 +159,7 @@ def _schedule(c: Dag) -> Found:
     from croniter import CroniterBadDateError, croniter
 
     for timetable in getattr(c.timetable, "timetables", [c.timetable]):
-        expression = getattr(timetable, "expression", None)
+        expression = expression_of(timetable)
         if expression and len(expression.split()) > 5:
             wrong = f"The schedule {expression} has more than five fields, and seconds are the last"
             yield problem(wrong, cure="Write five fields: minute hour day month weekday, as 0 4 * * *")

@@ -8,8 +8,10 @@ import importlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import Policy, helm_values
@@ -26,11 +28,8 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     plugins = next((one for one in policy.path if Path(one).name == "plugins"), f"{home}/plugins")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     tempfile.tempdir = home
-    # Where a repository itself is on the path, it is AIRFLOW_HOME, too, as in Astronomer's image.
-    for folder in root.iterdir() if "." in policy.path else ():
-        # Not what Airflow writes, and not code of the repository's own about all of Airflow
-        if folder.is_dir() and folder.name != "logs" and not (folder / "airflow_local_settings.py").exists():
-            Path(home, folder.name).symlink_to(folder)
+    for folder in _in_airflow_home(root, policy):
+        Path(home, folder.name).symlink_to(folder)
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     os.environ.clear()
     os.environ |= kept | pod_environment(root) | policy.environment
@@ -48,6 +47,11 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
         OBJC_DISABLE_INITIALIZE_FORK_SAFETY="YES",  # or macOS refuses to work in a forked process
         no_proxy="*",
     )
+    with _quiet():
+        _import(paths)
+
+
+def _import(paths: list[Path]) -> None:
     try:
         from . import parse
     except ImportError as error:
@@ -56,12 +60,41 @@ def load_airflow(paths: list[Path], root: Path, policy: Policy) -> None:
     for path in paths:
         text = path.read_text(encoding="utf-8", errors="replace")
         modules.update(re.findall(r"^\s*(?:from|import)\s+(airflow\.[\w.]+)", text, re.M))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for module in sorted(modules):
-            with contextlib.suppress(Exception):
-                importlib.import_module(module)
+    for module in sorted(modules):
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
     parse.warm_up()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Airflow and libraries print when they are imported, C code's too, off the first screen."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, descriptor in enumerate(kept, 1):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+
+
+def _in_airflow_home(root: Path, policy: Policy) -> Iterator[Path]:
+    """What is beside a DAG folder whose parent is on the path: AIRFLOW_HOME, as in Astronomer's image."""
+    parent = (root / policy.dags_folder).parent
+    on_path = [root / one for one in policy.path]
+    home = next((one for one in (parent, root) if one in on_path), None)
+    for folder in home.iterdir() if home else ():
+        # Not what Airflow writes, and not code of the repository's own about all of Airflow
+        if folder.is_dir() and folder.name != "logs" and not (folder / "airflow_local_settings.py").exists():
+            yield folder
 
 
 def pod_environment(root: Path) -> dict[str, str]:

@@ -7,12 +7,14 @@ import functools
 import gc
 import hashlib
 import json
+import logging
 import os
 import re
 import resource
 import signal
 import sys
 import tempfile
+import traceback
 import warnings
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -82,6 +84,7 @@ class Parser:
         warnings.showwarning = lambda *_, **__: None
         self.known = list(sys.modules)
         self.world = (list(sys.path), dict(os.environ))
+        self.logging = (logging.root.level, list(logging.root.handlers))
         self.output = _redirect_output()
         self._record_arguments()
         if perturbed:
@@ -147,6 +150,8 @@ class Parser:
         self.guard.armed = str(path)
         try:
             dags = self.bag.process_file(str(path), only_if_updated=False, safe_mode=False)
+        except (TooLate, SystemExit):  # which Airflow 3 takes for an import error
+            dags, self.bag.import_errors[str(path)] = [], traceback.format_exc()
         finally:
             self.guard.armed = ""
         outcome.seconds = clock(os.getpid()) - started
@@ -206,6 +211,8 @@ class Parser:
         self.known = list(sys.modules)  # also what the checks themselves have brought in since
         os.chdir(tempfile.gettempdir())
         sys.path[:] = self.world[0]
+        level, logging.root.handlers[:] = self.logging
+        logging.root.setLevel(level)
         if self.guard.environment_changed:
             os.environ.clear()
             os.environ.update(self.world[1])
@@ -281,7 +288,8 @@ class Parser:
         outcome.serialized[dag.dag_id] = serialized if self.whole else hashlib.sha256(text.encode()).digest()
         if self.perturbed:
             return
-        if match := " at 0x" in text and re.search(r"[^\"]{0,80} at 0x[0-9a-f]{6,}", text):
+        # "Not given", of an operator that is newer than Airflow 2, is nothing that a DAG file says
+        if match := " at 0x" in text and re.search(r"[^\"]{0,80}(?<!ArgNotSet object) at 0x[0-9a-f]{6,}", text):
             wrong = f"A value is serialized with its address in memory, another in each process: {match[0]}"
             write = "Give the operator a plain value, or define __repr__ or serialize() of that class"
             report("serialization", wrong, cure=write)
@@ -305,8 +313,11 @@ class Parser:
 
 def _no_dag(source: Source) -> Finding:
     if source.dag_calls:
-        called = source.dag_calls[0].name
+        called, line = source.dag_calls[0].name, source.dag_line()
+        makers = [one for one in source.functions.values() if one.lineno < line <= (one.end_lineno or 0)]
         write = f"Call {called}() at the end of the file" if called else "See why that line is not reached"
+        if makers and not called:
+            write = f"Call {makers[0].name}() in this file; if others do, add this one to .airflowignore"
         wrong = "The file has a DAG in it, and parsing it makes none"
         return finding("no-dag", source.name, source.dag_line(), wrong, write)
     wrong = "Airflow parses this file again and again, and it has no DAG"

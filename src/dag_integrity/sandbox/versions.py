@@ -73,6 +73,8 @@ def trust_executors() -> None:
     """Do not look for executors, of which the policy knows."""
     if hasattr(dagbag, "_validate_executor_fields"):
         dagbag._validate_executor_fields = lambda *_: None
+    elif hasattr(DAG, "validate_executor_field"):
+        DAG.validate_executor_field = lambda *_: None
 
 
 def skip_schema() -> None:

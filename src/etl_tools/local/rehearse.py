@@ -30,6 +30,19 @@ LEFT_OUT = {"fileloc", "relative_fileloc", "_processor_dags_folder", "bundle_nam
 ORDER = ("import error", "DAG gone", "checks", "migration", "changed", "deprecated", "finding", "DAG new", "cured")
 FAILURES = {"import error", "DAG gone", "checks", "migration"}
 
+# Faults that the checks must see with each version, or that they see nothing in the DAGs says nothing
+CANARIES = {
+    "unstable": "BashOperator(task_id='a', bash_command=' '.join({'north', 'south'}))",
+    "forbidden-at-import": "BashOperator(task_id='a', bash_command=Variable.get('canary', default='x'))",
+    "template": "BashOperator(task_id='a', bash_command='{{ canary_of_no_name }}')",
+    "import-error": "import canary_of_no_name",
+}
+CANARY = """from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG, Variable
+with DAG("canary_{}", schedule=None):
+    {}
+"""
+
 
 class Row(NamedTuple):
     """A difference between the two versions: its kind, where it is, what differs, and what to do."""
@@ -46,6 +59,7 @@ class Side(NamedTuple):
     look: dict[str, Any]
     findings: list[dict[str, Any]]
     unchecked: str = ""
+    blind: tuple[str, ...] = ()
 
 
 def uv() -> str:
@@ -112,13 +126,32 @@ def look(python: Path, folder: Path) -> Side:
 
     (folder / "path").mkdir()
     (folder / "path" / "dag_integrity").symlink_to(Path(dag_integrity.__file__).parent)
-    report = folder / "report.json"
-    command = (python, "-m", "dag_integrity", "--root", answers.ROOT, "--json", report)
-    done = programs.run(*command, timeout=LIMIT, env=ours | {"PYTHONPATH": str(folder / "path")})
+    ours["PYTHONPATH"] = str(folder / "path")
     seen = json.loads(answer.read_text("utf-8"))
+    try:
+        findings = check(python, answers.ROOT, folder / "report.json", ours)
+        return Side(seen, findings, blind=blind(python, folder, ours))
+    except ValueError as problem:
+        return Side(seen, [], str(problem))
+
+
+def check(python: Path, root: Path, report: Path, ours: dict[str, str]) -> list[dict[str, Any]]:
+    """What dag-integrity finds with this Python's Airflow. ValueError: it does not run."""
+    done = programs.run(python, "-m", "dag_integrity", "--root", root, "--json", report, timeout=LIMIT, env=ours)
     if done.returncode not in (0, 1) or not report.exists():
-        return Side(seen, [], last_line(done.stderr or done.stdout))
-    return Side(seen, json.loads(report.read_text("utf-8"))["findings"])
+        raise ValueError(last_line(done.stderr or done.stdout))
+    findings: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["findings"]
+    return findings
+
+
+def blind(python: Path, folder: Path, ours: dict[str, str]) -> tuple[str, ...]:
+    """The rules that say nothing of a DAG file that breaks them."""
+    dags = folder / "canaries" / "dags"
+    dags.mkdir(parents=True)
+    for rule, fault in CANARIES.items():
+        (dags / f"{rule}.py").write_text(CANARY.format(rule, fault), encoding="utf-8")
+    found = {(one["file"], one["rule"]) for one in check(python, dags.parent, folder / "canaries.json", ours)}
+    return tuple(rule for rule in CANARIES if (f"dags/{rule}.py", rule) not in found)
 
 
 def last_line(text: str) -> str:
@@ -131,6 +164,10 @@ def last_line(text: str) -> str:
 def compare(now: Side, then: Side) -> list[Row]:
     """What differs, the worst first."""
     rows = [Row("checks", "dag-integrity", side.unchecked) for side in (now, then) if side.unchecked]
+    for side in (now, then):
+        for rule in side.blind:
+            wrong = f"with Airflow {side.look['version']} {rule} says nothing of a DAG file that breaks it"
+            rows.append(Row("checks", "dag-integrity", wrong, "Take checks that are made for that version"))
     cures = {one["file"]: one for one in reversed(then.findings) if one["rule"] in ("import-error", "airflow-3")}
     for file, text in sorted(then.look["errors"].items()):
         if file not in now.look["errors"]:
