@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from tests.conftest import with_tools
 from tests.servers.git_ssh_server import GitSshServer
 
 # As the hosts publish them. Written down here once more, so that a wrong line and a wrong table cannot agree.
@@ -128,7 +129,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def project(server, bake_fresh):
-    return bake_fresh(git_repo=server.url)
+    return with_tools(bake_fresh(git_repo=server.url))
 
 
 @ask
