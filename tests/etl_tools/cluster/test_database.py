@@ -41,7 +41,7 @@ def database(cluster, server):
 
     for name in databases(query):
         query(f'DROP DATABASE "{name}" WITH (FORCE)', "template1")
-    query("CREATE DATABASE postgres", "template1")
+    query("CREATE DATABASE postgres TEMPLATE template0", "template1")
     query(
         "CREATE TABLE dag (dag_id text PRIMARY KEY);"
         "CREATE TABLE alembic_version (version_num text PRIMARY KEY);"
