@@ -32,7 +32,7 @@ class PostgresServer:
         self._run("initdb", "-D", "data", "-U", "postgres", "-A", "scram-sha-256", "--pwfile=password", "-N")
         for _ in range(10):
             self.port = free_port()
-            options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+            options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
             if self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start", check=False) == 0:
                 return self
         pytest.fail((self.folder / "log").read_text())

@@ -11,7 +11,13 @@ from tests.etl_tools import in_process
 from tests.etl_tools.cluster import states
 
 ANSWERS = {"project_slug": "quakes", "namespace": "etl", "git_repo": "git@github.com:acme/quakes.git"}
-FAKE_CLUSTER = TEMPLATE / "tests" / "etl_tools" / "cluster" / "fake_cluster.py"
+# Imported, it is compiled once; without this environment's packages, Python starts in half the time.
+STAND_IN = f"""#!{sys.executable} -IS
+import sys
+sys.path.insert(0, {str(TEMPLATE / "tests" / "etl_tools" / "cluster")!r})
+import fake_cluster
+fake_cluster.main()
+"""
 SERVER = "https://10.0.0.1:6443"
 
 
@@ -40,7 +46,7 @@ class Cluster:
         tools.mkdir(exist_ok=True)
         for name in ("kubectl", "helm"):
             script = tools / name
-            script.write_text(f"#!{sys.executable}\n" + FAKE_CLUSTER.read_text())
+            script.write_text(STAND_IN)
             script.chmod(0o755)
         self["well.json"] = states.STATES["healthy"]
         self.environment = {

@@ -49,7 +49,7 @@ class DryWorld(World):
         """Write a program under these names."""
         folder.mkdir(parents=True)
         for name in names:
-            (folder / name).write_text(f"#!{sys.executable}\n{(HERE / source).read_text()}")
+            (folder / name).write_text(f"#!{sys.executable} -IS\n{(HERE / source).read_text()}")
             (folder / name).chmod(0o755)
         return folder
 

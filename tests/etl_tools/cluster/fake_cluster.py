@@ -12,7 +12,6 @@ tests/etl_tools/cluster/real/ asks the same of a real API server.
 import itertools
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -45,7 +44,10 @@ def store(objects):
 
 def apply(namespace, words, given):
     """kubectl apply: server-side as the API server merges it, or in the client's way, which always wins here."""
-    import yaml  # most calls need none, and all are counted in milliseconds
+    import site  # most calls need neither, and all are counted in milliseconds
+
+    site.main()
+    import yaml
 
     manager = next((word.partition("=")[2] for word in words if word.startswith("--field-manager=")), "kubectl")
     objects = stored()
@@ -190,6 +192,8 @@ def kubectl(namespace, words, given):
     elif words[0] == "exec":
         if answer("exec-fails"):
             fail(answer("exec-fails"))
+        import subprocess
+
         # The script for the pod runs here, for real.
         command = words[words.index("--") + 1 :]
         if answer("exec-cuts"):

@@ -21,7 +21,7 @@ class Recorder:
 
     @property
     def environment(self):
-        return {"KUBECTL": shlex.join([sys.executable, str(SCRIPT)]), "RECORDED_KUBECTL": str(self.folder)}
+        return {"KUBECTL": shlex.join([sys.executable, "-IS", str(SCRIPT)]), "RECORDED_KUBECTL": str(self.folder)}
 
     def answer(self, call, text="", status=0):
         """Answer calls that start with these words; the newest answer counts."""

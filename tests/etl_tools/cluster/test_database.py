@@ -20,24 +20,35 @@ def cluster(bake_fresh, tmp_path):
     return Cluster(bake_fresh(**ANSWERS), tmp_path, helm_chart.tools() / "helm")
 
 
-@pytest.fixture
-def database(cluster):
-    """A real PostgreSQL with the project's password, reached as from within its pod; returns a function: SQL → rows."""
-    password = (cluster.project / "secrets/postgres_password").read_text()
+@pytest.fixture(scope="module")
+def server(bake):
+    """A real PostgreSQL with the password that all copies of this bake have."""
+    password = (bake(**ANSWERS) / "secrets/postgres_password").read_text()
     with PostgresServer(password) as server:
-        cluster.environment |= {"PGPORT": str(server.port), "PATH": f"{server.programs}:{os.environ['PATH']}"}
+        yield server
 
-        def query(statement, name="postgres", check=True):
-            where = ["-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-w", "-d", name, "-Atc", statement]
-            environment = os.environ | {"PGPASSWORD": password}
-            command = [server.programs / "psql", *where]
-            return subprocess.run(command, env=environment, capture_output=True, text=True, check=check).stdout.split()
 
-        query("CREATE TABLE dag (dag_id text PRIMARY KEY)")
-        query("CREATE TABLE alembic_version (version_num text PRIMARY KEY)")
-        query("INSERT INTO alembic_version VALUES ('29ce7909c52b')")
-        query("INSERT INTO dag VALUES ('extract'), ('transform')")
-        yield query
+@pytest.fixture
+def database(cluster, server):
+    """Airflow's database, new, reached as from within its pod; returns a function: SQL → rows."""
+    cluster.environment |= {"PGPORT": str(server.port), "PATH": f"{server.programs}:{os.environ['PATH']}"}
+
+    def query(statement, name="postgres", check=True):
+        where = ["-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-w", "-d", name, "-Atc", statement]
+        environment = os.environ | {"PGPASSWORD": server.password}
+        command = [server.programs / "psql", *where]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=check).stdout.split()
+
+    for name in databases(query):
+        query(f'DROP DATABASE "{name}" WITH (FORCE)', "template1")
+    query("CREATE DATABASE postgres TEMPLATE template0", "template1")
+    query(
+        "CREATE TABLE dag (dag_id text PRIMARY KEY);"
+        "CREATE TABLE alembic_version (version_num text PRIMARY KEY);"
+        "INSERT INTO alembic_version VALUES ('29ce7909c52b');"
+        "INSERT INTO dag VALUES ('extract'), ('transform')"
+    )
+    return query
 
 
 def test_what_was_backed_up_comes_back_and_what_was_there_is_kept(cluster, database):

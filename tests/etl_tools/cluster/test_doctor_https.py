@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import bake_into
+from tests.conftest import bake_into, with_tools
 from tests.etl_tools.cluster.test_doctor import broken, command, doctor, git
 from tests.servers import github_app
 from tests.servers.git_https_server import GitHttpsServer
@@ -86,7 +86,7 @@ def with_app(tmp_path_factory):
     """A GitHub Enterprise Server, a project that an App reads from it, and the App's private key."""
     pem, public = github_app.new_key()
     with GitHttpsServer(tmp_path_factory.mktemp("app"), github_app.TOKEN, public) as server:
-        project = pushed(server, tmp_path_factory.mktemp("with-app"), "github-app")
+        project = with_tools(pushed(server, tmp_path_factory.mktemp("with-app"), "github-app"))
         yield server, project, pem
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TEMPLATE
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, Cluster
-from tests.etl_tools.cluster.test_database import database, databases  # noqa: F401 (a fixture)
+from tests.etl_tools.cluster.test_database import database, databases, server  # noqa: F401 (fixtures)
 from tests.etl_tools.terminal import Session
 
 CTRL_C, CTRL_D = "\x03", "\x04"

@@ -11,7 +11,7 @@ from tests.etl_tools.cluster.real.pages import command_of, in_table, typed
 from tests.etl_tools.cluster.real.world import GIT_SERVER, World
 
 # Writes down each call with what it was given, and answers from the environment.
-KUBECTL = f"""#!{sys.executable}
+KUBECTL = f"""#!{sys.executable} -IS
 import json, os, sys
 words = sys.argv[3:]
 given = sys.stdin.read() if words[0] in ("apply", "exec") and "--" + "filename=-" in words or "--stdin" in words else ""

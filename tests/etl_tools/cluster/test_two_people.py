@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from tests.conftest import run
+from tests.conftest import run, with_tools
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import ANSWERS, SERVER, Cluster, kubeconfig
 
@@ -101,7 +101,7 @@ def test_keys_made_in_a_clone_say_that_there_may_be_others_and_never_reach_the_c
 
 
 def test_a_project_that_was_just_baked_hears_nothing_of_others(bake_fresh):
-    project = bake_fresh(**ANSWERS)
+    project = with_tools(bake_fresh(**ANSWERS))
     for path in (project / "secrets").glob("[!.]*"):
         path.unlink()
     assert "If Airflow runs already" not in run(["make", "keys"], cwd=project)

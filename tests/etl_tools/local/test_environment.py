@@ -129,7 +129,7 @@ def test_what_a_run_writes_is_for_its_owner_alone(project, tmp_path):
     try:
         make_run(project, f"DATE={DAY}")
         assert open_to_others(project / ".airflow") == []
-        make_run(project, f"DATE={DAY}", ETL_DATA_ROOT=f"file://{tmp_path}/data")
+        make_run(project, "DAG=extract", f"DATE={DAY}", ETL_DATA_ROOT=f"file://{tmp_path}/data")
         assert (project / ".airflow").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o755
     finally:

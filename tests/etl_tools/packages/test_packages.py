@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import QUESTIONS, TEMPLATE, run
+from tests.conftest import QUESTIONS, TEMPLATE, make_command, run
 from tests.etl_tools.cluster import helm_chart
 from tests.etl_tools.cluster.cluster import kubeconfig
 from tests.etl_tools.in_process import etl, evaluate
@@ -103,7 +103,7 @@ def test_a_new_project_needs_no_image(bake_fresh):
     packages(project, "lock")
     assert written(project) == before
     assert not [name for name in IMAGE_FILES if (project / name).exists()]
-    assert "nothing to build" in run(["make", "image"], cwd=project)
+    assert "nothing to build" in run([*make_command(), "image"], cwd=project)
 
 
 def test_laptop_and_image_get_the_same_versions(added):

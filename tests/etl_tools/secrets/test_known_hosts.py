@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from tests.conftest import with_tools
 from tests.etl_tools.in_process import etl
 from tests.servers.git_ssh_server import GitSshServer
 
@@ -129,7 +130,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def project(server, bake_fresh):
-    return bake_fresh(git_repo=server.url)
+    return with_tools(bake_fresh(git_repo=server.url))
 
 
 @ask
