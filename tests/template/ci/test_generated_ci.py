@@ -292,13 +292,16 @@ def only_integrity_tests(project):
 
 @pytest.mark.airflow
 def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
+    """The first of them installs Airflow, which the others then find: each begins with the same `make install`."""
     project = bake_fresh(ci="gitlab", git_repo="git@gitlab.com:acme/my-etl.git")
     only_integrity_tests(project)
     commit(project)
     jobs = gitlab_jobs(project)
     del jobs["pods-image"]  # tests/etl_tools/packages runs it
+    venv = None
     for name, job in jobs.items():
-        _, clone = run_gitlab_job(project, name, tmp_path, expect=0)
+        _, clone = run_gitlab_job(project, name, tmp_path, expect=0, venv=venv)
+        venv = venv or clone / ".venv"
         for kind, report in job.get("artifacts", {}).get("reports", {}).items():
             if kind == "junit":
                 assert int(ElementTree.parse(clone / report).getroot().find("testsuite").get("tests")) > 0
