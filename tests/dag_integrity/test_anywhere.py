@@ -75,8 +75,12 @@ FOUND = "dags/bad.py:8: forbidden-at-import: The file reads an Airflow Variable 
 
 
 def test_as_a_pre_commit_hook(foreign, checkout, tmp_path):
-    command = [TEMPLATE / ".venv" / "bin" / "pre-commit", "try-repo", checkout, "dag-integrity", "--all-files"]
+    command = [TEMPLATE / ".venv" / "bin" / "pre-commit", "run", "--all-files"]
     home = str(tmp_path / "pre-commit")
+    commit = run(["git", "rev-parse", "HEAD"], cwd=checkout).strip()
+    repo = {"repo": str(checkout), "rev": commit, "hooks": [{"id": "dag-integrity"}]}
+    (foreign / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [repo]}))
+    run(["git", "add", "--all"], cwd=foreign)
     printed = run(command, cwd=foreign, expect=1, PRE_COMMIT_HOME=home)
     assert [line for line in printed.splitlines() if line.startswith("dags/")] == [
         line for line in printed.splitlines() if line.startswith(FOUND)
@@ -90,7 +94,7 @@ def test_as_a_pre_commit_hook(foreign, checkout, tmp_path):
 def test_as_an_action(installed, foreign, checkout, tmp_path):
     """The Action's own steps, in a Python that has Airflow; then with a policy of the repository's own."""
     project = installed()
-    run([project / ".venv" / "bin" / "python", "-m", "venv", "env"], cwd=tmp_path)
+    run(["uv", "venv", "--quiet", "--seed", "--python", project / ".venv" / "bin" / "python", "env"], cwd=tmp_path)
     own, theirs = (
         next((folder / "lib").glob("python*")) / "site-packages" for folder in (tmp_path / "env", project / ".venv")
     )
@@ -119,7 +123,6 @@ def test_as_an_action(installed, foreign, checkout, tmp_path):
     assert len(found) == 1
     assert found[0].startswith(FOUND)
     (foreign / "dags" / "bad.py").unlink()
-    act(expect=0)
     # As many repositories have it: a folder beside the DAGs, and plugins, which Airflow puts on the path; all of it is
     # AIRFLOW_HOME in the image.
     for folder in ("include", "plugins/hooks"):

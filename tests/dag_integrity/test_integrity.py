@@ -339,8 +339,7 @@ def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
     assert 'name="test_dag[good_clock]"' in xml
     assert "dags/tags_none.py:8: tags: DAG tags_none has no tags. Write" in xml
     assert "Traceback" not in printed
-    assert "2 passed" in run(command, cwd=project, expect=0, DAG="good_clock")
-    assert "1 failed" in run(command, cwd=project, expect=1, DAG="tags_none")
+    assert "1 failed, 1 passed" in run(command, cwd=project, expect=1, DAG="tags_none")
     # The same without a module, by an option.
     (project / "none").mkdir()
     command = [".venv/bin/python", "-m", "pytest", "--dag-integrity", "none", "--junitxml=junit.xml"]
@@ -455,6 +454,9 @@ def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
     good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
     (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2"))
+    # With a version of its own in the image: whether there is one is not known.
+    numbers = good.replace("import pandas as pd", "import numpy").replace("good_heavy_import", "with_numbers")
+    (dags / "with_numbers.py").write_text(numbers)
     # The checks with another list of what the image has, before the installed ones.
     checks = tmp_path / "checks"
     shutil.copytree(TEMPLATE / "src" / "dag_integrity", checks / "dag_integrity")
@@ -464,8 +466,6 @@ def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     assert [f["rule"] for f in report["findings"]] == ["image-import"]
     assert "psycopg2-binary" in report["findings"][0]["text"]
     (project / "requirements-image.lock").write_text("psycopg2_binary==2.9.13 \\\n    --hash=sha256:0\n")
-    check(project, expect=0, PYTHONPATH=libraries)
-    (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import numpy"))
     check(project, expect=0, PYTHONPATH=libraries)
 
 
@@ -493,11 +493,9 @@ def test_what_a_broken_file_may_have_is_not_missing(installed, tmp_path):
     shutil.copy(EXAMPLES / "broken" / "import_error_name.py", dags)
     trigger = (EXAMPLES / "broken" / "unknown_dag_trigger.py").read_text()
     (dags / "unknown_dag_trigger.py").write_text(trigger.replace('"no_such_dag"', '"import_error_name"'))
-    report, _ = check(project, expect=1)
-    assert [f["rule"] for f in report["findings"]] == ["import-error"]
-    # Names that are computed there.
     shutil.copy(EXAMPLES / "broken" / "asset_nobody.py", dags)
     assert [f["rule"] for f in check(project, expect=1)[0]["findings"]] == ["asset", "import-error"]
+    # Names that are computed there.
     broken = (dags / "import_error_name.py").read_text()
     (dags / "import_error_name.py").write_text(f"{broken}\nfor shop in ():\n    Asset(f'raw_{{shop}}')\n")
     assert [f["rule"] for f in check(project, expect=1)[0]["findings"]] == ["import-error"]
@@ -704,7 +702,9 @@ def test_table(installed):
 
 def test_nothing_checked_is_no_success(installed, tmp_path):
     """A DAG whose module does not import is not there: the finding is of the module, and was left out."""
-    project = shutil.copytree(installed(), tmp_path / "project", symlinks=True)
+    source, project = installed(), tmp_path / "project"
+    shutil.copytree(source, project, ignore=shutil.ignore_patterns(".venv", ".git", ".airflow"))
+    (project / ".venv").symlink_to(source / ".venv")
     command = [".venv/bin/python", "-m", "dag_integrity"]
     assert "There is no DAG nope" in run([*command, "--dag", "nope"], cwd=project, expect=2)
     assert "no file was named" in run([*command, "--static"], cwd=project, expect=2)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import TEMPLATE, clean_environment, with_tools
-from tests.etl_tools.in_process import completed
+from tests.etl_tools.in_process import completed, evaluate
 from tests.template.ci.test_precommit import AUTHOR, BIN, Repository, new_repository
 
 CLEAN = "No commit has a secret"
@@ -440,6 +440,21 @@ def test_in_a_long_line_too(folder):
     for before in (0, 1400, 1990, 100_000):
         (folder.path / "note.txt").write_text("x " * (before // 2) + OTHERS["basic auth"])
         assert scan_files(folder, "note.txt").returncode == 1, before
+
+
+def test_a_line_with_a_keyword_is_read_for_it(bake):
+    """Of any release of detect-secrets, in any case: lines without one are not."""
+    from detect_secrets.plugins.keyword import DENYLIST
+
+    parts = evaluate(bake(), "secrets.scan", lambda scan: scan.IN_KEYWORDS)
+    assert [word for word in DENYLIST if not any(part in word.casefold() for part in parts)] == []
+
+
+@pytest.mark.parametrize("name", ["password", "PassWord", "pa\u017f\u017fword", "api_\u212aey"])
+def test_a_keyword_in_any_case_is_found(folder, name):
+    """As `re.IGNORECASE` takes it, which knows a long s and the sign for Kelvin."""
+    (folder.path / "note.py").write_text(f'{name} = "q7Zr9Lm2XvT5w"\n')
+    assert scan_files(folder, "note.py").returncode == 1
 
 
 def test_what_somebody_looked_at_is_accepted(repository):

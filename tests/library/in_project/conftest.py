@@ -73,3 +73,17 @@ def server():
     server = Server()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def new_server():
+    """Return a function: → another such server, which is there until the module's last test."""
+    servers = []
+
+    def start():
+        servers.append(Server())
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

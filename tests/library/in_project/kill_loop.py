@@ -23,7 +23,7 @@ from my_etl.datasets import contract, parquet, reading, steps, store  # noqa: F4
 from my_etl.datasets.settings import Permanent
 
 FOLDER, SEED, POINTS = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-ROUNDS = 10  # of two runs at once
+ROUNDS = 5  # of two runs at once
 # Where a crash could leave something half done.
 TOUCHES_FILES = {
     "open",

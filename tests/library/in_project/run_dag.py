@@ -1,8 +1,9 @@
-"""Run DAGs of a folder in a real Airflow, without a scheduler: python run_dag.py DAGS DAG_ID CONF ... DAG_ID CONF ...
+"""Run DAGs of a folder in a real Airflow, without a scheduler: python run_dag.py DAGS
 
-For each CONF (the run's params as JSON) it prints one line of JSON: the run's state, and what each task returned or
-why it failed. For the word `scheduler` it does what a scheduler does once with what was published, and prints DAG and
-partition key of each run that it made: [["day_of_shop", "2018-02-01"]].
+Each line that it reads is a list in JSON: a DAG's id, then the params of each of its runs, the next id and so on. It
+prints a line with what came of them: each run's state, and what each task returned or why it failed. For the word
+`scheduler` it does what a scheduler does once with what was published, and gives DAG and partition key of each run that
+it made: [["day_of_shop", "2018-02-01"]].
 """
 
 import json
@@ -16,6 +17,9 @@ from airflow.models.dagrun import DagRun
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 from sqlalchemy import select
+
+# Airflow's log is on the same stream.
+ANSWER = "answer: "
 
 
 def run(dag, conf):
@@ -40,19 +44,26 @@ def scheduler():
         return sorted(map(list, runs))
 
 
-def main(folder, *words):
+def main(folder):
     initdb()
     bag = DagBag(folder, bundle_path=folder, bundle_name="dags")
     assert bag.import_errors == {}, bag.import_errors
-    if "scheduler" in words:  # it only knows what a DAG processor has written
-        with create_session() as session:
-            session.add(DagBundleModel(name="dags"))
-        sync_bag_to_db(bag, "dags", None)
+    # The scheduler only knows what a DAG processor has written.
+    with create_session() as session:
+        session.add(DagBundleModel(name="dags"))
+    sync_bag_to_db(bag, "dags", None)
+    for line in sys.stdin:
+        print(f"{ANSWER}{json.dumps(list(answers(bag, json.loads(line))))}", flush=True)
+
+
+def answers(bag, words):
     for word in words:
-        if word in bag.dags:
+        if word == "scheduler":
+            yield scheduler()
+        elif isinstance(word, str):
             dag = bag.dags[word]
         else:
-            print(json.dumps(scheduler() if word == "scheduler" else run(dag, json.loads(word))))
+            yield run(dag, word)
 
 
 if __name__ == "__main__":

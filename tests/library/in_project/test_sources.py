@@ -21,46 +21,85 @@ from my_etl.datasets.store import Store
 
 HERE = Path(__file__).parent
 DAY = "2018-02-01"
+ANSWER = "answer: "  # how a line of run_dag.py begins that is one
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A folder of DAGs with the library and the two sources, and without the example."""
-    dags, package = tmp_path / "dags", Path(my_etl.__file__).parent
-    shutil.copytree(package, dags / "my_etl", ignore=shutil.ignore_patterns("earthquakes"))
-    shutil.copy(package.parent / ".airflowignore", dags)
-    shutil.copytree(HERE / "sources", dags, dirs_exist_ok=True)
-    return tmp_path
+class Airflow:
+    """A real one, whose DAGs are the library and the sources, without the example; a shop and an inbox for them.
 
+    It takes longer to start than to run a DAG, so what can share one does.
+    """
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The data root of a test."""
-    url = f"{os.environ.get('TEST_DATA_ROOT') or tmp_path.as_uri()}/{tmp_path.name}"
-    monkeypatch.setenv("ETL_DATA_ROOT", url)
-    return Store(url)
+    def __init__(self, folder, server):
+        self.folder, self.shop, self.inbox = folder, Shop(server), folder / "inbox"
+        self.inbox.mkdir()
+        package = Path(my_etl.__file__).parent
+        shutil.copytree(package, folder / "dags" / "my_etl", ignore=shutil.ignore_patterns("earthquakes"))
+        shutil.copy(package.parent / ".airflowignore", folder / "dags")
+        shutil.copytree(HERE / "sources", folder / "dags", dirs_exist_ok=True)
+        self.data_root = f"{os.environ.get('TEST_DATA_ROOT') or folder.as_uri()}/{folder.name}"
+        self.store = Store(self.data_root)
+        self.log = folder / "log"
+        self.process = self._start(server.url)
 
-
-@pytest.fixture
-def run(project, store):
-    """Return a function: DAG, params of each run, DAG, … → what the tasks of each returned, or why they failed."""
-
-    def run(*words, **environment):
+    def _start(self, shop_url):
         own = {
-            "AIRFLOW_HOME": f"{project}/home",
+            "AIRFLOW_HOME": f"{self.folder}/home",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": f"{project}/dags",
+            "AIRFLOW__CORE__DAGS_FOLDER": f"{self.folder}/dags",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{project}/airflow.db",
-            "PYTHONPATH": f"{project}/dags",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db",
+            "PYTHONPATH": f"{self.folder}/dags",
+            "ETL_DATA_ROOT": self.data_root,
+            "ETL_MAX_REJECTED_SHARE": "0.5",
+            "SHOP_URL": shop_url,
+            "INBOX": str(self.inbox),
         }
-        words = [word if isinstance(word, str) else json.dumps(word) for word in words]
-        command = [sys.executable, HERE / "run_dag.py", f"{project}/dags", *words]
-        done = subprocess.run(command, env=os.environ | own | environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(('{"state"', "["))]
+        command = [sys.executable, HERE / "run_dag.py", f"{self.folder}/dags"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, env=os.environ | own, stderr=self.log.open("w"), **pipes)
 
-    return run
+    def run(self, *words):
+        """DAG, params of each run, DAG, … → what the tasks of each returned, or why they failed."""
+        self.process.stdin.write(json.dumps(words) + "\n")
+        self.process.stdin.flush()
+        printed = []
+        for line in self.process.stdout:
+            if line.startswith(ANSWER):
+                return json.loads(line.removeprefix(ANSWER))
+            printed.append(line)
+        raise AssertionError("".join(printed) + self.log.read_text())
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.read()
+        assert self.process.wait() == 0, self.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory, new_server):
+    """Return a function: → another Airflow, which ends after the last test."""
+    started = []
+
+    def one():
+        started.append(Airflow(tmp_path_factory.mktemp("airflow"), new_server()))
+        return started[-1]
+
+    yield one
+    for airflow in started:
+        airflow.end()
+
+
+@pytest.fixture(scope="module")
+def shared(start):
+    """For tests in which no scheduler works, and which have a dataset each."""
+    return start()
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Return a function that lets read() read what an Airflow has made."""
+    return lambda airflow: monkeypatch.setenv("ETL_DATA_ROOT", airflow.data_root)
 
 
 def files(store, name):
@@ -112,11 +151,11 @@ class Shop:
         handler.wfile.write(body)
 
 
-def test_a_paginated_api(run, store, server):
-    shop = Shop(server)
-    settings = {"SHOP_URL": server.url, "ETL_MAX_REJECTED_SHARE": "0.5"}
+def test_a_paginated_api(shared, reads):
+    reads(shared)
+    shop, store = shared.shop, shared.store
     days = [{"partition": DAY}, {"partition": DAY, "slices": 2}, {"partition": "2018-02-02", "slices": 1}]
-    four, two, empty = run("orders", *days, **settings)
+    four, two, empty = shared.run("orders", *days)
     assert [made["state"] for made in (four, two, empty)] == ["success"] * 3
     assert shop.calls > 24
     assert [four["extract"][DAY]["files"], two["extract"][DAY]["files"]] == [4, 2]
@@ -136,24 +175,22 @@ def test_a_paginated_api(run, store, server):
     ]
     before = without_ids(files(store, "orders"))
     assert len(before) == 6
-    run("orders", days[1], **settings)
+    shared.run("orders", days[1])
     assert without_ids(files(store, "orders")) == before
 
 
-def test_files_in_a_folder(run, project, store):
-    inbox = project / "inbox"
-    inbox.mkdir()
-    (inbox / f"north-{DAY}.csv").write_text("door,hour,visitors\nnorth,9,12\nnorth,10,\nnorth,25,1\n")
-    (inbox / f"south-{DAY}.csv").write_text("door,hour,visitors\nsouth,9,3\nsouth,9,3\n")
-    settings = {"INBOX": str(inbox), "ETL_MAX_REJECTED_SHARE": "0.5"}
-    made, missing = run("visits", {"partition": DAY}, {"partition": "2018-02-02"}, **settings)
+def test_files_in_a_folder(shared, reads):
+    reads(shared)
+    (shared.inbox / f"north-{DAY}.csv").write_text("door,hour,visitors\nnorth,9,12\nnorth,10,\nnorth,25,1\n")
+    (shared.inbox / f"south-{DAY}.csv").write_text("door,hour,visitors\nsouth,9,3\nsouth,9,3\n")
+    made, missing = shared.run("visits", {"partition": DAY}, {"partition": "2018-02-02"})
     assert made["state"] == "success"
     counts = {"read": 5, "clean": 3, "duplicates": 1, "set_apart": 0, "rejected": 1}
     assert made["transform"] == {DAY: counts}
     assert missing == {"state": "failed", "extract": "No counter has sent 2018-02-02 yet.", "transform": None}
     visits = read("visits", DAY)
     assert visits[["door", "hour"]].to_numpy().tolist() == [["north", 9], ["north", 10], ["south", 9]]
-    (reject,) = rejected(store, "visits")
+    (reject,) = rejected(shared.store, "visits")
     assert reject == {
         "file": "0000-of-0001.ID.csv",
         "line": 4,
@@ -162,39 +199,27 @@ def test_files_in_a_folder(run, project, store):
     }
 
 
-def test_a_dataset_made_of_two_starts_when_both_are_published(run, project, server):
+def test_a_dataset_made_of_two_starts_when_both_are_published(start):
     """By the scheduler's own code: runs for the days that both have got, and then for what is made of these."""
-    Shop(server)
-    inbox = project / "inbox"
-    inbox.mkdir()
+    airflow = start()
     for day in (DAY, "2018-02-03"):
-        (inbox / f"north-{day}.csv").write_text("door,hour,visitors\nnorth,9,12\n")
-    settings = {"SHOP_URL": server.url, "INBOX": str(inbox), "ETL_MAX_REJECTED_SHARE": "0.5"}
+        (airflow.inbox / f"north-{day}.csv").write_text("door,hour,visitors\nnorth,9,12\n")
     first, third = {"partition": DAY}, {"partition": "2018-02-03"}
-    steps = [
-        "orders",
-        {**first, "slices": 1},
-        {"partition": "2018-02-02", "slices": 1},
-        "scheduler",
-        "visits",
-        first,
-        third,
-    ]
-    steps += ["scheduler", "day_of_shop", first, third, "scheduler", "in_words", first]
-    *_, one, _, _, both, made, missing, after, said = run(*steps, **settings)
-    assert (one, both) == ([], [["day_of_shop", DAY]])
+    orders = [{**first, "slices": 1}, {"partition": "2018-02-02", "slices": 1}]
+    assert airflow.run("orders", *orders, "scheduler")[-1] == []
+    assert airflow.run("visits", first, third, "scheduler")[-1] == [["day_of_shop", DAY]]
+    made, missing, after = airflow.run("day_of_shop", first, third, "scheduler")
     assert (made["state"], made["build"]) == ("success", {"rows": 1})
     assert missing["state"] == "failed"
     assert "orders of 2018-02-03 is not in" in missing["build"]
     assert ["in_words", DAY] in after
-    assert said["say"] == "12 visitors, 21 orders"
+    assert airflow.run("in_words", first)[0]["say"] == "12 visitors, 21 orders"
 
 
-def test_a_week_is_made_once_all_of_its_days_are_there(run, server):
-    Shop(server)
+def test_a_week_is_made_once_all_of_its_days_are_there(start):
+    airflow = start()
     days = [{"partition": f"2018-{day}", "slices": 1} for day in ("01-29", "01-30", "01-31", "02-01", "02-02", "02-04")]
-    steps = ["orders", *days, "scheduler", {"partition": "2018-02-03", "slices": 1}, "scheduler"]
-    settings = {"SHOP_URL": server.url, "ETL_MAX_REJECTED_SHARE": "0.5"}
-    *_, early, _, whole, made = run(*steps, "week_of_orders", {"partition": "2018-01-29"}, **settings)
-    assert (early, whole) == ([], [["week_of_orders", "2018-01-29"]])
-    assert made["count"] == 21
+    assert airflow.run("orders", *days, "scheduler")[-1] == []
+    whole = airflow.run("orders", {"partition": "2018-02-03", "slices": 1}, "scheduler")[-1]
+    assert whole == [["week_of_orders", "2018-01-29"]]
+    assert airflow.run("week_of_orders", {"partition": "2018-01-29"})[0]["count"] == 21

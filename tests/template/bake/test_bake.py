@@ -16,6 +16,9 @@ from hooks.pre_gen_project import check_places
 from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, make_command, run
 from tests.template.bake.combinations import CHOICES, all_pairs, readable
 
+# Each project is baked once, on one worker.
+pytestmark = pytest.mark.xdist_group("bake")
+
 COMBINATIONS = all_pairs()
 each_combination = pytest.mark.parametrize("answers", COMBINATIONS, ids=readable)
 

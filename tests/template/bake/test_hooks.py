@@ -192,6 +192,8 @@ def test_a_folder_that_was_not_chosen_is_gone(tmp_path):
 
 @pytest.mark.parametrize("executor", QUESTIONS["executor"])
 @pytest.mark.parametrize("delivery", QUESTIONS["dag_delivery"])
-def test_a_pod_a_task_with_a_bundle_is_a_warning(tmp_path, executor, delivery):
-    printed = bake_with_path(tmp_path, clean_environment()["PATH"], executor=executor, dag_delivery=delivery)
+def test_a_pod_a_task_with_a_bundle_is_a_warning(tmp_path, capfd, executor, delivery):
+    bake_into(tmp_path, executor=executor, dag_delivery=delivery)
+    printed = capfd.readouterr().out
+    assert "make deploy" in printed
     assert ("whole history" in printed) == (delivery == "git-dag-bundle" and executor == "KubernetesExecutor")

@@ -258,11 +258,17 @@ def test_github_workflow_is_red_for_each_fault(faulty, act):
     assert "no_such_module" in output
 
 
-def run_gitlab_job(project, name, folder, expect):
-    """Run a job's lines in a fresh clone, as GitLab's runner does; return the output and the clone."""
+def run_gitlab_job(project, name, folder, expect, venv=None):
+    """Run a job's lines in a fresh clone, as GitLab's runner does; return the output and the clone.
+
+    With a venv, that is what `make install` finds; without, it makes one.
+    """
     pipeline, jobs = load(project, GITLAB), gitlab_jobs(project)
     job, clone = jobs[name], folder / name
     run(["git", "clone", "--quiet", project, clone], cwd=folder)
+    if venv:
+        (clone / ".venv").symlink_to(venv)
+        os.utime(clone / "requirements.lock", (0, 0))  # older than what was installed
     for needed in job.get("needs", []):
         for path in jobs[needed]["artifacts"]["paths"]:
             (clone / path).parent.mkdir(parents=True, exist_ok=True)
@@ -286,13 +292,16 @@ def only_integrity_tests(project):
 
 @pytest.mark.airflow
 def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
+    """The first of them installs Airflow, which the others then find: each begins with the same `make install`."""
     project = bake_fresh(ci="gitlab", git_repo="git@gitlab.com:acme/my-etl.git")
     only_integrity_tests(project)
     commit(project)
     jobs = gitlab_jobs(project)
     del jobs["pods-image"]  # tests/etl_tools/packages runs it
+    venv = None
     for name, job in jobs.items():
-        _, clone = run_gitlab_job(project, name, tmp_path, expect=0)
+        _, clone = run_gitlab_job(project, name, tmp_path, expect=0, venv=venv)
+        venv = venv or clone / ".venv"
         for kind, report in job.get("artifacts", {}).get("reports", {}).items():
             if kind == "junit":
                 assert int(ElementTree.parse(clone / report).getroot().find("testsuite").get("tests")) > 0
@@ -302,10 +311,11 @@ def test_gitlab_jobs_are_green(bake_fresh, commit, tmp_path):
 
 
 @pytest.mark.airflow
-def test_gitlab_jobs_are_red_for_each_fault(faulty, tmp_path):
-    project = faulty(ci="gitlab")
+def test_gitlab_jobs_are_red_for_each_fault(faulty, installed, tmp_path):
+    """Where Airflow is installed already: that the jobs install it is seen when they are green."""
+    project, venv = faulty(ci="gitlab"), installed() / ".venv"
     run_gitlab_job(project, "helm", tmp_path, expect=0)
-    output, clone = run_gitlab_job(project, "tests", tmp_path, expect=2)
+    output, clone = run_gitlab_job(project, "tests", tmp_path, expect=2, venv=venv)
     assert "dags/broken.py:1: import-error" in output
     suite = ElementTree.parse(clone / "build/junit.xml").getroot().find("testsuite")
     assert suite.get("failures") == "1"
@@ -313,11 +323,11 @@ def test_gitlab_jobs_are_red_for_each_fault(faulty, tmp_path):
     (finding,) = json.loads((clone / report).read_text())
     assert (finding["location"]["path"], finding["location"]["lines"]) == ("dags/broken.py", {"begin": 1})
 
-    output, clone = run_gitlab_job(project, "style", tmp_path, expect=2)
+    output, clone = run_gitlab_job(project, "style", tmp_path, expect=2, venv=venv)
     assert "tests/odd.py:1:7" in output
     report = gitlab_jobs(project)["style"]["artifacts"]["reports"]["codequality"]
     (finding,) = json.loads((clone / report).read_text())
     assert (finding["check_name"], finding["location"]["path"]) == ("F821", "tests/odd.py")
 
-    output, _ = run_gitlab_job(project, "repository", tmp_path, expect=2)
+    output, _ = run_gitlab_job(project, "repository", tmp_path, expect=2, venv=venv)
     assert "secrets/fernet_key: secrets/ must not be in git" in output

@@ -179,7 +179,7 @@ def test_bump_pushes_nothing_that_it_does_not_write(bumped, name):
 
 @pytest.fixture
 def clone(tmp_path):
-    """Return a copy of what git knows of the template, under git, with this environment as its .venv."""
+    """Return a copy of what git knows of the template, in one commit, with this environment as its .venv."""
     copy = tmp_path / "template"
     listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=TEMPLATE)
     for name in filter(None, listed.split("\0")):
@@ -190,6 +190,7 @@ def clone(tmp_path):
     # A link is no folder, which is what .gitignore names.
     (copy / ".git/info/exclude").write_text("/.venv\n")
     run(["git", "add", "--all"], cwd=copy)
+    run(["git", "commit", "--quiet", "--message", "As it is"], cwd=copy)
     return copy
 
 

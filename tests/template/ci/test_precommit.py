@@ -152,20 +152,6 @@ def test_project_passes_as_baked(repository):
     assert repository.run("git", "status", "--porcelain").stdout == ""
 
 
-@pytest.mark.airflow
-def test_forced_secret_is_refused(repository):
-    before = repository.head()
-    repository.write("secrets/fernet_key", "an innocent word", "--force")
-    result = repository.commit()
-    assert result.returncode != 0
-    assert "secrets/fernet_key" in result.stdout
-    assert "git rm --cached" in result.stdout
-    assert repository.head() == before
-    repository.run("git", "rm", "--quiet", "--cached", "--", "secrets/fernet_key")
-    repository.write("helm/note.txt", "fine\n")
-    assert repository.commit().returncode == 0
-
-
 @pytest.mark.parametrize("kind", ["openssh", "pem", "pkcs8"])
 @pytest.mark.parametrize("form", ["plain", "base64", "json"])
 def test_private_key_is_refused_wherever_it_stands(check, private_key, kind, form):
@@ -178,15 +164,6 @@ def test_private_key_is_refused_wherever_it_stands(check, private_key, kind, for
     result = check(f"# a\nkey: {content[form]}\n")
     assert result.returncode == 1
     assert "values.yaml:2: a private key" in result.stderr
-
-
-@pytest.mark.airflow
-def test_private_key_is_refused_at_commit(repository, private_key):
-    before = repository.head()
-    repository.write("helm/id", private_key("openssh"))
-    result = repository.commit()
-    assert "helm/id:1: a private key" in result.stdout
-    assert repository.head() == before
 
 
 # Put together here, so that no scanner takes this file for a leak.
@@ -234,14 +211,6 @@ def test_what_is_no_secret_passes(check, what):
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.airflow
-def test_large_file_is_refused(repository):
-    before = repository.head()
-    repository.write("tests/big.csv", secrets.token_hex(1_500_000))
-    assert "tests/big.csv" in repository.commit().stdout
-    assert repository.head() == before
-
-
 def notebook(text: str) -> str:
     """Return a notebook whose one cell has printed a text."""
     cell = {
@@ -255,41 +224,7 @@ def notebook(text: str) -> str:
     return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
-@pytest.mark.airflow
-def test_outputs_of_notebooks_are_stripped(repository):
-    before = repository.head()
-    repository.write("notebooks/look.ipynb", notebook("a customer's name"))
-    assert repository.commit().returncode != 0
-    assert repository.head() == before
-    repository.run("git", "add", "--all")
-    result = repository.commit()
-    assert result.returncode == 0, result.stdout
-    committed = repository.run("git", "show", "HEAD:notebooks/look.ipynb").stdout
-    assert "customer" not in committed
-    assert "print(  'x' )" in committed
-
-
-@pytest.mark.airflow
-def test_style_is_mended_and_then_accepted(repository):
-    before = repository.head()
-    repository.write("tests/odd.py", "import os\nx = {'a' :1}\n")
-    assert repository.commit().returncode != 0
-    assert repository.head() == before
-    repository.run("git", "add", "--all")
-    result = repository.commit()
-    assert result.returncode == 0, result.stdout
-    assert repository.run("git", "show", "HEAD:tests/odd.py").stdout == 'x = {"a": 1}\n'
-
-
-@pytest.mark.airflow
-def test_fault_that_nothing_can_mend_is_refused(repository):
-    repository.write("tests/odd.py", "print(undefined)\n")
-    assert "F821" in repository.commit().stdout
-    repository.write("tests/odd.py", "print(1)\n")
-    repository.write("helm/odd.yaml", "a: 1\na: 2\n")
-    assert "duplication of key" in repository.commit().stdout
-
-
+OF_DAGS = "DAG files, as far as they can be checked without Airflow"
 BAD_DAG = """\
 import pandas as pd
 from airflow.sdk import dag
@@ -304,13 +239,50 @@ bad()
 """
 
 
-@pytest.mark.airflow
-def test_dag_that_would_slow_the_scheduler_down_is_refused(repository):
+def refused_by(repository):
+    """Commit what is staged, which is refused; return what was printed, and the names of the hooks that failed."""
     before = repository.head()
-    repository.write("dags/bad.py", BAD_DAG)
-    output = repository.commit().stdout
-    assert re.search(r"^ *dags/bad\.py:1: heavy-import: .*pandas", output, re.MULTILINE)
+    result = repository.commit()
+    assert result.returncode != 0
     assert repository.head() == before
+    return result.stdout, set(re.findall(r"^(.+?)\.*Failed$", result.stdout, re.MULTILINE))
+
+
+@pytest.mark.airflow
+def test_what_nothing_can_mend_is_refused(repository, private_key):
+    """By the hook that it is for, each in one commit with the others."""
+    repository.write("helm/id", private_key("openssh"))
+    repository.write("tests/big.csv", "0" * 2_100_000)
+    repository.write("tests/odd.py", "print(undefined)\n")
+    repository.write("helm/odd.yaml", "a: 1\na: 2\n")
+    repository.write("dags/bad.py", BAD_DAG)
+    printed, hooks = refused_by(repository)
+    assert hooks == {"nothing secret", "no large file", "ruff check", "yamllint", OF_DAGS}
+    assert "helm/id:1: a private key" in printed
+    assert "tests/big.csv" in printed
+    assert "F821" in printed
+    assert "duplication of key" in printed
+    assert re.search(r"^ *dags/bad\.py:1: heavy-import: .*pandas", printed, re.MULTILINE)
+
+
+@pytest.mark.airflow
+def test_what_was_mended_is_accepted(repository):
+    """By the hooks themselves: style, and the outputs of notebooks; by a person: a secret that was forced in."""
+    repository.write("secrets/fernet_key", "an innocent word", "--force")
+    repository.write("notebooks/look.ipynb", notebook("a customer's name"))
+    repository.write("tests/odd.py", "import os\nx = {'a' :1}\n")
+    printed, hooks = refused_by(repository)
+    assert hooks == {"nothing secret", "notebooks without outputs", "ruff check", "ruff format"}
+    assert "secrets/fernet_key" in printed
+    assert "git rm --cached" in printed
+    repository.run("git", "rm", "--quiet", "--cached", "--", "secrets/fernet_key")
+    repository.run("git", "add", "--all")
+    result = repository.commit()
+    assert result.returncode == 0, result.stdout
+    assert repository.run("git", "show", "HEAD:tests/odd.py").stdout == 'x = {"a": 1}\n'
+    committed = repository.run("git", "show", "HEAD:notebooks/look.ipynb").stdout
+    assert "customer" not in committed
+    assert "print(  'x' )" in committed
 
 
 FAULTS = {
