@@ -7,9 +7,9 @@ from scripts import size
 # Room → (most lines, most files).
 MOST = {
     "example": (280, 6),
-    "datasets": (2600, 10),
-    "project": (2990, 50),
-    "etl_tools": (6700, 50),
+    "datasets": (2633, 10),
+    "project": (3023, 50),
+    "etl_tools": (6747, 51),
     "dag_integrity": (6300, 45),
 }
 

@@ -15,6 +15,7 @@ from json import decoder as json_decoder
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 from pyarrow import csv
@@ -116,16 +117,21 @@ def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
         digest.update(block)
     file.seek(0)
     line = 1
-    for frame in cast(Callable, dataset.format)(file):
+    found = cast(Callable, dataset.format)(file)
+    for frame in [found] if found is None or isinstance(found, pd.DataFrame) else found:
+        if not isinstance(frame, pd.DataFrame):
+            raise Permanent(f"format() of {dataset.name} yields a {type(frame).__name__}: yield DataFrames.")
         dataset.check_names(frame.columns, "What format() yields")
         arrays = {}
-        for name in (column.name for column in dataset.columns):
+        for column in dataset.columns:
+            name = column.name
             there = frame[name] if name in frame else [None] * len(frame)
             try:
                 cells = _texts(pa.array(there, from_pandas=True))
             except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
-                plain = [None if each is None or each != each else str(each) for each in there]
-                cells = pa.array(plain, pa.string())
+                cells = pa.array([_cell(each) for each in there], pa.string())
+            if column.type == "date":  # which pandas and Excel have as its midnight
+                cells = pc.replace_substring_regex(cells, r"[ T]00:00:00(\.0+)?$", "")
             arrays[name] = pc.if_else(pc.equal(cells, ""), None, cells)
 
         def text(row: int, frame=frame) -> bytes:
@@ -133,6 +139,12 @@ def _frames(dataset: Dataset, file, digest) -> Iterator[Piece]:
 
         yield Piece(pa.table(arrays), np.arange(line, line + len(frame)), text, [])
         line += len(frame)
+
+
+def _cell(value) -> str | None:
+    if not pd.api.types.is_scalar(value):  # an object or array, as JSON
+        return json.dumps(value, default=lambda more: more.tolist() if hasattr(more, "tolist") else str(more))
+    return None if pd.isna(value) else str(value)
 
 
 def _texts(values: pa.Array) -> pa.Array:
@@ -382,7 +394,7 @@ class _Csv:
         size = len(content) + 64 if newlines_in_values else 2**20  # a record must fit; small ones are faster
         table = csv.read_csv(
             pa.BufferReader(content),
-            # parquet.ahead has a thread for all this.
+            # parquet.prefetched has a thread for all this.
             csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
             csv.ParseOptions(
                 delimiter=self._format.delimiter,
