@@ -9,6 +9,8 @@ BIN := .venv/bin
 # uv from PATH; where it is missing, one of this checkout's own. Its version is pinned in cookiecutter.json.
 UV := $(shell command -v uv || echo .tools/bin/uv)
 UV_VERSION = $(shell sed -n 's/.*"_uv_version": "\(.*\)".*/\1/p' cookiecutter.json)
+PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+CHECK_PYTHON = $(PYTHON) -c '$(PYTHON_FITS)' 2>/dev/null || { echo "$$($(PYTHON) --version 2>/dev/null || echo "No $(PYTHON)"): this template needs Python 3.11 to 3.14. Name one: make demo PYTHON=python3.13" >&2; exit 1; }
 SLUG ?= my-etl
 # The baked projects install with the same uv.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
@@ -20,11 +22,13 @@ help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/bin/uv:
+	@$(CHECK_PYTHON)
 	@$(PYTHON) -m venv .tools || { echo "Install uv (https://docs.astral.sh/uv) or Python's venv module (Debian: apt-get install python3-venv), then try again." >&2; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: requirements.lock | $(filter .tools/bin/uv,$(UV))
-	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(CHECK_PYTHON)
+	@$(BIN)/python -c '$(PYTHON_FITS)' 2>/dev/null || { rm -rf .venv; $(UV) venv --quiet --python $(PYTHON) .venv; }
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline --editable .
 	@touch $@

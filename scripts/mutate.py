@@ -79,7 +79,7 @@ MUTATIONS = [
     Mutation(
         f"{CLUSTER}/database.py",
         'if sent != f"sent {arrived.hexdigest()}":',
-        'if not told.startswith("sent "):',
+        'if not sent.startswith("sent "):',
         DATABASE,
         "ends_early",
     ),

@@ -95,7 +95,7 @@ def by_halves(tool: Tool, python: Path, cases: list[Case]) -> list[Said]:
 
 
 def score(cases: list[Case], said: list[Said], seconds: float) -> Score:
-    """Count what was found, at which line, and what was said of good files."""
+    """Count what was found, at which line, and what was reported of good files."""
     by_file: dict[str, list[Said]] = defaultdict(list)
     for one in said:
         by_file[one.file].append(one)

@@ -42,7 +42,7 @@ class Died(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """`run` gets the tool's Python and a folder with `dags/`, and returns what was said."""
+    """`run` gets the tool's Python and a folder with `dags/`, and returns what it reported."""
 
     name: str
     packages: tuple[str, ...]

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PolicyError(Exception):
-    """The checks cannot run as they are told; the message says what to change."""
+    """The checks cannot run as they are configured; the message says what to change."""
 
 
 @dataclass(frozen=True, order=True)
@@ -146,7 +146,7 @@ def finding(name: str, file: str, line: int, wrong: str, write: str = "", dag_id
 
 
 engine_rule(
-    "not-checked", "Every rule looks at every file: what could not be checked is said.",
+    "not-checked", "Every rule looks at every file: what could not be checked is named.",
     "Report it with this line; until then exempt the file from this rule, with a reason",
 )  # fmt: skip
 

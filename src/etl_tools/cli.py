@@ -5,6 +5,7 @@ This module knows the words and the exit codes; what a command does is imported 
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -279,12 +280,25 @@ def parser_for(chosen: str) -> argparse.ArgumentParser:
     return parser
 
 
+def misspelt(name: str, command: Command) -> str:
+    """What is wrong with the variables that make was given for a command of this machine."""
+    flags = os.environ.get("MAKEFLAGS", "")
+    if "=" not in flags or not command.function.startswith("local.") or name in WITHOUT_TARGET:
+        return ""
+    from etl_tools import answers, make_variables
+
+    return make_variables.wrong(name, answers.ROOT, answers.ROOT / answers.DAGS_SUBPATH, flags)
+
+
 def call(name: str, arguments: dict[str, object]) -> int:
     """Do what a command is for and return its exit code; a failure is one line, with the target's name."""
     command = COMMANDS[name]
     target = "make keys-from-cluster" if arguments.get("from_cluster") else f"make {name}"
     target = f"airflow-etl {name}" if name in WITHOUT_TARGET else target
     try:
+        if problem := misspelt(name, command):
+            print(f"{target}: {problem}", file=sys.stderr)
+            return 2
         return command.load()(**arguments) or 0
     except (OSError, RuntimeError, ValueError) as problem:
         sys.stdout.flush()  # what was said before comes before, in a log, too

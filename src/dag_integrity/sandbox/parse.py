@@ -154,7 +154,7 @@ class Parser:
             dags, self.bag.import_errors[str(path)] = [], traceback.format_exc()
         finally:
             self.guard.armed = ""
-        outcome.seconds = clock(os.getpid()) - started
+        outcome.seconds = max(clock(os.getpid()) - started, 0.0)  # of two clocks, read in turn
         outcome.import_failed = bool(self.bag.import_errors)
         outcome.timed_out = any(TOO_LATE in text for text in self.bag.import_errors.values())
         # One that got a task after its `with` block is there twice: its hash has changed meanwhile.

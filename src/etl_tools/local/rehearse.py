@@ -250,11 +250,11 @@ def message_of(warning: str) -> str:
 def new_findings(now: Side, then: Side) -> list[Row]:
     """What the checks say with that version alone."""
     before = {(one["file"], one["rule"], one["dag_id"]) for one in now.findings}
-    told = {"airflow-3", "import-error"}
+    known = {"airflow-3", "import-error"}
     new = [
         one
         for one in then.findings
-        if (one["file"], one["rule"], one["dag_id"]) not in before and one["rule"] not in told
+        if (one["file"], one["rule"], one["dag_id"]) not in before and one["rule"] not in known
     ]
     return [
         Row("finding", f"{one['file']}:{one['line']}", f"{one['rule']}: {one['wrong']}", one["write"]) for one in new

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOG = environment.HOME / "run.log"
 CHARTS = environment.HOME / "charts"
+CONNECTIONS = "secrets/connections.env (docs/connections.md has examples)."
 WIDTH = 11  # of a column
 # The version of the API between tasks and Airflow that spare_old_versions() knows.
 TASK_API = "2026-06-30"
@@ -77,7 +78,7 @@ def main(
 
 
 def asked_for(one: str | None, first: str | None, last: str | None) -> tuple[datetime, datetime] | None:
-    """When DATE, or what FROM and TO are the edges of, begins and ends; None where nothing was said."""
+    """When DATE, or what FROM and TO are the edges of, begins and ends; None where neither was given."""
     if not first and not last:
         return periods.begin_and_end(one) if one else None
     if one or not first or not last:
@@ -132,6 +133,8 @@ def run_all(
     if name and name not in bag.dags:
         known = ", ".join(sorted(bag.dags))
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
+    if name and rebuild and "slices" in bag.dags[name].params:
+        raise ValueError(f"{name} fetches, and what is kept would be replaced: rebuild the DAG that transforms.")
     for dag_id in [] if asked else samples.stand_in(bag.dags):
         if not name or dag_id == name:
             progress.write(f"{samples.folder(dag_id)} stands in for the source of {dag_id}; DATE=… asks the source")
@@ -285,6 +288,8 @@ def in_words(problem: BaseException) -> str:
 
     if isinstance(problem, AirflowFailException):
         return str(problem)
+    if missing := re.search(r"The conn_id `(\w+)` isn't defined", str(problem)):
+        return f"there is no connection {missing[1]}: write AIRFLOW_CONN_{missing[1].upper()}=… into {CONNECTIONS}"
     if isinstance(problem, bdb.BdbQuit):
         return "it was ended in the debugger (c goes on)"
     where = place("".join(traceback.format_tb(problem.__traceback__)))

@@ -1,9 +1,11 @@
 """The generated Makefile: also where make is as old as macOS's, and what make fix does."""
 
 import os
+import sys
 
 import pytest
 
+from etl_tools import make_variables
 from tests.conftest import make_command, run
 
 # GNU make 3.81 does not know .SHELLFLAGS: its shell goes on after a command that failed.
@@ -59,3 +61,26 @@ def test_old_days_are_loaded_here_or_on_the_cluster(bake, words, called):
     assert printed.split("called ")[1].split() == called.split()
     if "CLUSTER=yes" not in words:
         assert "say the days: make" in run([*make_command(), "ETL=echo", *words], cwd=bake(), expect=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "DTAE=2018-02-01"], "make run: there is no DTAE= here, only DATE, FROM, TO, DAG, DEBUG, ACCEPT"),
+        (["run", "NAME=orders"], "make run: there is no NAME= here, only DATE"),
+        (["run", "ETL_SORCE=usgs"], "make run: there is no ETL_SORCE= here, did you mean ETL_SOURCE?"),
+        (["new-dag", "name=orders"], "make new-dag: there is no name= here, only NAME, KIND, PERIOD, ASSETS, ASSET."),
+        (["look", "DAG=orders"], "make look: there is no DAG= here, only DATASET, OPEN."),
+        (["ui", "PORT=9090"], "make ui: there is no PORT= here, only OPEN."),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_named(bake, words, said):
+    """Make would go on without it, with other days than those that were meant."""
+    command = [*make_command(), f"ETL={sys.executable} -m etl_tools.cli", *words]
+    assert said in run(command, cwd=bake(), expect=2)
+
+
+@pytest.mark.parametrize("words", [["DAG=none", "ETL_SOURCE=usgs"], ["DATE=2018-02-01 DTAE=x"], ["UV_CACHE_DIR=x"]])
+def test_variables_that_somebody_reads_are_taken(bake, words):
+    flags = " -- " + " ".join(word.replace(" ", "\\ ") for word in words)
+    assert make_variables.wrong("run", bake(), bake() / "dags", flags) == ""

@@ -234,6 +234,11 @@ def test_new_dag_passes_its_tests_and_runs(emptied):
         # With a source of one's own, neither make run nor the form of the UI has a day of the sample.
         own = run(["make", "--silent", "run", f"DAG={name}", f"{name.upper()}_SOURCE=own"], cwd=emptied, expect=2)
         assert f"{name} offers no day" in own
+    for name, why in (
+        ("my_files", r"file:///data/my_files \(MY_FILES_SOURCE\) has no file of"),
+        ("my_sql", r"there is no connection my_sql: write AIRFLOW_CONN_MY_SQL=… into secrets/connections\.env"),
+    ):
+        assert re.search(why, run(["make", "--silent", "run", f"DAG={name}", f"DATE={DAY}"], cwd=emptied, expect=2))
     made = made_by(emptied, "DAG=several")
     assert re.search(rf"^several .*\n{DAY} +7 ", made, re.MULTILINE)
     made = made_by(emptied, "DAG=by_month")

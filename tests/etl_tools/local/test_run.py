@@ -283,6 +283,9 @@ def test_days_are_made_again_of_what_was_fetched(project):
     assert {path: path.stat().st_mtime_ns for path in project.glob(".airflow/data/raw/*/*/*")} == raw
     assert "FROM=2018-02-01 is after TO=2018-01-31" in run([*rebuild, "TO=2018-01-31"], project, expect=2)
     assert "say the last day" in run(rebuild, project, expect=2)
+    again = run([*rebuild, "TO=2018-02-01", "DAG=extract"], project, expect=2)
+    assert "extract fetches, and what is kept would be replaced" in again
+    assert {path: path.stat().st_mtime_ns for path in project.glob(".airflow/data/raw/*/*/*")} == raw
 
 
 def test_two_at_once_make_one_database_and_ctrl_c_ends_in_a_line(project, tmp_path):

@@ -690,6 +690,7 @@ def test_clean_must_keep_the_rows_and_bring_the_columns(settings):
     ("name", "value", "words"),
     [
         ("ETL_MAX_REJECTED_SHARE", "5%", "a number from 0 to 1"),
+        ("ETL_DATA_ROOT", "/data", "a URL, like file:///data"),
     ],
 )
 def test_a_setting_that_is_wrong_is_named(name, value, words):
@@ -760,6 +761,61 @@ def test_any_other_format_is_a_function(settings):
     lacking = dataclasses.replace(dataset, format=lambda file: [pd.read_parquet(file).drop(columns="x")])
     with pytest.raises(Permanent, match=r"What format.. yields lacks the columns x"):
         transform(settings, lacking)
+
+
+def test_a_date_of_a_frame_is_its_midnight(settings):
+    """As Excel and pandas have dates; and what is nested stays JSON, however long it is."""
+    table = pd.DataFrame({"day": pd.to_datetime([DAY, None]), "tags": [list(range(2_000)), None]})
+    columns = (Column("day", "date"), Column("tags", "text", longest=20_000))
+    for sent in (table, table.astype(object).where(table.notna(), pd.NA), table.astype({"day": "str"})):
+        dataset = Dataset("odd", columns, lambda start, end: b"x", kind="events", format=lambda file, sent=sent: sent)
+        extract(settings, 1, DAY, dataset)
+        assert transform(settings, dataset)["clean"] == 2
+        found = read("odd", DAY)
+        assert found["day"].astype(str).to_list()[0] == DAY
+        assert json.loads(found["tags"][0]) == list(range(2_000))
+        assert found.isna().to_numpy().tolist() == [[False, False], [True, True]]
+
+
+@pytest.mark.parametrize("made", [None, {"a": pd.DataFrame()}, ["a"]])
+def test_a_format_that_makes_no_frames_is_named(settings, made):
+    dataset = prices(lambda start, end: b"x", kind="events", format=lambda file: made)
+    extract(settings, 1, DAY, dataset)
+    with pytest.raises(Permanent, match=r"format\(\) of prices yields a (NoneType|str): yield DataFrames"):
+        transform(settings, dataset)
+
+
+@pytest.mark.parametrize(
+    ("form", "yielded"),
+    [("csv", "id,price\n"), ("csv", {"id": "a"}), ("jsonl", "{}"), ("jsonl", pd.DataFrame())],
+)
+def test_a_fetch_that_yields_something_else_is_named(settings, form, yielded):
+    dataset = prices(lambda start, end: [yielded], kind="events", format=form)
+    with pytest.raises(Permanent, match=f"fetch.* of prices yields a {type(yielded).__name__}: yield bytes"):
+        extract(settings, 1, DAY, dataset)
+
+
+@pytest.mark.parametrize(("zone", "missing"), [("UTC", 60), ("Europe/Berlin", 0)])
+def test_days_of_another_zone_are_not_published(settings, zone, missing):
+    """The 60 minutes of the evening that are missing would be as many as those of other days that are too much."""
+    berlin = [{"at": f"{DAY} {minute // 60:02d}:{minute % 60:02d}"} for minute in range(1440)]
+    columns = (Column("at", "timestamp", zone="Europe/Berlin"),)
+    dataset = Dataset("till", columns, lambda start, end: berlin, kind="events", time="at", zone=zone, format="jsonl")
+    extract(settings, 1, DAY, dataset)
+    if missing:
+        with pytest.raises(Permanent, match=r"60 of 1440 rows are of other days, more than 1%.* Is zone='UTC' that"):
+            transform(settings, dataset)
+        berlin = [*berlin[60:], {"at": "2018-02-02 01:00"}]  # the end of the day itself may come, too
+        extract(settings, 1, DAY, dataset)
+    assert transform(settings, dataset)["clean"] == 1440 - missing
+
+
+def test_bytes_of_a_database_are_hex_digits(settings):
+    rows = [{"id": bytes([0, 255])}, {"id": memoryview(b"ab")}, {"id": bytearray(b"c")}]
+    dataset = prices(lambda start, end: [dict(row, price=1) for row in rows], kind="events", format="jsonl")
+    extract(settings, 1, DAY, dataset)
+    transform(settings, dataset)
+    assert read("prices", DAY)["id"].to_list() == ["00ff", "6162", "63"]
 
 
 def test_a_fetch_of_any_arguments_yields_rows(settings):

@@ -16,16 +16,23 @@ INSTEAD = {
     r"\bbegins? with\b": "starts with",
     r"\bis none of\b": "is not one of",
     r"\bweb pages\b": "UI",
+    # Not our own terms: the field has its words (prefetch, deterministic, contract, manifest, …).
+    r"(\b|_)(un)?told\b": "say, get, know",
+    r"(\b|_)(un)?steady\b": "deterministic",
+    r"(\b|_)ahead\b": "prefetched, in advance",
+    r"(\b|_)(is|are|was|were|be) said\b": "is stated, reported, named",
     r"\b1 (DAGs|files|days|runs|partitions)\b": "the singular",
 }
-UNREAD = ("requirements", ".whl", "sample", "ten-minutes.svg", "__pycache__")
+UNREAD = ("requirements", ".whl", "sample", ".svg", ".png", "__pycache__", "benchmarks/dag_checks/cases")
 
 
 def texts():
     """Yield (path, text) of everything that a user of the template or of a generated project may read."""
-    names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "cookiecutter.json")
-    folders = (PROJECT_FOLDER, TEMPLATE / "src", TEMPLATE / "hooks", TEMPLATE / "scripts", TEMPLATE / ".github")
-    for path in [*map(TEMPLATE.joinpath, names), *(path for folder in folders for path in folder.rglob("*"))]:
+    names = ("README.md", "AGENTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", "action.yml")
+    folders = ("src", "docs", "hooks", "scripts", "benchmarks", "templates", ".github", ".ci")
+    places = [PROJECT_FOLDER, *map(TEMPLATE.joinpath, folders)]
+    some = [TEMPLATE / "cookiecutter.json", TEMPLATE / "copier.yml", *map(TEMPLATE.joinpath, names)]
+    for path in [*some, *(path for place in places for path in place.rglob("*"))]:
         if path.is_file() and not any(word in str(path.relative_to(TEMPLATE)) for word in UNREAD):
             yield path.relative_to(TEMPLATE).as_posix(), path.read_text(encoding="utf-8")
 

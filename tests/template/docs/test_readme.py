@@ -3,7 +3,9 @@
 import re
 import shutil
 
-from tests.conftest import QUESTIONS, TEMPLATE, run
+import pytest
+
+from tests.conftest import PROJECT_FOLDER, QUESTIONS, TEMPLATE, run
 
 README = (TEMPLATE / "README.md").read_text(encoding="utf-8")
 
@@ -44,6 +46,23 @@ def test_whoever_hosts_the_template_writes_its_address_once(tmp_path):
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert f"\ncookiecutter {address}\n" in readme
     assert "gh:org/airflow-etl-template" not in readme
+
+
+@pytest.mark.parametrize("folder", [TEMPLATE, PROJECT_FOLDER], ids=["template", "project"])
+def test_a_python_that_does_not_fit_is_named_first(tmp_path, folder):
+    """Before uv is looked for, and an environment is made that would stand in the way."""
+    text = (folder / "Makefile").read_text(encoding="utf-8")
+    (tmp_path / "Makefile").write_text(re.sub("<%.*?%>\n", "", text))
+    (tmp_path / "requirements.lock").touch()
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\n[ $1 = --version ] && echo Python 3.9.18\n")
+    old.chmod(0o755)
+    for python, words in (("nope", "No nope: this"), (old, "Python 3.9.18: this")):
+        command = ["make", ".venv/.installed", f"PYTHON={python}", "UV=.tools/bin/uv"]
+        said = run(command, cwd=tmp_path, expect=2)
+        assert words in said
+        assert "needs Python 3.11 to 3.14. Name one: make" in said
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_readme_is_short():

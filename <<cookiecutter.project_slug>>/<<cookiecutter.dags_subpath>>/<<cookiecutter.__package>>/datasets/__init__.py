@@ -1,6 +1,6 @@
 """What any dataset that comes hour by hour, day by day, … needs. It knows no dataset; yours are beside it.
 
-A dataset is said once, in a module of its own:
+A dataset is stated once, in a module of its own:
 
     from << cookiecutter.__package >>.datasets import Column, Dataset, client
 
@@ -201,7 +201,7 @@ class Dataset:
     format: of the raw files: csv, with a header, jsonl, a JSON object a line, or a Csv(...) that says more.
         Each may be packed by gzip or zip. Anything else, like Excel, XML or Parquet: a function that gets the
         binary file and yields DataFrames with these columns.
-    period: hour, day, week (from Monday on) or month; what is said of days here is said of these. Their keys,
+    period: hour, day, week (from Monday on) or month; what this says of days holds for these. Their keys,
         in folders and runs: 2018-02-01T05, 2018-02-01, 2018-01-29 (the Monday), 2018-02.
     zone: whose days they are, an IANA name like Europe/Berlin; fetch gets its `start` and `end` in it. Hours
         are those of UTC: where the clock shows one twice, they are two.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from . import MOMENT, Column, Csv, Dataset
-from .parquet import ahead, array, arrow_type, schema, to_frame
+from .parquet import array, arrow_type, prefetched, schema, to_frame
 from .reading import Piece, together
 from .settings import Permanent
 
@@ -49,7 +49,7 @@ def clean_rows(
 
     read() yields the pieces; rejects is a steps.Rejects.
     """
-    # Arrow's own takes a quarter more time here; this one also gives memory back when it is told to.
+    # Arrow's own takes a quarter more time here; this one also gives memory back on demand.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
     early = early_rules(dataset)
@@ -81,7 +81,7 @@ def clean_rows(
 def _good_rows(dataset: Dataset, key: str, pieces, rejects, rules, known: dict) -> tuple[list[pa.Table], int]:
     """Tables of the rows that keep to the columns and rules, and how many rows were read."""
     rows, broken, names, tables = 0, 0, set(), []
-    for piece in ahead(together(pieces)):
+    for piece in prefetched(together(pieces)):
         rows += piece.table.num_rows
         broken += len(piece.broken)
         names.update(piece.names)
@@ -157,7 +157,7 @@ def early_rules(dataset: Dataset) -> dict[str, Callable]:
         except (KeyError, AttributeError) as problem:
             if derived & {getattr(problem, "name", None), *problem.args}:
                 continue
-        except Exception:  # noqa: S110  its error is told when it judges rows
+        except Exception:  # noqa: S110  its error comes when it judges rows
             pass
         early[reason] = rule
     return early
@@ -199,7 +199,7 @@ def typed_values(
         blank = pc.utf8_is_space(text)
         values = text = pc.if_else(blank, None, text) if pc.any(blank).as_py() else text
     elif text.type != pa.string():
-        values = text  # JSON has said it already
+        values = text  # typed in JSON already
     else:
         readable = text = _plain(text, column, words)
         if column.type == "integer":  # pyarrow reads 0x1F, too

@@ -85,7 +85,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     return table.to_pandas(split_blocks=True, self_destruct=True, use_threads=False)
 
 
-def ahead(items: Iterator) -> Iterator:
+def prefetched(items: Iterator) -> Iterator:
     """The same items; while the caller works on one, a thread makes the next."""
     end = object()
     with ThreadPoolExecutor(1) as thread:
@@ -105,14 +105,14 @@ def write(file, dataset: Dataset, frame, mask, facts: dict[str, str]) -> None:
     others = [c.name for c in columns if c.name not in repeating]
     options = {"use_dictionary": repeating, "write_statistics": others, "compression": "zstd"}
     with pq.ParquetWriter(file, wanted, **options) as writer:
-        for table in ahead(row_groups(frame, mask, wanted)):
+        for table in prefetched(row_groups(frame, mask, wanted)):
             writer.write_table(table)
 
 
 def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iterator[pa.Table]:
     """The rows where `mask` is true as they are written, some at a time.
 
-    Permanent when a column is missing, or not what it is said to be.
+    Permanent when a column is missing, or of another type.
     """
     for start in range(0, len(frame), ROW_GROUP):
         part = slice(start, start + ROW_GROUP)
@@ -122,7 +122,7 @@ def row_groups(frame: pd.DataFrame, mask: np.ndarray, wanted: pa.Schema) -> Iter
 
 
 def array(frame: pd.DataFrame, field: pa.Field) -> pa.Array:
-    """A column that clean() returned, as it is written; Permanent when it is not what it is said to be."""
+    """A column that clean() returned, as it is written; Permanent when it is of another type."""
     if field.name not in frame:
         raise Permanent(f"clean() returns no column {field.name}.")
     try:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 from pyarrow import csv
@@ -150,10 +151,22 @@ def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
     while block := file.read(PIECE):
         digest.update(block)
     file.seek(0)
-    for frame in cast(Callable, dataset.format)(file):
+    found = cast(Callable, dataset.format)(file)
+    for frame in [found] if found is None or isinstance(found, pd.DataFrame) else found:
+        if not isinstance(frame, pd.DataFrame):
+            raise Permanent(f"format() of {dataset.name} yields a {type(frame).__name__}: yield DataFrames.")
         dataset.check_names(frame.columns, "What format() yields")
-        nothing = [None] * len(frame)
-        arrays = {column.name: _texts(frame.get(column.name, nothing)) for column in dataset.columns}
+        arrays = {}
+        for column in dataset.columns:
+            name = column.name
+            there = frame[name] if name in frame else [None] * len(frame)
+            try:
+                cells = _texts(pa.array(there, from_pandas=True))
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
+                cells = pa.array([_cell(each) for each in there], pa.string())
+            if column.type == "date":  # which pandas and Excel have as its midnight
+                cells = pc.replace_substring_regex(cells, r"[ T]00:00:00(\.0+)?$", "")
+            arrays[name] = pc.if_else(pc.equal(cells, ""), None, cells)
 
         def text(row: int, frame=frame) -> bytes:
             return json.dumps(frame.iloc[row].to_dict(), default=str).encode()
@@ -162,14 +175,14 @@ def _frames(dataset: Dataset, file, digest, line: int) -> Iterator[Piece]:
         line += len(frame)
 
 
-def _texts(cells) -> pa.Array:
-    """A column of a DataFrame as text, null where empty."""
-    try:
-        values = pa.array(cells, from_pandas=True)
-        texts = values.cast(pa.string())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):  # of several types
-        plain = [None if each is None or each != each else str(each) for each in cells]
-        texts = values = pa.array(plain, pa.string())
+def _cell(value) -> str | None:
+    if not pd.api.types.is_scalar(value):  # an object or array, as JSON
+        return json.dumps(value, default=lambda more: more.tolist() if hasattr(more, "tolist") else str(more))
+    return None if pd.isna(value) else str(value)
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    texts = values.cast(pa.string())
     if pa.types.is_floating(values.type):  # pandas has whole numbers beside a missing one as 3.0 or 1e+16
         whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
         texts = pc.coalesce(pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string()), texts)
@@ -382,7 +395,7 @@ class _Csv:
         size = len(content) + 64 if newlines_in_values else 2**20  # a record must fit; small ones are faster
         table = csv.read_csv(
             pa.BufferReader(content),
-            # parquet.ahead has a thread for all this.
+            # parquet.prefetched has a thread for all this.
             csv.ReadOptions(use_threads=False, column_names=self._names, block_size=size),
             csv.ParseOptions(
                 delimiter=self._format.delimiter,

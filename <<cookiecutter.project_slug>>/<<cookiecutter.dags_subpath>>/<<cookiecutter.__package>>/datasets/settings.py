@@ -37,8 +37,11 @@ def load(environ=os.environ) -> Settings:
         max_rejected_share = float(share)
     except ValueError:
         raise ValueError(f"ETL_MAX_REJECTED_SHARE is {share!r}: use a number from 0 to 1.") from None
+    data_root = environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>")
+    if "://" not in data_root:
+        raise ValueError(f"ETL_DATA_ROOT is {data_root!r}: use a URL, like file:///data or s3://bucket.")
     return Settings(
-        data_root=environ.get("ETL_DATA_ROOT", "<< cookiecutter.data_root >>"),
+        data_root=data_root,
         max_rejected_share=max_rejected_share,
         notify=environ.get("ETL_NOTIFY") or None,
     )

@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ COUNTS = ("read", "clean", "duplicates", "set_apart", "rejected")
 MANIFEST = "manifest.json"
 SLICE = re.compile(r"\d{4}-of-\d{4}\.(\d{8}T\d{9})-[0-9a-f]{8}\.\w+")  # and when its fetch began, in UTC
 ATTEMPTS = 5  # of a transform whose raw day changes while it reads
+JSON = (Mapping, list, int, float, type(None))  # a row of an answer; what is no object is rejected
+OUTSIDE = 5  # of the rejected share, the part that may be rows of other days
 SAMPLES, SHOWN = 3, 5  # values per broken rule, and rules, in a message
 
 
@@ -78,8 +80,20 @@ def _fetch_into(sink, dataset: Dataset, times: list[datetime]) -> None:
     rows = dataset.fetch(*times)
     if rows is None:
         raise Permanent(f"fetch() of {dataset.name} returns nothing: it is to yield rows.")
-    for row in rows:
-        sink.write(row if isinstance(row, bytes) else json.dumps(row, default=str).encode() + b"\n")
+    for row in [rows] if isinstance(rows, bytes) else rows:
+        sink.write(row if isinstance(row, bytes) else _line(dataset, row))
+
+
+def _line(dataset: Dataset, row) -> bytes:
+    if dataset.suffix != "jsonl" or not isinstance(row, JSON):
+        wanted = "bytes, or rows as dicts" if dataset.suffix == "jsonl" else "bytes"
+        raise Permanent(f"fetch() of {dataset.name} yields a {type(row).__name__}: yield {wanted}.")
+    return json.dumps(dict(row) if isinstance(row, Mapping) else row, default=_text).encode() + b"\n"
+
+
+def _text(value) -> str:
+    """What JSON does not know, like times and decimals; bytes of a database as PostgreSQL's hex digits."""
+    return bytes(value).hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
 def _check_header(dataset: Dataset, file) -> None:
@@ -236,7 +250,7 @@ def _transform(store: Store, dataset: Dataset, day: str, files: list[str], setti
         numbers = (count, int((~apart).sum()), duplicates, int(apart.sum()), rejects.rows)
         counts = dict(zip(COUNTS, numbers, strict=True))
         try:
-            _check(day, counts, rejects, settings)
+            _check(dataset, day, counts, rejects, settings)
             if not accept:
                 old = parquet.counts_in(store, f"{folder('clean', name, day)}/{name}.parquet")
                 _check_floor(dataset, day, counts, old)
@@ -272,13 +286,23 @@ def contract_hash(dataset: Dataset) -> str:
     return hashlib.sha256(json.dumps(vars(dataset), default=plain).encode()).hexdigest()[:12]
 
 
-def _check(day: str, counts: dict, rejects: "Rejects", settings: Settings) -> None:
+def _check(dataset: Dataset, day: str, counts: dict, rejects: "Rejects", settings: Settings) -> None:
     if counts["read"] != sum(counts[name] for name in COUNTS if name != "read"):
         raise Permanent(f"{day}: the rows do not add up: {counts}")
     if counts["rejected"] > settings.max_rejected_share * counts["read"]:
         raise Permanent(
             f"{day}: {rejects.rows} of {counts['read']} rows are rejected, more than "
             f"{settings.max_rejected_share:.0%} (ETL_MAX_REJECTED_SHARE). The last good day stays. "
+            f"{rejects.in_words()}"
+        )
+    # Rows of other days are a sign that the source counts its days otherwise, and that some are missing.
+    most, outside = settings.max_rejected_share, rejects.outside(dataset.time)
+    share = most / OUTSIDE if most < 1 else 1
+    if outside > max(1, share * counts["read"]):
+        raise Permanent(
+            f"{day}: {outside} of {counts['read']} rows are of other {dataset.period}s, more than "
+            f"{share:.0%} (ETL_MAX_REJECTED_SHARE / {OUTSIDE}). The last good day stays. Is "
+            f"zone={dataset.zone!r} that of the source's {dataset.period}s, and of what fetch() asks for? "
             f"{rejects.in_words()}"
         )
 
@@ -321,6 +345,11 @@ class Rejects:
         self.rows += 1
         for name, value, rule in problems:
             self._rules.setdefault(f"{name or 'line'} {rule}", []).append((value or row)[:40])
+
+    def outside(self, time: str | None) -> int:
+        """How many are of another day, by the column `time`."""
+        start = f"{time} is outside the "
+        return sum(len(rows) for rule, rows in self._rules.items() if rule.startswith(start))
 
     def in_words(self) -> str:
         """The rules that most rows broke: column, rule, number of rows and some of the values."""

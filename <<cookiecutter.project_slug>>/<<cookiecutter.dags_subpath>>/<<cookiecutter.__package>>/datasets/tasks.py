@@ -175,7 +175,7 @@ def fetch(dataset, part: dict) -> dict:
 @errors()
 def publish(dataset, files, event=None) -> dict[str, dict]:
     """Make what was fetched the raw days. event: outlet_events[ASSET], which gets the days as partitions."""
-    return _told(steps.publish(dataset, list(files), load()), event)
+    return _recorded(steps.publish(dataset, list(files), load()), event)
 
 
 def extract(dataset, event=None) -> dict[str, dict]:
@@ -195,7 +195,7 @@ def transform(dataset, event=None) -> dict[str, dict]:
     """Make the run's clean days from the raw ones: {day: counts}."""
     accept = bool(get_current_context()["params"].get("accept"))
     made = {day: _if_there(day, steps.transform, dataset, day, accept=accept) for day in days_of(dataset)}
-    return _told({day: counts for day, counts in made.items() if counts}, event)
+    return _recorded({day: counts for day, counts in made.items() if counts}, event)
 
 
 def _if_there(day: str, step, *arguments, **options):
@@ -208,7 +208,7 @@ def _if_there(day: str, step, *arguments, **options):
         log.warning("%s", problem)
 
 
-def _told(facts: dict[str, dict], event) -> dict[str, dict]:
+def _recorded(facts: dict[str, dict], event) -> dict[str, dict]:
     if event is not None:
         event.extra = facts
         event.add_partitions(list(facts))

@@ -227,7 +227,7 @@ def log(pod: str, container: str, *window: str) -> list[str]:
 
 
 def last_words(pod: Pod, container: str) -> list[str]:
-    """Return a container's log; that it cannot be read must not hide what is said of other pods."""
+    """Return a container's log; that it cannot be read must not hide the findings about other pods."""
     try:
         return log(pod.name, container)
     except ClusterError as problem:

@@ -85,7 +85,7 @@ def _columns(known: dict[str, Column], day: str, before: pa.Table, after: pa.Tab
             continue
         sides = before[name].to_pylist(), after[name].to_pylist()
         if rows is None:
-            # Which row is which nobody knows: values that came or went with a row are not told from changed ones.
+            # Which row is which nobody knows: values that came or went with a row look like changed ones.
             there = Counter(map(repr, sides[0])), Counter(map(repr, sides[1]))
             column.rows += max(map(len, sides))
             column.changed += min((there[0] - there[1]).total(), (there[1] - there[0]).total())
