@@ -63,10 +63,9 @@ def _email(c: Dag) -> Found:
 @rule("default-args", "dag", "Write it as an argument of the DAG itself, or of the operator that takes it")
 def _default_args(c: Dag) -> Found:
     """What default_args names is an argument of tasks; Airflow leaves out the rest without a word."""
-    from airflow.sdk import DAG, BaseOperator
-
     given = c.stated.get("default_args")
-    of_task, of_dag = set(_parameters(BaseOperator)), _parameters(DAG)
+    of_every_task, of_dag = _parameters(c.airflow.BaseOperator), _parameters(c.airflow.DAG)
+    of_task = set(of_every_task)
     if not isinstance(given, dict) or of_task.issuperset(given):
         return
     for task in c.dag.tasks:
@@ -81,7 +80,7 @@ def _default_args(c: Dag) -> Found:
                 wrong = f"{name} is no argument of tasks, and default_args does not give it to the DAG"
                 yield problem(wrong, _key_line(c, name), f"Write {name}=… as an argument of the DAG itself")
         # Like those that every task takes: http_conn_id and sftp_conn_id are no misspelling of each other
-        elif (near := difflib.get_close_matches(name, _parameters(BaseOperator), 1, 0.8)) and len(name) > 4:
+        elif (near := difflib.get_close_matches(name, of_every_task, 1, 0.8)) and len(name) > 4:
             wrong = f"No task takes {name}, and nobody says so"
             yield problem(wrong, _key_line(c, name), f"Write {near[0]}")
 
@@ -99,7 +98,7 @@ def _key_line(c: Dag, name: str) -> int | None:
     return next((key.lineno for key in keys if name in (getattr(key, "value", 0), getattr(key, "arg", 0))), None)
 
 
-@rule("gone-attribute", "dag", "Use what Airflow 3's context has")
+@rule("gone-attribute", "dag", "Use what Airflow 3's context has", since="3")
 def _gone_attribute(c: Dag) -> Found:
     """What is asked of the task instance, the run, the DAG and Variables is there in Airflow 3."""
     known = _attributes() | {"dag": {*dir(c.dag)}}

@@ -10,7 +10,7 @@ MOST = {
     "datasets": (2600, 10),
     "project": (2990, 50),
     "etl_tools": (6700, 50),
-    "dag_integrity": (6465, 45),
+    "dag_integrity": (6464, 45),
 }
 
 
