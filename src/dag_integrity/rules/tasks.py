@@ -64,8 +64,8 @@ def _email(c: Dag) -> Found:
 def _default_args(c: Dag) -> Found:
     """What default_args names is an argument of tasks; Airflow leaves out the rest without a word."""
     given = c.stated.get("default_args")
-    every, of_dag = _parameters(c.airflow.BaseOperator), _parameters(c.airflow.DAG)
-    of_task = set(every)
+    of_every_task, of_dag = _parameters(c.airflow.BaseOperator), _parameters(c.airflow.DAG)
+    of_task = set(of_every_task)
     if not isinstance(given, dict) or of_task.issuperset(given):
         return
     for task in c.dag.tasks:
@@ -80,7 +80,7 @@ def _default_args(c: Dag) -> Found:
                 wrong = f"{name} is no argument of tasks, and default_args does not give it to the DAG"
                 yield problem(wrong, _key_line(c, name), f"Write {name}=… as an argument of the DAG itself")
         # Like those that every task takes: http_conn_id and sftp_conn_id are no misspelling of each other
-        elif (near := difflib.get_close_matches(name, every, 1, 0.8)) and len(name) > 4:
+        elif (near := difflib.get_close_matches(name, of_every_task, 1, 0.8)) and len(name) > 4:
             wrong = f"No task takes {name}, and nobody says so"
             yield problem(wrong, _key_line(c, name), f"Write {near[0]}")
 
