@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "datasets": (2645, 10),
     "project": (3035, 50),
-    "etl_tools": (6747, 51),
+    "etl_tools": (6750, 51),
     "dag_integrity": (6300, 45),
 }
 
