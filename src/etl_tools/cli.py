@@ -283,7 +283,8 @@ def parser_for(chosen: str) -> argparse.ArgumentParser:
 def misspelt(name: str, command: Command) -> str:
     """What is wrong with the variables that make was given for a command of this machine."""
     flags = os.environ.get("MAKEFLAGS", "")
-    if "=" not in flags or not command.function.startswith("local.") or name in WITHOUT_TARGET:
+    by_another_make = os.environ.get("MAKELEVEL") != "1"  # whose variables may be its own
+    if "=" not in flags or by_another_make or not command.function.startswith("local.") or name in WITHOUT_TARGET:
         return ""
     from etl_tools import answers, make_variables
 

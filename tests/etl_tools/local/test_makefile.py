@@ -7,6 +7,7 @@ import pytest
 
 from etl_tools import make_variables
 from tests.conftest import make_command, run
+from tests.etl_tools.in_process import etl
 
 # GNU make 3.81 does not know .SHELLFLAGS: its shell goes on after a command that failed.
 OLD = ".SHELLFLAGS=-c"
@@ -84,3 +85,9 @@ def test_a_variable_that_nobody_reads_is_named(bake, words, said):
 def test_variables_that_somebody_reads_are_taken(bake, words):
     flags = " -- " + " ".join(word.replace(" ", "\\ ") for word in words)
     assert make_variables.wrong("run", bake(), bake() / "dags", flags) == ""
+
+
+@pytest.mark.parametrize(("level", "expect", "said"), [("1", 2, "there is no VERSION= here"), ("2", 1, "is a word of")])
+def test_another_make_may_have_variables_of_its_own(bake, level, expect, said):
+    given = {"MAKEFLAGS": "s -- VERSION=3", "MAKELEVEL": level}
+    assert said in etl(bake(), "new-dag", "class", expect=expect, **given)

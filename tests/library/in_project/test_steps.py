@@ -763,11 +763,34 @@ def test_any_other_format_is_a_function(settings):
         transform(settings, lacking)
 
 
+@pytest.mark.parametrize(
+    ("moved", "rejected"),
+    [
+        (lambda frame: frame.sort_values("price", ascending=False), 1),
+        (lambda frame: frame.merge(pd.DataFrame({"price": [1.0], "more": [2]}), how="left"), 1),
+        (lambda frame: frame.sort_values("price", ascending=False).reset_index(drop=True), None),
+        (lambda frame: frame.sort_values("price", ascending=False, ignore_index=True), None),
+    ],
+)
+def test_the_row_that_breaks_a_limit_is_the_one_that_is_rejected(settings, moved, rejected):
+    """Where clean() moves rows and loses their index, others would be rejected in its place."""
+    rows = [{"id": f"x{n}", "price": 1000 if n == 3 else n} for n in range(100)]
+    limited = {"derived": (Column("double", "number", high=1999),), "kind": "events", "key": "id", "format": "jsonl"}
+    dataset = prices(lambda start, end: rows, clean=lambda f: moved(f.assign(double=f["price"] * 2)), **limited)
+    extract(settings, 1, DAY, dataset)
+    if rejected is None:
+        with pytest.raises(Permanent, match=r"clean\(\) moves rows and resets their index"):
+            transform(settings, dataset)
+        return
+    assert transform(settings, dataset)["rejected"] == rejected
+    assert {f"x{n}" for n in range(100)} - set(read("prices", DAY)["id"]) == {"x3"}
+
+
 def test_a_date_of_a_frame_is_its_midnight(settings):
     """As Excel and pandas have dates; and what is nested stays JSON, however long it is."""
     table = pd.DataFrame({"day": pd.to_datetime([DAY, None]), "tags": [list(range(2_000)), None]})
     columns = (Column("day", "date"), Column("tags", "text", longest=20_000))
-    for sent in (table, table.astype(object).where(table.notna(), pd.NA), table.astype({"day": "str"})):
+    for sent in (table, table.astype(object).where(table.notna(), pd.NA), table.assign(day=[f"{DAY} 00:00:00", None])):
         dataset = Dataset("odd", columns, lambda start, end: b"x", kind="events", format=lambda file, sent=sent: sent)
         extract(settings, 1, DAY, dataset)
         assert transform(settings, dataset)["clean"] == 2

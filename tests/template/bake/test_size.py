@@ -7,8 +7,8 @@ from scripts import size
 # Room → (most lines, most files).
 MOST = {
     "example": (280, 6),
-    "datasets": (2633, 10),
-    "project": (3023, 50),
+    "datasets": (2645, 10),
+    "project": (3035, 50),
     "etl_tools": (6760, 51),
     "dag_integrity": (6465, 45),
 }

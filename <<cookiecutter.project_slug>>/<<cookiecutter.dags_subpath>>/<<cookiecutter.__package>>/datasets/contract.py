@@ -61,8 +61,10 @@ def clean_rows(
         table, duplicates = newest(dataset, tables)
         pool.release_unused()
         places, table = table[PLACE].to_numpy(), table.drop_columns([PLACE])
+        proof = table.select([*dataset.keys, *filter(None, [dataset.time])])
         frame = to_frame(table)
         del table
+        index = frame.index
         frame = dataset.clean(frame) if dataset.clean else frame
         if frame is None:
             raise Permanent(f"{key}: clean() returned nothing: end it with `return frame`.")
@@ -73,9 +75,19 @@ def clean_rows(
         if not (problems := late_problems(dataset, frame, early)):
             return frame, count, duplicates
         if set(frame.index) == set(range(len(places))):  # it may have been sorted
+            if not frame.index.is_(index) and _moved(frame, list(problems), proof):
+                raise Permanent(f"{key}: clean() moves rows and resets their index: use ignore_index=False.")
             places = places[frame.index]
         for row, broken in problems.items():
             known[int(places[row])] = broken
+
+
+def _moved(frame: pd.DataFrame, rows: list[int], proof: pa.Table) -> bool:
+    """Whether these rows are others than those that clean() got with their index, by key and time."""
+    before = proof.take(pa.array(frame.index[rows]))
+    there = [name for name in proof.column_names if name in frame]
+    now = {name: pa.array(frame[name].iloc[rows], from_pandas=True).to_pylist() for name in there}
+    return bool(there) and all(now[name] != before[name].to_pylist() for name in there)
 
 
 def _good_rows(dataset: Dataset, key: str, pieces, rejects, rules, known: dict) -> tuple[list[pa.Table], int]:
