@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "datasets": (2600, 10),
     "project": (2990, 50),
-    "etl_tools": (6760, 50),
+    "etl_tools": (6765, 50),
     "dag_integrity": (6300, 45),
 }
 
