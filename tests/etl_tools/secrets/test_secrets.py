@@ -556,7 +556,7 @@ def test_the_databases_password_is_changed_in_the_database_first(deployed, datab
     assert database.lets_in(new)
     assert not database.lets_in(old)
     calls = said(cluster)
-    assert calls[0].startswith("exec --stdin statefulset/airflow-postgresql -- sh -ec")
+    assert calls[0].startswith("exec --stdin statefulset/airflow-postgresql --container=postgresql -- sh -ec")
     assert any(call.startswith("apply") for call in calls[1:])
     assert cluster.secrets()["quakes-postgres"]["postgres-password"].decode() == new
     assert f":{new}@".encode() in cluster.secrets()["quakes-metadata"]["connection"]

@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "datasets": (2645, 10),
     "project": (3035, 50),
-    "etl_tools": (6760, 51),
+    "etl_tools": (6765, 51),
     "dag_integrity": (6465, 45),
 }
 
