@@ -9,8 +9,8 @@ MOST = {
     "example": (280, 6),
     "datasets": (2600, 10),
     "project": (2990, 50),
-    "etl_tools": (6700, 50),
-    "dag_integrity": (6300, 45),
+    "etl_tools": (6750, 50),
+    "dag_integrity": (6400, 45),
 }
 
 
