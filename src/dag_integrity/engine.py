@@ -76,14 +76,14 @@ class Check:
             for dag in getattr(first, "dags", ()):
                 dags.append(dag | {"file": self._name(path), "milliseconds": ms})
         dags.sort(key=lambda dag: (dag["file"], dag["dag_id"]))
+        not_parsed = [one for one in folder.dag_files if getattr(self.plain[one], "import_failed", True)]
         unfinished = {one.file for one in findings if one.rule in UNFINISHED}
-        unfinished |= {self._name(path) for path in folder.dag_files if self._failed(path)}
+        unfinished |= {*map(self._name, not_parsed)}
         folder.complete(self.root, self.policy, dags, self.reads, unfinished)
         for rule, problem in apply("folder", folder, self.policy):
             file = problem.file or self.policy.dags_folder
             findings.append(finding(rule.name, file, problem.at or 1, problem.wrong, problem.cure))
         try_own_rules(self.policy)
-        not_parsed = [one for one in folder.dag_files if getattr(self.plain[one], "import_failed", True)]
         names = [[self._name(path) for path in paths] for paths in (folder.dag_files, not_parsed)]
         return Report(self._left(findings, unfinished), dags, names[0], tuple(names[1]))
 

@@ -68,7 +68,7 @@ def propose(layout: Layout) -> dict[str, Any]:
 def known_values(layout: Layout) -> dict[str, dict[str, str]]:
     """The variables, connections and environment that DAG folders read and the repository has values for."""
     code = "\n".join(layout.text(name) for name in layout.sources)
-    settings = {name: _plain(layout, value) for name, value in _settings(layout) if not _is_secret(name, value)}
+    settings = {name: _plain(layout, name, value) for name, value in _settings(layout)}
     values: dict[str, dict[str, str]] = {"variables": {}, "connections": {}, "environment": {}}
     for name, value in settings.items():
         kind, _, rest = name.removeprefix("AIRFLOW_").partition("_")
@@ -86,13 +86,15 @@ def known_values(layout: Layout) -> dict[str, dict[str, str]]:
     return values
 
 
-def _is_secret(name: str, value: str) -> bool:
-    """Whether the name says so, or an argument of an address: what else is in an address is taken out."""
-    return bool(SECRET.search(name) or SECRET.search(unquote(value).partition("?")[2]))
+def _plain(layout: Layout, name: str, value: str) -> str:
+    """The value without what is secret: '' for a password, so that what reads it at import can be looked at.
 
-
-def _plain(layout: Layout, value: str) -> str:
-    """The value without a login's password; a folder that the image has is that of the repository."""
+    A folder that the image has is that of the repository.
+    """
+    if SECRET.search(name):
+        return ""
+    if SECRET.search(unquote(value).partition("?")[2]):
+        value = value.partition("?")[0]
     here = layout.in_repository(value) if value.startswith("/") else []
     return f"{{root}}/{here[0]}" if here else LOGIN.sub(r"\1@", value)
 
@@ -121,8 +123,7 @@ def _variables(layout: Layout) -> Iterator[tuple[str, str]]:
             continue
         for key, value in content.items() if isinstance(content, dict) else ():
             plain = value if isinstance(value, str) else json.dumps(_without_secrets(value))
-            if not _is_secret(key, plain):
-                yield key, _plain(layout, plain)
+            yield key, _plain(layout, key, plain)
 
 
 def _without_secrets(value: Any) -> Any:

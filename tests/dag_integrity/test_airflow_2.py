@@ -89,15 +89,31 @@ def test_examples(airflow_2, tmp_path):
     assert [line for line in printed.splitlines() if not line.startswith(("dags/", "not parsed: "))][:-1] == []
 
 
+REFUSED_FILE = """from airflow import DAG
+from airflow.models import Variable
+D = DAG("refused", schedule=Variable.get("when"))
+"""
+WAITS = """from airflow import DAG
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+with DAG("waits", schedule=None):
+    TriggerDagRunOperator(task_id="start", trigger_dag_id="refused")
+"""
+
+
 def test_a_repository_that_is_the_dag_folder(airflow_2, tmp_path):
-    """No environment's files are its; a session that is only made hides no DAG, and a log level is a file's own."""
+    """No environment's files are its; a session that is only made hides no DAG, and a log level is a file's own.
+
+    A DAG whose file is refused may be there, for those that name it.
+    """
     text = "from airflow import DAG, settings\nSESSION = settings.Session()\nD = DAG('one', schedule=None)\n"
     (tmp_path / "one.py").write_text(text)
     loud = "import logging\nlogging.basicConfig()\nlogging.getLogger().setLevel(logging.DEBUG)\n"
-    (tmp_path / "a.py").write_text(loud + text.replace("one", "a").replace("SESSION = settings.Session()\n", ""))
+    (tmp_path / "a.py").write_text(f"{loud}from airflow import DAG\nD = DAG('a', schedule=None)\n")
     for name in ("b", "c", "d"):
         quiet = "import logging\nfrom airflow import DAG\nlogging.debug('x' * 5_000)\n"
         (tmp_path / f"{name}.py").write_text(f"{quiet}D = DAG('{name}', schedule=None)\n")
+    (tmp_path / "refused.py").write_text(REFUSED_FILE)
+    (tmp_path / "waits.py").write_text(WAITS)
     (tmp_path / ".venv" / "lib").mkdir(parents=True)
     (tmp_path / ".venv" / "pyvenv.cfg").touch()
     (tmp_path / ".venv" / "lib" / "two.py").write_text(text.replace("one", "two"))
@@ -106,4 +122,5 @@ def test_a_repository_that_is_the_dag_folder(airflow_2, tmp_path):
     assert 'dags-folder = "."' in run([*command, "--init"], cwd=tmp_path, PYTHONPATH=str(TEMPLATE / "src"))
     printed = run(command, cwd=tmp_path, expect=1, PYTHONPATH=str(TEMPLATE / "src"))
     assert "one.py:2: forbidden-at-import: The file opens a database session" in printed
-    assert "5 DAGs in 5 files (0 not parsed): 1 finding in 1 file" in printed, printed
+    assert "6 DAGs in 7 files (1 not parsed)" in printed, printed
+    assert {*re.findall(r"\.py:\d+: ([\w-]+): ", printed)} == {"forbidden-at-import", "empty-dag"}, printed

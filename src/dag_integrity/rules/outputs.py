@@ -38,7 +38,9 @@ def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
             pending += ast.iter_child_nodes(node)
 
 
-@rule("xcom-own", "dag", "Name the task: xcom_pull(task_ids=…); without, Airflow 3 asks the task itself")
+@rule(
+    "xcom-own", "dag", "Name the task: xcom_pull(task_ids=…); without, Airflow 3 asks the task itself", since="3"
+)  # fmt: skip
 def _xcom_own(c: Dag) -> Found:
     """What is pulled without task_ids, which means the task itself in Airflow 3, was pushed by it."""
     for task, field, text in templates_of(c):
