@@ -7,7 +7,6 @@ showing; the runs go on.
 
 import os
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -114,6 +113,8 @@ def moment(key: str) -> str:
 
 def rebuild(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     """Start a run for each of the keys, which fetches nothing that is there; their ids."""
+    if periods.fetches(dag["params"]):
+        raise ClusterError(periods.NO_REBUILD.format(dag["dag_id"]))
     dag_place = place(dag["dag_id"])
     tasks = {task["task_id"] for task in api.ask("GET", f"{dag_place}/tasks")["tasks"]}
     # A DAG that fetches, too, takes what it has fetched.
@@ -123,20 +124,23 @@ def rebuild(api: Api, dag: dict[str, Any], keys: list[str]) -> list[str]:
     return [api.ask("POST", f"{dag_place}/dagRuns", body)["dag_run_id"] for body in bodies]
 
 
-def watch(api: Api, dag_id: str, total: int, mine: Callable[[dict[str, Any]], bool], **query: object) -> list[str]:
-    """Show how many runs are over until all are; the keys of those that failed. mine(run): whether it is one."""
+def watch(api: Api, dag_id: str, field: str, wanted: dict[str, str], **query: object) -> tuple[list[str], list[str]]:
+    """Show how many runs are over until all are; the keys of those that failed, and of those that are not there.
+
+    wanted: what a run has in this field → its key.
+    """
     shown = ""
     while True:
-        runs = {}
-        for run in api.rows(f"{place(dag_id)}/dagRuns", "dag_runs", order_by="id", **query):
-            if mine(run):
-                runs[run["partition_key"]] = run["state"]
-        count = {state: list(runs.values()).count(state) for state in (*OVER, "running")}
-        line = f"{count['success']} of {total} done, {count['failed']} failed, {count['running']} running"
+        runs = api.rows(f"{place(dag_id)}/dagRuns", "dag_runs", order_by="id", **query)
+        state = {run[field]: run["state"] for run in runs if run[field] in wanted}
+        done, failed, running = (list(state.values()).count(word) for word in (*OVER, "running"))
+        line = f"{done} of {len(wanted)} done, {failed} failed, {running} running"
         if line != shown:
             print(shown := line, flush=True)
-        if len(runs) >= total and set(runs.values()) <= set(OVER):
-            return sorted(key for key, state in runs.items() if state == "failed")
+        # Airflow makes all of them before it answers: who is not there has been deleted, or will never be.
+        if set(state.values()) <= set(OVER):
+            bad = sorted(wanted[one] for one, word in state.items() if word == "failed")
+            return bad, [key for one, key in wanted.items() if one not in state]
         time.sleep(SECONDS)
 
 
@@ -151,12 +155,22 @@ def main(what: str) -> None:
     with connected() as api:
         dag = the_dag(api, name)
         keys = the_keys(dag, first, last)
-        field, start = ("partition_key", backfill) if what == "backfill" else ("dag_run_id", rebuild)
-        started, kind = start(api, dag, keys), {"run_type": "backfill"} if what == "backfill" else {}
-        failed = watch(api, name, len(started), lambda run: run[field] in started, **kind) if started else []
-    if failed:
-        some = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
-        raise ClusterError(f"{len(failed)} of {len(keys)} failed: {some}. Airflow's UI has their logs: make ui-forward")
+        if what == "backfill":
+            new = backfill(api, dag, keys)
+            field, wanted, query = "partition_key", dict(zip(new, new, strict=True)), {"run_type": "backfill"}
+        else:
+            field, wanted, query = "dag_run_id", dict(zip(rebuild(api, dag, keys), keys, strict=True)), {}
+        failed, gone = watch(api, name, field, wanted, **query) if wanted else ([], [])
+    problems = []
+    for some, words in (
+        (failed, "failed: {}. Airflow's UI has their logs: make ui-forward"),
+        (gone, "have no run any more: {}. Somebody deleted it, or Airflow made none; start them again"),
+    ):
+        if some:
+            shown = ", ".join(some[:5]) + ", …" * (len(some) > 5)
+            problems.append(f"{len(some)} of {len(keys)} {words.format(shown)}")
+    if problems:
+        raise ClusterError("; ".join(problems))
 
 
 def backfill_days() -> None:

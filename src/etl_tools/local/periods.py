@@ -8,12 +8,18 @@ from typing import Any
 FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 PARAM = "partition"  # the param that names the partition of a run; its schema says the period
+NO_REBUILD = "{} fetches, and what is kept would be replaced: rebuild the DAG that transforms."
 
 
 def of(dag: Any) -> str:
     """The period of the DAG's partitions."""
     param = dag.params.get_param(PARAM) if PARAM in dag.params else None
     return param.schema.get("period", "day") if param else "day"
+
+
+def fetches(params: Any) -> bool:
+    """Whether a DAG with these params fetches, and nothing else."""
+    return "slices" in params
 
 
 def begin_and_end(text: str) -> tuple[datetime, datetime]:

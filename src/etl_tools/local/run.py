@@ -133,8 +133,8 @@ def run_all(
     if name and name not in bag.dags:
         known = ", ".join(sorted(bag.dags))
         raise ValueError(broken[0] if broken else f"there is no DAG {name}, only {known}.")
-    if name and rebuild and "slices" in bag.dags[name].params:
-        raise ValueError(f"{name} fetches, and what is kept would be replaced: rebuild the DAG that transforms.")
+    if name and rebuild and periods.fetches(bag.dags[name].params):
+        raise ValueError(periods.NO_REBUILD.format(name))
     for dag_id in [] if asked else samples.stand_in(bag.dags):
         if not name or dag_id == name:
             progress.write(f"{samples.folder(dag_id)} stands in for the source of {dag_id}; DATE=… asks the source")

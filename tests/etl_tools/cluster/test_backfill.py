@@ -34,6 +34,7 @@ for name, schedule, more in (
     ("weekly", CronPartitionTimetable("0 0 * * 1", **DAYS), {}),
     ("hourly", CronPartitionTimetable("0 * * * *", **DAYS), {}),
     ("of_2024", tasks.every("day", "Europe/Berlin"), YEARS),
+    ("of_2025", tasks.every("day", "Europe/Berlin"), YEARS),
 ):
 
     @dag(name, schedule=schedule, params=tasks.params(), catchup=False, **more)
@@ -104,11 +105,15 @@ def cluster(project, server, tmp_path):
 
 
 class Ending(threading.Thread):
-    """Ends the queued runs of the server, as its scheduler would; `failing` end badly, `leaving` never."""
+    """Ends the queued runs of the server, as its scheduler would; `failing` end badly, `leaving` never.
 
-    def __init__(self, port, failing=(), leaving=()):
+    `deleting`: those that a person deletes.
+    """
+
+    def __init__(self, port, failing=(), leaving=(), deleting=()):
         super().__init__(daemon=True)
         self.address, self.failing, self.leaving = f"http://127.0.0.1:{port}", failing, leaving
+        self.deleting = deleting
         self.over = False
         login = {"username": "admin", "password": "correct horse"}
         self.token = ""
@@ -120,7 +125,7 @@ class Ending(threading.Thread):
         with urllib.request.urlopen(
             urllib.request.Request(self.address + path, data, headers, method=method), timeout=60
         ) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or "null")
 
     def runs(self, dag_id="~"):
         return self.ask("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=id")["dag_runs"]
@@ -134,7 +139,10 @@ class Ending(threading.Thread):
             for each in queued if queued == before else ():
                 state = "failed" if each["partition_key"] in self.failing else "success"
                 path = f"/api/v2/dags/{each['dag_id']}/dagRuns/{urllib.request.quote(each['dag_run_id'])}"
-                self.ask("PATCH", path, {"state": state})
+                if each["partition_key"] in self.deleting:
+                    self.ask("DELETE", path)
+                else:
+                    self.ask("PATCH", path, {"state": state})
             before = queued
             time.sleep(1)
 
@@ -214,6 +222,25 @@ def test_days_are_made_again_by_the_api(cluster, server):
             assert "2 of 3 done, 1 failed, 0 running" in printed
             assert "make rebuild: 1 of 3 failed: 2018-02-03." in printed
         assert [each["partition_key"] for each in api.runs("transform")] == 2 * [f"2018-02-0{n}" for n in (1, 2, 3)]
+
+
+def test_what_only_fetches_is_not_made_again(cluster, server):
+    """It would ask the source again, and replace what is kept: in the words of make rebuild on a laptop."""
+    before = Ending(server).runs("extract")
+    printed = cluster.make("rebuild", expect=2, DAG="extract", UNPAUSE="yes", **DAYS)
+    assert "make rebuild: extract fetches, and what is kept would be replaced: rebuild the DAG that tr" in printed
+    assert Ending(server).runs("extract") == before
+
+
+@pytest.mark.parametrize(("what", "dag", "gone"), [("rebuild", "transform", 1), ("backfill", "of_2025", 3)])
+def test_runs_that_somebody_deletes_are_not_waited_for(cluster, server, what, dag, gone):
+    """One of three while the others end, and all of them."""
+    deleted = ["2018-02-01", "2018-02-02", "2018-02-03"][:gone]
+    days = {"DAG": dag, "UNPAUSE": "yes", "constants": OFTEN, **DAYS}
+    with Ending(server, failing=["2018-02-02"], deleting=deleted):
+        printed = cluster.make(what, expect=2, **days)
+    assert f"{gone} of 3 have no run any more: {', '.join(deleted)}." in printed
+    assert ("make rebuild: 1 of 3 failed: 2018-02-02." in printed) == (gone == 1)
 
 
 def test_make_follow_asks_by_the_same_way(cluster, project):
