@@ -135,6 +135,21 @@ def test_a_broken_line_costs_no_other_line(bad, reason):
     assert rejects[0][2] == bad.encode("utf-8", "surrogateescape").decode(errors="backslashreplace")
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [None, 12])
+def test_the_header_in_the_middle_is_no_row(mark, end, size):
+    """Of files one behind the other: where all columns are text, nothing else would tell it from a row."""
+    texts = Dataset("texts", (Column("id", "text"), Column("name", "text")), None, kind="events")
+    lines = [f"{mark}id,name", "a,Anna", "a,name", f"{mark}id,name", '"x\nid,name\n",y', "b,Bert", f"{mark}id,name"]
+    rows, rejects = conform_bytes((end.join(lines) + "\n").encode(), texts, size)
+    assert [row["name"] for row in rows] == ["Anna", "name", "y", "Bert"]
+    assert [(at, reason) for at, reason, _ in rejects] == [(4, "the header again"), (9, "the header again")]
+    named = dataclasses.replace(texts, format=Csv(names=("id", "name")))
+    rows, rejects = conform_bytes(b"id,name\na,Anna\n\nid,name\n", named, size)
+    assert (len(rows), rejects) == (3, [])
+
+
 def test_empty_lines_are_no_rows():
     rows, rejects = conform("", line(), "", "")
     assert (len(rows), rejects) == (1, [])

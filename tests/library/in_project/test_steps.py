@@ -868,6 +868,19 @@ def json_lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+def test_a_key_that_is_renamed_within_a_day_is_missing_where_every_row_must_have_it(settings):
+    """Whether the source leaves it out, as for what is empty, or calls it otherwise, nobody can tell."""
+    rows = [{"id": str(n), "price" if n < 100 else "unit_price": 1.5} for n in range(300)]
+    dataset = prices(lambda start, end: rows, kind="events", format="jsonl")
+    extract(settings, 1, DAY, dataset)
+    assert transform(settings, dataset)["clean"] == 300
+    assert read("prices", DAY)["price"].isna().sum() == 200
+    columns = (dataset.columns[0], dataclasses.replace(dataset.columns[1], nullable=False))
+    said = r"200 of 300 rows are rejected.* price is missing: 200 rows \(\{\"id\": \"100\", \"unit_price\": 1.5\}"
+    with pytest.raises(Permanent, match=said):
+        transform(settings, dataclasses.replace(dataset, columns=columns))
+
+
 def test_a_column_that_is_renamed_fails_the_day_in_json_too(settings):
     rows = [{"id": str(n), "price": None if n else 1.5} for n in range(100)]
     dataset = prices(lambda start, end, sink: sink.write(json_lines(rows)), kind="events", format="jsonl")

@@ -316,8 +316,7 @@ def _formatted(text: pa.Array, column: Column) -> pa.Array:
     """Times as the column's format has them, in UTC where it has an offset; null where they are not so."""
     with_offset = "%z" in column.format
     different = text.dictionary_encode()  # most are there more than once
-    words = different.dictionary.to_pandas()
-    found = pd.to_datetime(words, format=column.format, errors="coerce", utc=with_offset)
+    found = pd.to_datetime(different.dictionary.to_pandas(), format=column.format, errors="coerce", utc=with_offset)
     to = pa.timestamp("us", "UTC" if with_offset else None)
     return pa.array(found, to, from_pandas=True, safe=False).take(different.indices)
 

@@ -5,6 +5,7 @@ inside quotes, a forgotten quote, too few columns) is taken apart record by reco
 costs no other one.
 """
 
+import codecs
 import hashlib
 import json
 import re
@@ -55,8 +56,7 @@ class Piece:
         cells = self.table[name].take(rows)
         if cells.type == pa.string():
             return cells.to_pylist()
-        texts = [self.text(row) for row in rows.to_pylist()]
-        return [_string(name, _parse(text.decode())[name], text) for text in texts]
+        return [_string(name, _parse(text.decode()).get(name), text) for text in map(self.text, rows.to_pylist())]
 
 
 def pieces(dataset: Dataset, file, digest, number: int = 0) -> Iterator[Piece]:
@@ -80,7 +80,7 @@ def pieces(dataset: Dataset, file, digest, number: int = 0) -> Iterator[Piece]:
         header = file.readline(2**20)
         if not header:  # a slice without rows may have no header, too
             return
-        line, take = line + 1, _Csv(dataset, dataset.header(header, "utf-8")).take
+        line, take = line + 1, _Csv(dataset, dataset.header(header, "utf-8"), header).take
     rest, block = b"", True
     while block:
         block = file.read(PIECE)
@@ -116,8 +116,7 @@ def files(
 
 def together(pieces: Iterator[Piece]) -> Iterator[Piece]:
     """The same records, small pieces as one: each costs milliseconds, and a day may have many slices."""
-    few: list[Piece] = []
-    rows = 0
+    few, rows = list[Piece](), 0
     for piece in pieces:
         if few and piece.table.schema != few[0].table.schema:  # JSON has values as they are
             yield _joined(few)
@@ -316,7 +315,9 @@ def _cells(delimiter: bytes, quote: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 class _Csv:
-    def __init__(self, dataset: Dataset, names: list[str]):
+    def __init__(self, dataset: Dataset, names: list[str], header: bytes = b""):
+        self._header = header.removeprefix(codecs.BOM_UTF8).strip(b"\r\n")
+        self._again = re.compile(rb"(?:\A|\n)(?:\xef\xbb\xbf)?%s\r*\n" % re.escape(self._header))
         self._wanted = [column.name for column in dataset.columns]
         # Columns that nobody wants may have any name, even the same one.
         self._names = [name if name in self._wanted else f"\0{i}" for i, name in enumerate(names)]
@@ -339,7 +340,8 @@ class _Csv:
         """The piece when each of its lines is one record of the right shape, else None."""
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             return None
-        if not self._line.match(content, content.rfind(b"\n", 0, -1) + 1):  # it may end inside quotes
+        again = self._header and self._header in content and self._again.search(content)
+        if again or not self._line.match(content, content.rfind(b"\n", 0, -1) + 1):  # it may end inside quotes
             return None
         try:
             table = self._parse(content, newlines_in_values=False)
@@ -377,6 +379,8 @@ class _Csv:
 
     def _why(self, record: bytes, shape) -> str:
         """What is wrong with a record: its shape, or its text, or "" for nothing."""
+        if self._header and self._again.fullmatch(record):
+            return "the header again"
         if shape:
             utf8 = record.decode(errors="ignore").encode() == record
             return "" if utf8 else f"the text is not {self._format.encoding.upper()}"

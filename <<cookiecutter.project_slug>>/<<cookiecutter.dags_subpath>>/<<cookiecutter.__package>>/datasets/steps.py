@@ -46,8 +46,8 @@ def plan(dataset: Dataset, days: list[str], slices: int) -> list[dict]:
         # Whole minutes, so that no row falls between two slices by rounding.
         times = [start + timedelta(minutes=minutes * n // slices) for n in range(slices + 1)]
         edges = [time.astimezone(ZoneInfo(dataset.zone)).isoformat() for time in times]
-        for n in range(slices):
-            parts.append({"day": day, "slice": n, "of": slices, "start": edges[n], "end": edges[n + 1]})
+        of = {"day": day, "of": slices}
+        parts += [{**of, "slice": n, "start": edges[n], "end": edges[n + 1]} for n in range(slices)]
     return parts
 
 
@@ -179,9 +179,8 @@ def raw_files(store: Store, name: str, day: str) -> dict[str, tuple]:
             return {file: there[file] for file in wanted}
         if wanted == manifest(store, name, day):  # else it was replaced between the two looks
             break
-    reason = "has no raw data"
-    if there:
-        reason = "has not all of its raw files" if wanted else "has files of an extract that has not ended"
+    reason = "has not all of its raw files" if wanted else "has files of an extract that has not ended"
+    reason = reason if there else "has no raw data"
     raise NoSuchDay(f"{name} of {day} {reason} in {store.url}: run extract for it first.")
 
 
@@ -348,8 +347,7 @@ class Rejects:
 
     def outside(self, time: str | None) -> int:
         """How many are of another day, by the column `time`."""
-        start = f"{time} is outside the "
-        return sum(len(rows) for rule, rows in self._rules.items() if rule.startswith(start))
+        return sum(len(rows) for rule, rows in self._rules.items() if rule.startswith(f"{time} is outside the "))
 
     def in_words(self) -> str:
         """The rules that most rows broke: column, rule, number of rows and some of the values."""
