@@ -95,15 +95,16 @@ class Airflow:
     errors: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def ask(self, sources: tuple[str, ...] = ()) -> None:
-        """Ask the API again, for the sources of these DAGs, too: as digests."""
+    def ask(self, with_sources: bool = False) -> None:
+        """Ask the API again; for the sources of the DAGs that it has now, too: as digests."""
         bundle = "dags-folder" if BY_GIT_SYNC else answers.SLUG
         with connected() as api:
             dags = api.rows("/api/v2/dags", "dags", order_by="dag_id")
             errors = api.rows("/api/v2/importErrors", "import_errors", order_by="id")
-            asked = {dag_id: api.ask("GET", f"/api/v2/dagSources/{quote(dag_id, safe='')}") for dag_id in sources}
-        self.dags, self.errors = ([row for row in rows if row["bundle_name"] == bundle] for rows in (dags, errors))
-        self.sources = {dag_id: digest(answer["content"]) for dag_id, answer in asked.items()}
+            self.dags, self.errors = ([row for row in rows if row["bundle_name"] == bundle] for rows in (dags, errors))
+            names = [dag["dag_id"] for dag in self.dags if with_sources]
+            asked = {name: api.ask("GET", f"/api/v2/dagSources/{quote(name, safe='')}") for name in names}
+        self.sources = {name: digest(answer["content"]) for name, answer in asked.items()}
 
 
 def digest(text: str) -> str:
@@ -163,7 +164,7 @@ def parsed(commit: Commit, pod: Pod, airflow: Airflow) -> tuple[bool, str]:
 def listed(commit: Commit, airflow: Airflow) -> tuple[bool, str]:
     """Does the API list the DAGs of these files with the commit's source, and none whose file has gone?"""
     files = commit.dag_files()
-    airflow.ask(tuple(dag["dag_id"] for dag in airflow.dags))
+    airflow.ask(with_sources=True)
     gone = [dag["dag_id"] for dag in airflow.dags if file_of(dag) not in files]
     other = [dag["dag_id"] for dag in airflow.dags if airflow.sources.get(dag["dag_id"]) != files.get(file_of(dag))]
     if gone:

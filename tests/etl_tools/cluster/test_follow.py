@@ -305,6 +305,20 @@ server.serve_forever()
 """
 
 
+def test_the_source_of_a_dag_that_somebody_deletes_is_not_asked_for(way):
+    """It was there when the files were looked at; its answer would be an error for ever."""
+
+    def looked(arrival):
+        airflow = arrival.Airflow()
+        way.airflow.dags.append(way.airflow.dags[0] | {"dag_id": "deleted"})
+        airflow.ask()
+        way.airflow.dags.pop()
+        return arrival.listed(arrival.Commit(way.git("rev-parse", "HEAD")), airflow)
+
+    found = evaluate(way.project, "cluster.arrival", looked, **way.cluster.environment | way.pod)
+    assert found == (True, "extract, transform")
+
+
 def test_a_tunnel_does_not_stand_still_for_all_that_it_says(bake_fresh, tmp_path):
     """kubectl says a line for each request: in hours of looking, more than a pipe holds."""
     kubectl = tmp_path / "kubectl"
