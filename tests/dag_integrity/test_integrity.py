@@ -350,6 +350,20 @@ def test_pytest_names_every_file_in_junit_xml(installed, tmp_path):
     assert "no tests ran" in run([*command[:3], "none"], cwd=project, expect=5)
 
 
+def test_pytest_is_red_where_the_checks_end_in_the_middle(installed, tmp_path):
+    """Their report was there, and without a finding: GitLab's, which comes after it, could not be written."""
+    project, dags = project_with(installed, tmp_path, None)
+    shutil.copy(EXAMPLES / "good" / "good_clock.py", dags)
+    (project / "build").write_text("a file")
+    for words in (["tests/test_dag_integrity.py"], ["--dag-integrity", "none"]):
+        (project / "none").mkdir(exist_ok=True)
+        command = [".venv/bin/python", "-m", "pytest", "-p", "no:junitxml", *words]
+        assert "passed" in run(command, cwd=project, CI=None)
+        printed = run(command, cwd=project, expect=1, CI=None, GITLAB_CI="true")
+        assert "The checks could not run:" in printed
+        assert "FileExistsError" in printed
+
+
 def test_a_changed_file_is_never_answered_from_memory(installed, tmp_path):
     """What the old cache got wrong: a file hidden and shown again, a template file that is made later."""
     project, dags = project_with(installed, tmp_path, None)
