@@ -50,6 +50,31 @@ def test_a_change_that_no_dag_reads(repository):
 
 
 @pytest.mark.airflow
+@pytest.mark.parametrize(
+    ("days", "expect", "ran"),
+    [("", 0, "none"), ('days=["2018-02-01"]', 2, "`no_sample`")],
+    ids=["no day", "no dataset"],
+)
+def test_nothing_compared_is_no_good_news(repository, days, expect, ran):
+    """A DAG without a sample day, and one that writes no dataset."""
+    file = repository / "dags" / "no_sample.py"
+    file.write_text(WITHOUT_SAMPLE.replace("tasks.params()", f"tasks.params({days})"))
+    run(["git", "checkout", "--quiet", "-b", "other"], cwd=repository)
+    run(["git", "add", file], cwd=repository)
+    run(["git", "commit", "--quiet", "-m", "A DAG"], cwd=repository)
+    file.write_text(file.read_text() + "# Changed.\n")
+    try:
+        printed = run(["make", "data-diff", "BASE=HEAD"], cwd=repository, ETL_SOURCE="sample", expect=expect)
+    finally:
+        run(["git", "checkout", "--quiet", "--force", "change"], cwd=repository)
+        run(["git", "branch", "--quiet", "-D", "other"], cwd=repository)
+    assert f"- DAGs that ran on both sides: {ran}" in printed
+    assert "**Nothing was compared**: no DAG that this change reaches wrote a dataset on a sample day." in printed
+    assert "`tests/orders_sample/2018-02-01.jsonl`" in printed
+    assert "No row, reject or value differs" not in printed
+
+
+@pytest.mark.airflow
 def test_no_such_branch(repository):
     printed = run(["make", "data-diff", "BASE=nothing"], cwd=repository, expect=2)
     assert "make data-diff: nothing cannot be compared with" in printed

@@ -3,7 +3,7 @@
 The DAGs that a change reaches run on their sample days, as they were and as they are, each side in a copy of
 its own. Rows, rejects and columns that differ become build/data-diff.md, and GitHub's job summary.
 
-1: a DAG that ran before does not run any more. 2: there is nothing to compare with.
+1: a DAG that ran before does not run any more. 2: there is nothing to compare with, or what ran wrote no dataset.
 """
 
 import json
@@ -66,7 +66,7 @@ def git(*words: object) -> str:
 
 
 def compared(base: str) -> tuple[str, int]:
-    """The report, and 1 when a DAG that ran before does not run any more."""
+    """The report, and the exit code."""
     from etl_tools.local.data_diff import compare, report
 
     with tempfile.TemporaryDirectory(prefix="data-diff-") as name:
@@ -80,7 +80,10 @@ def compared(base: str) -> tuple[str, int]:
         results = [result(*side) for side in sides]
         datasets = compare.datasets(before / ".airflow/data", after / ".airflow/data")
         text = report.markdown(base, changed, results, datasets)
-    return text, 1 if lost(*results) else 0
+    if lost(*results):
+        return text, 1
+    ran = results[0]["ran"].keys() & results[1]["ran"].keys()
+    return text, 2 if ran and not report.compared_any(datasets) else 0
 
 
 def lost(before: dict[str, Any], after: dict[str, Any]) -> bool:

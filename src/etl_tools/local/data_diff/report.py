@@ -8,6 +8,10 @@ from etl_tools.local.look.facts import COUNTS
 
 LONGEST = 60  # characters of a value
 MOST = 50  # lines of a table
+NOTHING = """\
+**Nothing was compared**: no DAG that this change reaches wrote a dataset on a sample day.
+A sample is a file of rows, like `tests/orders_sample/2018-02-01.jsonl` (`make new-dag` writes one),
+or days that a DAG offers by itself: `params=tasks.params(days=["2018-02-01"])`."""
 LOCKS = ("requirements.lock", "requirements-image.lock")
 
 
@@ -22,7 +26,9 @@ def markdown(base: str, changed: set[str], sides: list[dict[str, Any]], datasets
     if locks := sorted(changed & set(LOCKS)):
         lines.append(f"- {', '.join(locks)} changed: both sides ran with the packages that are installed here.")
     lines.append("")
-    if ran and not any(dataset.differs for dataset in datasets):
+    if reached and not compared_any(datasets):
+        lines.append(NOTHING)
+    elif ran and not any(dataset.differs for dataset in datasets):
         days = sum(len(dataset.days) for dataset in datasets)
         lines.append(
             f"No row, reject or value differs, in {days} days of {', '.join(code(one.name) for one in datasets)}."
@@ -31,6 +37,11 @@ def markdown(base: str, changed: set[str], sides: list[dict[str, Any]], datasets
         if dataset.differs:
             lines += [f"### {code(dataset.name)}", "", *one(dataset)]
     return "\n".join(lines) + "\n"
+
+
+def compared_any(datasets: list[Compared]) -> bool:
+    """Whether there was a day on a side, or a reason why there is none."""
+    return any(dataset.days or dataset.differs for dataset in datasets)
 
 
 def others(sides: list[dict[str, Any]]) -> list[str]:
