@@ -69,6 +69,21 @@ def test_what_the_files_say_about_themselves(orders):
         assert words in orders, words
 
 
+@pytest.mark.parametrize(("key", "word"), [("2018-02-01T05", "hour"), ("2018-02", "month"), ("2018-01-29", "day")])
+def test_an_hour_is_no_day(project, tmp_path, key, word):
+    """By the folders' names: they are all that says which period a dataset has."""
+    for kind, file in (("clean", "one.parquet"), ("raw", "manifest.json")):
+        folder = tmp_path / kind / "one" / f"partition_date={key if kind == 'clean' else key[:-1] + '8'}"
+        folder.mkdir(parents=True)
+        (folder / file).write_text("")
+    run(["make", "look"], cwd=project, ETL_DATA_ROOT=f"file://{tmp_path}", OPEN="0")
+    page = (project / ".airflow" / "look.html").read_text()
+    for said in (f"1 {word}, {key} to", f"1 {word} damaged", f"1 {word} fetched, and not published"):
+        assert said in page
+    for said in (f"Rows by {word}", f"What the {word}s were", f"Every {word}, ", f"<th>{word.title()}s<th"):
+        assert said in page
+
+
 def test_a_time_is_shown_whole(orders):
     times = re.findall(r"<td>(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*) to (\S+ \S+)", orders)
     assert times

@@ -70,6 +70,12 @@ class Dataset:
     waiting: list[str] = field(default_factory=list)  # days that are fetched, and not published
     gaps: list[str] = field(default_factory=list)
 
+    @property
+    def period(self) -> str:
+        """What a partition is called, by its key; that of a week is its Monday."""
+        keys = [*(day.day for day in self.days), *self.waiting, ""]
+        return {13: "hour", 7: "month"}.get(len(keys[0]), "day")
+
     def total(self, name: str) -> int:
         return sum(day.counts.get(name, 0) for day in self.days)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from etl_tools.local.look.facts import COUNTS, Dataset, Day, Range, Reason
+from etl_tools.local.look.facts import COUNTS, Dataset, Range, Reason
 
 MOST = 200_000  # bytes; of days that would go beyond it, the oldest are left out of their table, and counted
 COLOURS = dict(zip(COUNTS, ("#2a78b5", "#8fbc5a", "#b9b9b9", "#d1495b"), strict=True))
@@ -45,7 +45,7 @@ def page(title: str, made: str, datasets: Sequence[Dataset]) -> str:
     parts = [section(dataset) for dataset in datasets]
     room = MOST - len((STYLE + head + "".join(parts)).encode(errors="backslashreplace")) - 1_000
     body = "".join(
-        part + days_table(dataset.days, room // len(datasets)) for part, dataset in zip(parts, datasets, strict=True)
+        part + days_table(dataset, room // len(datasets)) for part, dataset in zip(parts, datasets, strict=True)
     )
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -56,16 +56,16 @@ def page(title: str, made: str, datasets: Sequence[Dataset]) -> str:
 
 def section(dataset: Dataset) -> str:
     """All of a dataset but the table of its days."""
-    days = dataset.days
+    days, period = dataset.days, dataset.period
     parts = [f'<h2 id="{text(dataset.name)}">{text(dataset.name)}</h2>', summary(dataset)]
     if days:
-        parts += ["<h3>Rows by day</h3>", legend(dataset), rows_by_day(dataset)]
-    parts += [reasons("Rejected rows", dataset.reasons, dataset.unread)]
-    parts += [reasons("Days that were not published: their rejected rows", dataset.failed, 0)]
+        parts += [f"<h3>Rows by {period}</h3>", legend(dataset), rows_by_day(dataset)]
+    parts += [reasons("Rejected rows", dataset.reasons, period, dataset.unread)]
+    parts += [reasons(f"{period.title()}s that were not published: their rejected rows", dataset.failed, period)]
     if dataset.schema is not None:
         parts += ["<h3>Columns</h3>", columns(dataset)]
     if days:
-        parts += ["<h3>What the days were made of</h3>", origins(dataset)]
+        parts += [f"<h3>What the {period}s were made of</h3>", origins(dataset)]
     return "".join(parts)
 
 
@@ -75,7 +75,9 @@ def summary(dataset: Dataset) -> str:
     if days:
         size = sum(day.size for day in days) / 1e6
         span = f"{text(days[0].day)} to {text(days[-1].day)}"
-        lines.append(f"{number_of(days)}, {span}: {dataset.total('clean'):,} clean rows, {size:,.1f} MB.")
+        lines.append(
+            f"{number_of(days, dataset.period)}, {span}: {dataset.total('clean'):,} clean rows, {size:,.1f} MB."
+        )
     broken = [f"{day.day}: {day.problem}" for day in days if day.problem]
     for words, some in (
         ("missing in between", dataset.gaps),
@@ -83,12 +85,12 @@ def summary(dataset: Dataset) -> str:
         ("damaged", broken),
     ):
         if some:
-            lines.append(f"<span class=bad>{number_of(some)} {words}</span>: {listed(some)}")
+            lines.append(f"<span class=bad>{number_of(some, dataset.period)} {words}</span>: {listed(some)}")
     return "".join(f"<p>{line}" for line in lines or ["Nothing is published."])
 
 
-def number_of(days: Sequence[object]) -> str:
-    return f"{len(days):,} day{'s' * (len(days) != 1)}"
+def number_of(some: Sequence[object], word: str) -> str:
+    return f"{len(some):,} {word}{'s' * (len(some) != 1)}"
 
 
 def listed(some: Sequence[str], most: int = 12) -> str:
@@ -147,7 +149,7 @@ def small(svg: str) -> str:
     return re.sub(r"\s+", " ", svg)
 
 
-def reasons(title: str, found: dict[str, Reason], unread: int) -> str:
+def reasons(title: str, found: dict[str, Reason], period: str, unread: int = 0) -> str:
     """A bar for each reason, with some of its rows to unfold."""
     if not found:
         return ""
@@ -162,8 +164,8 @@ def reasons(title: str, found: dict[str, Reason], unread: int) -> str:
     if len(found) > len(rows):
         more.append(f"{len(found) - len(rows):,} reasons of fewer rows are not shown.")
     if unread:
-        more.append(f"{unread:,} rows of older days are not counted here.")
-    head = "<tr><th>Reason (a row may have several)<th class=n>Rows<th class=n>Days<th>"
+        more.append(f"{unread:,} rows of older {period}s are not counted here.")
+    head = f"<tr><th>Reason (a row may have several)<th class=n>Rows<th class=n>{period.title()}s<th>"
     return f"<h3>{text(title)}</h3><table>{head}{''.join(rows)}</table><p class=dim>{' '.join(more)}"
 
 
@@ -176,7 +178,8 @@ def sample(record: dict[str, Any]) -> str:
 
 
 def columns(dataset: Dataset) -> str:
-    heads = ("Name", "Type", "Lowest to highest", "Over the days", "Missing", "Over the days", "Most frequent")
+    over = f"Over the {dataset.period}s"
+    heads = ("Name", "Type", "Lowest to highest", over, "Missing", over, "Most frequent")
     head = "<tr>" + "".join(f"<th>{words}" for words in heads)
     rows = []
     for column in dataset.schema or ():
@@ -246,7 +249,7 @@ def ranges_picture(days: Sequence[Range | None], low: float, high: float) -> str
             top = HIGH - (max(one.high for one in known) - low) * height
             down = max(1, HIGH - (min(one.low for one in known) - low) * height - top)
             path.append(f"M{number * width:.0f} {min(top, HIGH - 1):.0f}h{width:.1f}v{down:.0f}h-{width:.1f}z")
-    return picture("".join(path), "#2a78b5", "the range of each day")
+    return picture("".join(path), "#2a78b5", "the range of each piece")
 
 
 def missing_picture(days: Sequence[Range | None]) -> str:
@@ -281,7 +284,8 @@ def origins(dataset: Dataset) -> str:
             f"<tr><td>{span}<td class=n>{len(same):,}<td>{made_by(commit)}<td><code>{known(contract)}</code>{differs}"
         )
     left = f"<tr><td colspan=4 class=dim>and {len(rows) - 100:,} changes before" if len(rows) > 100 else ""
-    return f"<table><tr><th>Days<th class=n>Number<th>Commit<th>Contract{''.join(rows[-100:])}{left}</table>"
+    head = f"<tr><th>{dataset.period.title()}s<th class=n>Number<th>Commit<th>Contract"
+    return f"<table>{head}{''.join(rows[-100:])}{left}</table>"
 
 
 def made_by(commit: str) -> str:
@@ -293,8 +297,9 @@ def known(word: str) -> str:
     return text(word) or "not in the file"
 
 
-def days_table(days: Sequence[Day], room: int) -> str:
+def days_table(dataset: Dataset, room: int) -> str:
     """Every day with its counts and raw files, the newest first, as far as there is room."""
+    days, period = dataset.days, dataset.period
     if not days:
         return ""
     names = "".join(f"<th class=n>{name.replace('_', ' ')}" for name in ("read", *COUNTS))
@@ -307,11 +312,12 @@ def days_table(days: Sequence[Day], room: int) -> str:
             break
         rows.append(row)
     left = len(days) - len(rows)
-    more = f"<p class=dim>{left:,} older days are in the pictures only: make look DATASET=… has room." if left else ""
-    head = f"<tr><th>Day{names}<th>Commit<th>Contract<th>Raw files and their SHA-256"
-    return (
-        f"<details><summary>Every day, and its raw files</summary><table>{head}{''.join(rows)}</table>{more}</details>"
+    more = (
+        f"<p class=dim>{left:,} older {period}s are in the pictures only: make look DATASET=… has room." if left else ""
     )
+    head = f"<tr><th>{period.title()}{names}<th>Commit<th>Contract<th>Raw files and their SHA-256"
+    table = f"<table>{head}{''.join(rows)}</table>{more}"
+    return f"<details><summary>Every {period}, and its raw files</summary>{table}</details>"
 
 
 def raw(files: dict[str, str]) -> str:
