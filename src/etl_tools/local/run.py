@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
@@ -35,6 +36,8 @@ LOG = environment.HOME / "run.log"
 CHARTS = environment.HOME / "charts"
 CONNECTIONS = "secrets/connections.env (docs/connections.md has examples)."
 WIDTH = 11  # of a column
+FEW = 3  # failures for the same reason that have a line each
+KEY = re.compile(r"\d{4}-\d\d(?:-\d\d(?:T\d\d)?)?")  # of a partition, as in periods.FORMATS
 # The version of the API between tasks and Airflow that spare_old_versions() knows.
 TASK_API = "2026-06-30"
 
@@ -70,7 +73,7 @@ def main(
         print(f"Chart: {os.path.relpath(chart)}")
     if file:
         print(f'Open it: pd.read_parquet("{os.path.relpath(file)}")')
-    for line in failed:
+    for line in in_few(failed):
         print(f"make run: {line}", file=sys.stderr)
     if failed and not debug:
         print(f"The log: {os.path.relpath(LOG)}", file=sys.stderr)
@@ -78,7 +81,12 @@ def main(
 
 
 def asked_for(one: str | None, first: str | None, last: str | None) -> tuple[datetime, datetime] | None:
-    """When DATE, or what FROM and TO are the edges of, begins and ends; None where neither was given."""
+    """When DATE, or what FROM and TO are the edges of, begins and ends; None where neither was given.
+
+    make backfill and make rebuild give both, empty where nobody said them.
+    """
+    if "" in (first, last):
+        raise ValueError("which days? Say the first and the last one: FROM=2018-02-01 TO=2018-02-28")
     if not first and not last:
         return periods.begin_and_end(one) if one else None
     if one or not first or not last:
@@ -302,6 +310,18 @@ def place(text: str) -> str:
         if Path(file).is_relative_to(environment.DAGS) and Path(file).parent.name != "datasets":
             return f"{os.path.relpath(file)}:{line}: "
     return ""
+
+
+def in_few(failed: list[str]) -> list[str]:
+    """The lines; one for those that only differ in the day, as all hours of a day may."""
+    lines = []
+    for _, some in groupby(failed, lambda line: KEY.sub("", line)):
+        same = list(some)
+        if len(same) > FEW and KEY.search(same[0]):
+            first, last = (KEY.findall(line)[0] for line in (same[0], same[-1]))
+            same = [f"{len(same)} times, from {first} to {last}: {same[0]}"]
+        lines += same
+    return lines
 
 
 def newest_file(began: float) -> Path | None:

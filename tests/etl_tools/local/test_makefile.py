@@ -60,8 +60,16 @@ def test_old_days_are_loaded_here_or_on_the_cluster(bake, words, called):
     days = ["FROM=2018-02-01", "TO=2018-02-28"]
     printed = run([*make_command(), "--silent", "ETL=echo called", *words, *days], cwd=bake())
     assert printed.split("called ")[1].split() == called.split()
-    if "CLUSTER=yes" not in words:
-        assert "say the days: make" in run([*make_command(), "ETL=echo", *words], cwd=bake(), expect=2)
+
+
+@pytest.mark.parametrize("days", [[], ["FROM=2018-02-01"], ["TO=2018-02-01"]])
+@pytest.mark.parametrize("target", ["backfill", "rebuild"])
+def test_old_days_without_a_day_are_one_plain_line(bake, target, days):
+    command = [*make_command()[:3], f"ETL={sys.executable} -m etl_tools.cli", target, *days]
+    said = "make run: which days? Say the first and the last one: FROM=2018-02-01 TO=2018-02-28"
+    first, *others = run(command, cwd=bake(), expect=2).splitlines()
+    assert first == said
+    assert all(line.startswith("make") for line in others)
 
 
 @pytest.mark.parametrize(
