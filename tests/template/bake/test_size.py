@@ -9,7 +9,7 @@ MOST = {
     "example": (280, 6),
     "datasets": (2660, 10),
     "project": (3050, 50),
-    "etl_tools": (6880, 51),
+    "etl_tools": (6941, 51),
     "dag_integrity": (6600, 45),
 }
 

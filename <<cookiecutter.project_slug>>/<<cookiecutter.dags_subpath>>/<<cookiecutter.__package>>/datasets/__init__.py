@@ -115,8 +115,7 @@ class Column:
     """A column, and what its values must keep to; rows that do not are rejected, with the reason.
 
     type: text, number (a float), integer, boolean, date, or timestamp (kept in UTC).
-    nullable: False where every row has a value; one without is rejected. Else a key of JSON lines that is renamed
-        in the middle of a day leaves the column empty from there on, for a source may leave keys out.
+    nullable: False where every row has a value; else a key that is renamed within a day is no error.
     zone: of timestamps that come without one, like Europe/Berlin. Of the hour that autumn has twice it is the
         first. Not stated, such rows are rejected.
     format: of a timestamp or date that is not written as in ISO, in the words of Python's strptime, like

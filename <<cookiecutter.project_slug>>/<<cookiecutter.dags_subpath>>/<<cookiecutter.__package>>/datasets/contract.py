@@ -314,10 +314,10 @@ def _moments(text: pa.Array, column: Column, within: tuple | None = None) -> pa.
 
 def _formatted(text: pa.Array, column: Column) -> pa.Array:
     """Times as the column's format has them, in UTC where it has an offset; null where they are not so."""
-    with_offset = "%z" in column.format
+    utc = "%z" in column.format
     different = text.dictionary_encode()  # most are there more than once
-    found = pd.to_datetime(different.dictionary.to_pandas(), format=column.format, errors="coerce", utc=with_offset)
-    to = pa.timestamp("us", "UTC" if with_offset else None)
+    found = pd.to_datetime(different.dictionary.to_pandas(), format=column.format, errors="coerce", utc=utc)
+    to = pa.timestamp("us", "UTC" if utc else None)
     return pa.array(found, to, from_pandas=True, safe=False).take(different.indices)
 
 

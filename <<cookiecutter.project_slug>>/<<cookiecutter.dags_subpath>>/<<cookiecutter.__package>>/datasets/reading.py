@@ -56,7 +56,8 @@ class Piece:
         cells = self.table[name].take(rows)
         if cells.type == pa.string():
             return cells.to_pylist()
-        return [_string(name, _parse(text.decode()).get(name), text) for text in map(self.text, rows.to_pylist())]
+        texts = map(self.text, rows.to_pylist())
+        return [_string(name, _parse(text.decode()).get(name), text) for text in texts]
 
 
 def pieces(dataset: Dataset, file, digest, number: int = 0) -> Iterator[Piece]:
@@ -341,7 +342,7 @@ class _Csv:
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             return None
         again = self._header and self._header in content and self._again.search(content)
-        if again or not self._line.match(content, content.rfind(b"\n", 0, -1) + 1):  # it may end inside quotes
+        if again or not self._line.match(content, content.rfind(b"\n", 0, -1) + 1):  # it may end in quotes
             return None
         try:
             table = self._parse(content, newlines_in_values=False)

@@ -347,7 +347,7 @@ class Rejects:
 
     def outside(self, time: str | None) -> int:
         """How many are of another day, by the column `time`."""
-        return sum(len(rows) for rule, rows in self._rules.items() if rule.startswith(f"{time} is outside the "))
+        return sum(len(rows) for rule, rows in self._rules.items() if rule.startswith(f"{time} is outside"))
 
     def in_words(self) -> str:
         """The rules that most rows broke: column, rule, number of rows and some of the values."""
