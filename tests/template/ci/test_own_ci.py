@@ -207,6 +207,13 @@ def test_own_hooks_pass_and_refuse(clone):
     assert "unpinned-uses" in output
 
 
+def test_the_changelog_has_what_comes_next_and_what_was():
+    """It has been lost in a merge before."""
+    text = (TEMPLATE / "CHANGELOG.md").read_text()
+    assert section(text, "Unreleased")
+    assert section(text, "1.0.0")
+
+
 def test_release_notes_are_one_section():
     assert section(CHANGELOG, "1.10.0") == "### Added\n\n- A [link](https://example.com)"
     assert section(CHANGELOG, "1.1.0") == "- First"
