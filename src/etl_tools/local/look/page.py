@@ -249,7 +249,7 @@ def ranges_picture(days: Sequence[Range | None], low: float, high: float) -> str
             top = HIGH - (max(one.high for one in known) - low) * height
             down = max(1, HIGH - (min(one.low for one in known) - low) * height - top)
             path.append(f"M{number * width:.0f} {min(top, HIGH - 1):.0f}h{width:.1f}v{down:.0f}h-{width:.1f}z")
-    return picture("".join(path), "#2a78b5", "the range of each piece")
+    return picture("".join(path), "#2a78b5", "the lowest to the highest value")
 
 
 def missing_picture(days: Sequence[Range | None]) -> str:
