@@ -69,7 +69,7 @@ def second(workspace, servers):
     folder.mkdir(mode=0o711)
     answers = {"git_access": "ssh-deploy-key", "dag_delivery": "git-dag-bundle", "executor": "CeleryExecutor"}
     second = PushedProject(folder, servers, project_slug="weather", **answers)
-    run([sys.executable, "-m", "etl_tools.local.remove_example", "--yes"], cwd=second.folder)
+    run([sys.executable, "-m", "etl_tools.cli", "remove-example", "--yes"], cwd=second.folder)
     for path in SECOND_TEAM.glob("*.py"):
         shutil.copy(path, second.folder / "dags")
     pyproject = second.folder / "pyproject.toml"
