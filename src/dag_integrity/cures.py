@@ -29,6 +29,9 @@ CURES = [
     (r"Chain not supported for different length", "Give chain() lists of one length, or put one task between them"),
     (r"Chain not supported between instances of", "Give chain() tasks, groups and lists of them"),
     (r"Cannot use edge labels with", "Write Label(…) between two tasks or groups"),
+    (r"'str' object has no attribute 'is_setup'", "Give the task itself: .as_teardown(setups=create)"),
+    (r"'str' object has no attribute 'active_runs_limit'", "Write timetable=CronTriggerTimetable(…, timezone=…)"),
+    (r"'utf-8' codec can't decode", "Save the file as UTF-8"),
     # Outputs of tasks
     (r"XComArg' and '|and '\w*XComArg'|'\w*XComArg' (object has no len|object cannot be)", OUTPUT),
     (r"object of type '\w*XComArg' has no len|not '?\w*XComArg'?$", OUTPUT),

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model import Found, problem, rule
 from ..source import Source
-from ..syntax import Node, dotted, walk
+from ..syntax import FUNCTIONS, Node, dotted, walk
 from .files import REMOVED_VARIABLES
 
 CALLBACK = re.compile(r"^on_\w+_callback$")
@@ -119,6 +119,9 @@ def _context_key(source: Source) -> Found:
             continue
         name = getattr(node.slice, "value", None)
         own = name == "conf" and dotted(node.value) == "kwargs"  # an argument's name, too
+        around = [n for outer in source.around(node) if isinstance(outer, FUNCTIONS) for n in outer.body]
+        made = [n for n in around if isinstance(n, ast.Assign) and isinstance(n.value, ast.Dict)]
+        own |= any(dotted(n.targets[0]) == dotted(node.value) for n in made)
         if isinstance(name, str) and (new := REMOVED_VARIABLES.get(name)) and not own:
             write = f'Write context["{new}"]' if new.isidentifier() else "Make it from logical_date"
             write = "Write from airflow.sdk.configuration import conf" if name == "conf" else write

@@ -213,6 +213,10 @@ def _callback(c: Dag) -> Found:
             except (TypeError, ValueError):
                 continue
             called = getattr(callback, "__name__", str(callback))
+            if type(callback).__name__ == "_TaskDecorator":
+                wrong = f"{name} is a task, {callback.function.__name__}, which does not run by being called"
+                yield problem(wrong, None if owner is c.dag else owner, "Take @task off it: a callback is a function")
+                continue
             if isinstance(callback, type) and hasattr(callback, "notify"):
                 wrong = f"{name} is the class {called}, of which an instance is made, and nothing sent"
                 yield problem(wrong, None if owner is c.dag else owner, f"Write {called}(…)")

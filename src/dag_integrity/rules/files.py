@@ -204,6 +204,7 @@ def _uncalled(source: Source) -> Found:
     """Every function under @task is called, or no DAG has that task."""
     used = {n.id for n in source.nodes if isinstance(n, ast.Name)}
     used |= {n.value for n in source.nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    tasks = {node.name for node in source.nodes if source.is_task(node)}
     for node in source.nodes if source.dag_calls else ():
         names = [source.full_name(d).removeprefix("airflow.") for d in getattr(node, "decorator_list", ())]
         group = not {"sdk.task_group", "decorators.task_group"}.isdisjoint(names)
@@ -213,6 +214,10 @@ def _uncalled(source: Source) -> Found:
     for node in source.nodes:
         of = getattr(getattr(node, "value", None), "func", None) if isinstance(node, ast.Expr) else None
         operator = re.search(r"^airflow\..*(Operator|Sensor)\.partial$", source.full_name(of)) if of else None
+        name = source.full_name(of) if isinstance(of, ast.Attribute) else ""
+        if re.search(r"^\w+\.(override|partial)$", name) and name.split(".")[0] in tasks:
+            then = "()" if name.endswith("override") else ".expand(…)"
+            yield problem(f"{name}() alone makes no task", node.lineno, f"Write {name}(…){then}")
         if operator:
             wrong = "What partial() begins is mapped over nothing: no DAG has that task"
             yield problem(wrong, node.lineno, "Write .expand(name=[…]) after it")

@@ -22,6 +22,7 @@ ASKS = {
 # What is no Metadata of an asset
 PLAIN = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Name, ast.JoinedStr, ast.BinOp)
 DECORATED = re.compile(r"Decorated")
+LAZY = {"enumerate", "filter", "iter", "map", "reversed", "zip"}
 
 
 def returns_of(function: ast.AST) -> list[ast.Return]:
@@ -125,7 +126,7 @@ def _multiple_outputs(c: Dag) -> Found:
 
 @rule("xcom-generator", "dag", "Return a list; or write into storage, and return the path")
 def _xcom_generator(c: Dag) -> Found:
-    """No task yields anything but Metadata of assets, or returns a generator, a function or an open file."""
+    """No task yields anything but Metadata of assets, or returns what Airflow cannot keep, as a generator."""
     for task in c.dag.tasks:
         function = function_of(c, task)
         pushes = arguments_of(task).get("do_xcom_push", True)
@@ -139,10 +140,22 @@ def _xcom_generator(c: Dag) -> Found:
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):
             yield problem(f"{task.task_id} yields, and what it yields gets lost", min(n.lineno for n in yields))
         for node in returns_of(function) if isinstance(function, FUNCTIONS) and pushes and python and not asks else ():
-            opened = isinstance(node.value, ast.Call) and c.source.full_name(node.value.func) == "open"
+            made = node.value.func if isinstance(node.value, ast.Call) else None
+            opened = getattr(made, "id", "") == "open"
+            name = c.source.full_name(made) if made else ""
+            lazy = name in LAZY or re.match(r"airflow\..*(Operator|Sensor)$", name)
+            if lazy or _is_plain(value_of(callable_of(task), name)):
+                wrong = f"{task.task_id} returns what {name}() gives, which Airflow cannot keep"
+                yield problem(wrong, node.lineno, "" if lazy else "Return a dict, or make its class a @dataclass")
             if isinstance(node.value, (ast.Lambda, ast.GeneratorExp)) or opened:
                 kind = "an open file" if opened else type(node.value).__name__.removesuffix("Exp").lower()
                 yield problem(f"{task.task_id} returns {kind}, which Airflow cannot keep", node.lineno)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether it is a class of which Airflow cannot write an object down, and no one else made it able to."""
+    able = ("serialize", "__dataclass_fields__", "__attrs_attrs__")
+    return isinstance(kind, type) and kind.__bases__ == (object,) and not any(hasattr(kind, one) for one in able)
 
 
 @rule("answer", "dag", "Return the answer in every case")
@@ -164,7 +177,46 @@ def _answer(c: Dag) -> Found:
         raises = any(isinstance(node, ast.Raise) for node in own_nodes(function))
         if not answers and not raises:
             yield problem(f"{task.task_id} returns nothing: {why}", function.lineno)
-        for node in answers if "Branch" in kinds else ():
+        either = [(one.body, one.orelse) if isinstance(one, ast.IfExp) else (one,) for one in answers]
+        parts = [part for one in either for some_of in one for part in getattr(some_of, "elts", [some_of])]
+        for node in parts if "Branch" in kinds else ():
+            if isinstance(node, ast.Compare) or isinstance(getattr(node, "value", None), bool):
+                yield problem(f"{task.task_id} returns true or false, and no task_id", node.lineno, "Return a task_id")
             if isinstance(node, ast.Name) and is_task(value_of(called, node.id)):
                 write = f"Return its task_id, a text: {node.id}.task_id, or of a function under @task its name"
                 yield problem(f"{task.task_id} returns a task, {node.id}", node.lineno, write)
+
+
+@rule("await", "dag", "Write await before it; in a function without async def, asyncio.run(…) around it")
+def _await(c: Dag) -> Found:
+    """What an async function gives is awaited, and no loop is started inside of one."""
+    for task in c.dag.tasks:
+        function = function_of(c, task)
+        inside: list[Any] = list(own_nodes(function)) if isinstance(function, FUNCTIONS) else []
+        names = {dotted(getattr(n, "iter", None) or n.value) for n in inside if type(n) in (ast.For, ast.Return)}
+        calls = [(node, c.source.full_name(node.func)) for node in inside if isinstance(node, ast.Call)]
+        for call, name in calls:
+            to = c.source.parents[call]
+            kept = isinstance(to, ast.Assign) and {dotted(target) for target in to.targets} & names
+            lost = isinstance(to, (ast.Expr, ast.Return, ast.For)) or kept
+            is_own = inspect.iscoroutinefunction(value_of(callable_of(task), name))
+            if lost and (is_own or name in ("asyncio.sleep", "asyncio.gather")):
+                yield problem(f"{task.task_id} does not await {name}(), which does nothing until then", call.lineno)
+            if isinstance(function, ast.AsyncFunctionDef) and name == "asyncio.run":
+                wrong = f"{task.task_id} runs in a loop already, in which asyncio.run() fails"
+                yield problem(wrong, call.lineno, "Write await in its place")
+
+
+@rule("unrendered", "dag", "Take ds or another name of the context as an argument: def load(ds=None)")
+def _unrendered(c: Dag) -> Found:
+    """A function's own texts are no templates: only what a task is given is rendered."""
+    name = re.compile(rf"\{{\{{\s*({'|'.join(c.airflow.KNOWN_CONTEXT_KEYS)})\b")
+    for task in c.dag.tasks if not re.search(r"jinja2|render_|Template\(", c.source.text) else ():
+        function = function_of(c, task)
+        if kinds_of(task)[0] != "_PythonDecoratedOperator" or not isinstance(function, FUNCTIONS):
+            continue  # others render what the function returns
+        for call in [node for node in own_nodes(function) if isinstance(node, ast.Call)]:
+            texts = [one.value for one in call.args if isinstance(one, ast.Constant)]
+            found = [match for text in texts if (match := name.search(str(text)))]
+            if found and not re.search("replace|sub|format", ast.unparse(call.func)):
+                yield problem(f"{task.task_id}: {{{{ {found[0][1]} }}}} in its code stays as it is", call.lineno)

@@ -18,8 +18,10 @@ from ..facts import (
     arguments_of,
     callable_of,
     code_of,
+    condition_of,
     cron_of,
     function_of,
+    listed,
     mapped_values,
     templates_of,
 )
@@ -110,6 +112,9 @@ def _op_arguments(c: Dag) -> Found:
         if type(given.get("python_callable")).__name__ == "_TaskDecorator":
             write = f"Call it in the DAG, as {function.function.__name__}(), or take @task off"
             yield problem(f"{task.task_id}: its python_callable is a task itself", task, write)
+        handed = [*listed(getattr(task, "op_args", None)), *dict(getattr(task, "op_kwargs", None) or {}).values()]
+        for name in [one.function.__name__ for one in handed if type(one).__name__ == "_TaskDecorator"]:
+            yield problem(f"{task.task_id} gets {name} itself, and not what it returns", task, f"Write {name}()")
         # What is mapped is known when it runs, and so is what a template or a task gives
         if not (plain and inspect.isfunction(function) and isinstance(args, (list, tuple))):
             continue
@@ -270,6 +275,47 @@ def _waits_for_itself(c: Dag) -> Found:
         given = arguments_of(task)
         if given.get("trigger_dag_id") == c.dag.dag_id and given.get("wait_for_completion"):
             yield problem(f"{task.task_id} starts its own DAG and waits for it, which waits again", task)
+        other_run = given.get("execution_delta") or given.get("execution_date_fn")
+        if given.get("external_dag_id") == c.dag.dag_id and "ExternalTaskSensor" in str(type(task)) and not other_run:
+            awaited = {given.get("external_task_id"), *(given.get("external_task_ids") or ())} - {None}
+            if not awaited or awaited & task.get_flat_relative_ids(upstream=False):
+                wrong = f"{task.task_id} waits for {some(sorted(awaited)) or 'its own run'}, which waits for it"
+                yield problem(wrong, task, "Take it out; or write execution_delta, for an earlier run")
+
+
+@rule("run-id", "dag", "Take trigger_run_id out, or write a template into it, as nightly_{{ ds }}")
+def _run_id(c: Dag) -> Found:
+    """A run that is started has an id of its own each time: the second of one id fails."""
+    for task in c.dag.tasks:
+        run_id = argument_of(task, "trigger_run_id")
+        again = argument_of(task, "reset_dag_run") or argument_of(task, "skip_when_already_exists")
+        if isinstance(run_id, str) and "{" not in run_id and run_id in c.source.text and not again:
+            yield problem(f"{task.task_id} starts run {run_id} each time, which is there after the first", task)
+
+
+@rule("teardown", "dag", "Write an arrow from the work to the teardown")
+def _teardown(c: Dag) -> Found:
+    """A teardown waits for the work that uses what its setup has made."""
+    for task in [one for one in c.dag.tasks if one.is_teardown]:
+        before = task.get_flat_relative_ids(upstream=True)
+        for setup in [c.dag.get_task(one) for one in sorted(task.upstream_task_ids) if c.dag.get_task(one).is_setup]:
+            others = setup.downstream_task_ids - {task.task_id}
+            work = sorted(one for one in others - before if not c.dag.get_task(one).is_teardown)
+            if work and not others & before:
+                wrong = f"{task.task_id} does not wait for {some(work)}, which needs what {setup.task_id} has made"
+                yield problem(wrong, task, f"Write an arrow: {work[0]} >> {task.task_id}")
+
+
+@rule("asset-events", "dag", "Ask first, or give the DAG the asset as its schedule", since="3")
+def _asset_events(c: Dag) -> Found:
+    """Only a run that assets have started has events of them to take out."""
+    for task in c.dag.tasks if condition_of(c.dag.timetable) is None else ():
+        asks = any(isinstance(node, (ast.Try, ast.If, ast.IfExp)) for node in code_of(c, task))
+        for node in code_of(c, task) if not asks else ():
+            first = isinstance(node, ast.Call) and dotted(node.func) == "next" and len(node.args) == 1
+            of = node.args[0] if first else node.value if isinstance(node, ast.Subscript) else task
+            if of is not task and re.match(r"((iter|list)\()?triggering_asset_events\b", ast.unparse(of)):
+                yield problem(f"{task.task_id}: no asset starts a run of this DAG, which has no events", node.lineno)
 
 
 @rule("role", "dag", "Use a role that is there, or add it to roles in pyproject.toml", house=True)

@@ -293,8 +293,9 @@ def _execute(c: Dag) -> Found:
         own = [n for n in c.source.nodes if isinstance(n, ast.ClassDef) and n.name == kind.__name__]
         for call in [n for one in own for n in ast.walk(one) if isinstance(n, ast.Call)]:
             named = [one.value for one in call.keywords if one.arg == "method_name"]
-            method = str(getattr(named[0], "value", "execute")) if named else "execute"
-            if dotted(call.func) == "self.defer" and not hasattr(kind, method) and call not in said:
+            method = getattr(named[0], "value", "execute") if named else "execute"
+            unknown = isinstance(method, str) and not hasattr(kind, method)
+            if dotted(call.func) == "self.defer" and unknown and call not in said:
                 said.add(call)
                 wrong = f"{kind.__name__} goes on with {method}() after it has waited, which it has not"
                 yield problem(wrong, call.lineno, f"Write def {method}(self, context, event=None): …")
@@ -354,8 +355,9 @@ def _task_in_task(c: Dag) -> Found:
 
 def value_of(function: Any, name: str) -> Any:
     """What a name in a function stands for when the file has been parsed."""
-    variables = inspect.getclosurevars(function) if inspect.isfunction(function) else None
-    return {**variables.globals, **variables.nonlocals}.get(name) if variables else None
+    if not inspect.isfunction(function) or name in function.__code__.co_varnames:
+        return None
+    return {**function.__globals__, **inspect.getclosurevars(function).nonlocals}.get(name)
 
 
 @rule("outlet-event", "dag", "Add it to the outlets of the task")

@@ -86,6 +86,10 @@ def _wrong_in_template(c: Dag, task: Any, text: str, environment: Any) -> Iterat
     for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
         name = str(getattr(node, "attr", None) or getattr(getattr(node, "arg", None), "value", ""))
         of = getattr(node.node, "name", "") if name else ""
+        run, asks_first = getattr(node.node, "node", None), re.search(r"\bif\b|is defined|default|\bd\(", text)
+        of_conf = getattr(node.node, "attr", "") == "conf" and getattr(run, "name", "") == "dag_run"
+        if of_conf and name and c.runs_by_time and not (asks_first or hasattr(dict, name)):
+            yield f"conf[{name!r}], which no scheduled run has,", f"Write dag_run.conf.get('{name}', …)"
         if of == "macros" and of not in own and not hasattr(c.airflow.macros, name):
             write = "Use one of Airflow's macros, or user_defined_macros"
             yield f"macros.{name}, which does not exist,", write

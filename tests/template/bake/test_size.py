@@ -10,7 +10,7 @@ MOST = {
     "datasets": (2660, 10),
     "project": (3050, 50),
     "etl_tools": (6941, 51),
-    "dag_integrity": (6600, 45),
+    "dag_integrity": (6712, 45),
 }
 
 
