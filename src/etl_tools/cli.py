@@ -302,7 +302,7 @@ def call(name: str, arguments: dict[str, object]) -> int:
             return 2
         return command.load()(**arguments) or 0
     except (OSError, RuntimeError, ValueError) as problem:
-        sys.stdout.flush()  # what was said before comes before, in a log, too
+        sys.stdout.flush()  # what was printed before comes before, in a log, too
         print(f"{target}: {advice(problem)}", file=sys.stderr)
         return 1
     except EOFError:

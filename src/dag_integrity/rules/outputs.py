@@ -133,8 +133,8 @@ def _xcom_generator(c: Dag) -> Found:
         # A function under @asset yields what it says of its assets
         asks = any(name in kind for kind in kinds_of(task) for name in ("Sensor", "Branch", "_Asset"))
         yields = [n for n in own_nodes(function or ast.Pass()) if isinstance(n, (ast.Yield, ast.YieldFrom))]
-        told = any("Metadata" in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in c.source.nodes)
-        if told or not all(isinstance(n.value, PLAIN) for n in yields):
+        says_more = any("Metadata" in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in c.source.nodes)
+        if says_more or not all(isinstance(n.value, PLAIN) for n in yields):
             yields = []  # of an asset's event, or maybe so
         python = any("Python" in kind or DECORATED.search(kind) for kind in kinds_of(task))
         if yields and pushes and python and not asks and inspect.isgeneratorfunction(callable_of(task)):

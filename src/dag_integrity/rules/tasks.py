@@ -369,7 +369,7 @@ def _outlet_event(c: Dag) -> Found:
             if isinstance(node, ast.Subscript) and dotted(node.value) == "outlet_events":
                 asset = value_of(callable_of(task), dotted(node.slice))
                 if type(asset).__name__ == "Asset" and asset not in outlets:
-                    yield problem(f"{task.task_id} tells of {asset.name}, which is none of its outlets", node.lineno)
+                    yield problem(f"{task.task_id} tells of {asset.name}, which is not one of its outlets", node.lineno)
 
 
 def _globals_in(code: types.CodeType) -> set[str]:

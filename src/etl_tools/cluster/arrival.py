@@ -12,7 +12,7 @@ from etl_tools.cluster.api import StuckError, connected
 from etl_tools.cluster.doctor.cluster import BY_GIT_SYNC
 from etl_tools.cluster.kubectl import ClusterError, in_pod
 from etl_tools.cluster.pods import CHECKOUT
-from etl_tools.secrets.git_server import git, told
+from etl_tools.secrets.git_server import git, git_output
 
 # Run in the pod: the commit there, and since when (its own clock): when git-sync made the link, when the
 # bundle's HEAD came to this commit.
@@ -48,7 +48,7 @@ class Commit:
         return self.id == other or (bool(other) and not git("merge-base", "--is-ancestor", self.id, other).returncode)
 
     def text(self, path: str) -> str:
-        return told("show", f"{self.newest or self.id}:{path}")
+        return git_output("show", f"{self.newest or self.id}:{path}")
 
     def dag_files(self) -> dict[str, str]:
         """Return path in the DAGs' folder → digest, of what Airflow takes for a DAG file."""
@@ -59,7 +59,7 @@ class Commit:
 
     def read(self) -> dict[str, str]:
         top = f"{answers.DAGS_SUBPATH}/"
-        listed = told("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).splitlines()
+        listed = git_output("ls-tree", "-r", "--name-only", self.newest or self.id, "--", top).splitlines()
         ignores = [self.ignore(path) for path in listed if path.endswith(f"/{IGNORE}")]
         found = {}
         for path in listed:

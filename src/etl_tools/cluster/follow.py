@@ -24,7 +24,7 @@ from etl_tools.cluster.helm_values import merged, paths
 from etl_tools.cluster.kubectl import ClusterError, show_cluster
 from etl_tools.cluster.pods import pods
 from etl_tools.secrets import github_app
-from etl_tools.secrets.git_server import KEY, ask_server, git, told
+from etl_tools.secrets.git_server import KEY, ask_server, git, git_output
 
 # Airflow's own, where the values say nothing.
 DEFAULTS = {
@@ -65,8 +65,8 @@ def budget(*names: str) -> tuple[float, str]:
 
 def followed() -> tuple[str, str]:
     """Return the commit that is followed, and why that one: HEAD, or what the environment's branch has."""
-    here = told("symbolic-ref", "--quiet", "--short", "HEAD", none=1).strip()
-    head = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
+    here = git_output("symbolic-ref", "--quiet", "--short", "HEAD", none=1).strip()
+    head = git_output("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     if here == answers.GIT_BRANCH and head:
         return head, "the newest one here"
     commit, problem = on_server()

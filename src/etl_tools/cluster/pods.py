@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from etl_tools import answers
 from etl_tools.cluster.helm_values import paths
 from etl_tools.cluster.kubectl import ClusterError, Item, in_pod, kubectl, run_in_cluster, show_cluster
-from etl_tools.secrets.git_server import told
+from etl_tools.secrets.git_server import git_output
 
 STARTING = ("PodInitializing", "ContainerCreating")
 REVISION = "deployment.kubernetes.io/revision"
@@ -258,7 +258,7 @@ def pod_dags() -> None:
             words += [f"{pod.name}: {pod.words}" for pod in found]
         raise ClusterError(f"{'; '.join(words)}\n  More: make doctor") from None
     commit, _, rest = printed.partition("\n")
-    here = told("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
+    here = git_output("rev-parse", "--verify", "--quiet", "HEAD", none=1).strip()
     print(f"Commit in the pod: {commit}\nCommit here:       {here or 'none yet'}")
     if here != commit:
         print(f"They differ. Pushed to {answers.GIT_BRANCH}, half a minute ago? Then: make logs-sync")

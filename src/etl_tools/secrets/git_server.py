@@ -63,7 +63,7 @@ def git(*arguments: str, folder: Path = answers.ROOT, timeout: float = 8, **vari
     return run("git", "-C", folder, *arguments, env=ours | variables, timeout=timeout)
 
 
-def told(*arguments: str, folder: Path = answers.ROOT, none: int = 0) -> str:
+def git_output(*arguments: str, folder: Path = answers.ROOT, none: int = 0) -> str:
     """What git prints; ValueError with its first complaint where it fails. none: the code for "there is none"."""
     ended = git(*arguments, folder=folder)
     if ended.returncode not in (0, none):

@@ -193,7 +193,7 @@ def late_problems(dataset: Dataset, frame: pd.DataFrame, early: Mapping[str, Cal
 
 
 def not_one(column: Column) -> str:
-    """What is said of a value that cannot be read."""
+    """The problem of a value that cannot be read."""
     if column.format:
         return f"is not a {column.type} like {MOMENT.strftime(column.format)}"
     return f"is not a time in {column.zone}, like 2018-02-01 00:00:00" if column.zone else WORDS[column.type]

@@ -15,7 +15,7 @@ from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.helm_values import merged, paths
 from etl_tools.programs import run
 from etl_tools.secrets.connections import read as connections_here
-from etl_tools.secrets.git_server import told
+from etl_tools.secrets.git_server import git_output
 
 FOLDER = answers.ROOT / answers.DAGS_SUBPATH
 PUSH = f"git add {answers.DAGS_SUBPATH} && git commit && git push origin {answers.GIT_BRANCH}"
@@ -32,7 +32,7 @@ def dag_files() -> Iterator[Finding]:
         yield broken(f"there is no Python file in {answers.DAGS_SUBPATH}/ here", fix)
         return
     try:
-        changed = told("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
+        changed = git_output("status", "--porcelain", "--untracked-files=all", "--", answers.DAGS_SUBPATH)
     except ValueError as problem:
         yield unknown(f"{answers.DAGS_SUBPATH}/: {count} Python files; whether git has them: {problem}")
         return

@@ -9,7 +9,7 @@ from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.cluster.doctor.repository import cannot_prove
 from etl_tools.programs import run
 from etl_tools.secrets import deploy_key, known_hosts, scan
-from etl_tools.secrets.git_server import KEY, git, known_hosts_name, told
+from etl_tools.secrets.git_server import KEY, git, git_output, known_hosts_name
 from etl_tools.secrets.git_url import address, url_problem
 from etl_tools.secrets.manifests import files, secret_data
 
@@ -52,9 +52,9 @@ def secrets() -> Iterator[Finding]:
 
 def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
     names = [answers.in_secrets(path.name) for path in present] or ["secrets/deploy_key"]
-    ignored = told("check-ignore", "--no-index", "--", *names, none=1).splitlines()
+    ignored = git_output("check-ignore", "--no-index", "--", *names, none=1).splitlines()
     exposed = ", ".join(name for name in names if name not in ignored)
-    tracked = [name for name in told("ls-files", "secrets").splitlines() if name != scan.ALLOWED]
+    tracked = [name for name in git_output("ls-files", "secrets").splitlines() if name != scan.ALLOWED]
     log = git("log", "--all", "--format=%h", "--", "secrets", f":!{scan.ALLOWED}")
     since = log.stdout.split()[-1:]
     if exposed:
@@ -69,7 +69,7 @@ def secrets_in_git(present: list[Path]) -> Iterator[Finding]:
         yield unknown("the history is too long to look through here", "make secret-scan")
     elif log.returncode:
         yield unknown(f"the history cannot be looked through: {log.stderr.strip()}", "make secret-scan")
-    elif not since and told("rev-parse", "--is-shallow-repository").strip() == "true":
+    elif not since and git_output("rev-parse", "--is-shallow-repository").strip() == "true":
         yield unknown("this clone has only a part of the history", "git fetch --unshallow && make secret-scan")
     elif not (exposed or tracked or since):
         yield fine("git ignores secrets/, tracks none of it and never did")

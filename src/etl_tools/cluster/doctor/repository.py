@@ -9,7 +9,7 @@ from pathlib import Path
 from etl_tools import answers
 from etl_tools.cluster.doctor import Finding, broken, fine, unknown
 from etl_tools.secrets import deploy_key, github_app
-from etl_tools.secrets.git_server import KEY, ask_server, git, told, where_to_register
+from etl_tools.secrets.git_server import KEY, ask_server, git, git_output, where_to_register
 from etl_tools.secrets.git_url import address, url_problem
 
 # What may be another thing in the cluster than here.
@@ -40,8 +40,8 @@ def repository() -> Iterator[Finding]:
         fetched = made if made.returncode else ask_server(*one_commit, folder=folder, timeout=20)
         commit, files = "", []
         if not fetched.returncode:
-            commit = told("rev-parse", "FETCH_HEAD^{commit}", folder=folder).strip()
-            files = told("ls-tree", "-r", "--name-only", commit, folder=folder).splitlines()
+            commit = git_output("rev-parse", "FETCH_HEAD^{commit}", folder=folder).strip()
+            files = git_output("ls-tree", "-r", "--name-only", commit, folder=folder).splitlines()
     no_branch = "couldn't find remote ref" in fetched.stderr
     if fetched.returncode and not no_branch:
         what, fix = explained(fetched.stderr)
@@ -75,14 +75,14 @@ def unpushed(commit: str) -> Iterator[Finding]:
         return
     branch = answers.GIT_BRANCH
     # None of a tag, or of a branch that is not here.
-    here = told("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", none=1).strip()
-    unpushed_count = told("rev-list", "--count", f"{commit}..{here}").strip() if here else ""
+    here = git_output("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", none=1).strip()
+    unpushed_count = git_output("rev-list", "--count", f"{commit}..{here}").strip() if here else ""
     if unpushed_count == "0":
         yield fine(f"every commit of {branch} is pushed")
     elif unpushed_count:
         what = f"commits of {branch} that are not pushed: {unpushed_count}"
         yield broken(what, f"git push origin {branch}", blocks=False)
-    current = told("symbolic-ref", "--quiet", "--short", "HEAD", none=1).strip()
+    current = git_output("symbolic-ref", "--quiet", "--short", "HEAD", none=1).strip()
     if current and current != branch:
         yield unknown(f"you are on branch {current}; the cluster follows {branch}")
 
