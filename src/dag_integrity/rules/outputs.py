@@ -194,6 +194,7 @@ def _await(c: Dag) -> Found:
         function = function_of(c, task)
         inside: list[Any] = list(own_nodes(function)) if isinstance(function, FUNCTIONS) else []
         names = {dotted(getattr(n, "iter", None) or n.value) for n in inside if type(n) in (ast.For, ast.Return)}
+        names -= {dotted(n) for one in inside if type(one) in (ast.Await, ast.Call) for n in ast.walk(one)}
         calls = [(node, c.source.full_name(node.func)) for node in inside if isinstance(node, ast.Call)]
         for call, name in calls:
             to = c.source.parents[call]
@@ -203,8 +204,7 @@ def _await(c: Dag) -> Found:
             if lost and (is_own or name in ("asyncio.sleep", "asyncio.gather")):
                 yield problem(f"{task.task_id} does not await {name}(), which does nothing until then", call.lineno)
             if isinstance(function, ast.AsyncFunctionDef) and name == "asyncio.run":
-                wrong = f"{task.task_id} runs in a loop already, in which asyncio.run() fails"
-                yield problem(wrong, call.lineno, "Write await in its place")
+                yield problem(f"{task.task_id}: asyncio.run() fails in a loop", call.lineno, "Write await instead")
 
 
 @rule("unrendered", "dag", "Take ds or another name of the context as an argument: def load(ds=None)")

@@ -88,6 +88,7 @@ def _wrong_in_template(c: Dag, task: Any, text: str, environment: Any) -> Iterat
         of = getattr(node.node, "name", "") if name else ""
         run, asks_first = getattr(node.node, "node", None), re.search(r"\bif\b|is defined|default|\bd\(", text)
         of_conf = getattr(node.node, "attr", "") == "conf" and getattr(run, "name", "") == "dag_run"
+        of_conf = of_conf and c.dag.template_undefined is jinja2.StrictUndefined
         if of_conf and name and c.runs_by_time and not (asks_first or hasattr(dict, name)):
             yield f"conf[{name!r}], which no scheduled run has,", f"Write dag_run.conf.get('{name}', …)"
         if of == "macros" and of not in own and not hasattr(c.airflow.macros, name):

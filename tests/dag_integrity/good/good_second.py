@@ -52,7 +52,11 @@ with DAG(
     @task
     async def gathered():
         jobs = [fetch(), fetch()]
-        one = fetch()
+        one, two = fetch(), fetch()
+        last = fetch()
+        last = await last
+        for _ in last:
+            await two
         for job in asyncio.as_completed([fetch()]):
             print(await job)
         return [*await asyncio.gather(*jobs), await one]
