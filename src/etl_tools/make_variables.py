@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Targets whose recipes call another command than their own, and how they appear in the Makefile.
 AS_WELL = {"run": ("backfill", "rebuild")}
-EVERYWHERE = re.compile(r"ENV|IMAGE|CI|HOME|PATH|TMPDIR|KUBECONFIG|PYTHON\w*")
+EVERYWHERE = re.compile(r"MAKE|SHELL|ENV|IMAGE|CI|HOME|PATH|TMPDIR|KUBECONFIG|PYTHON\w*")
 USED = re.compile(r"\$\(([A-Z]+)\)|\$\$\{([A-Z]+)|\b([A-Z]+)=")
 GIVEN = re.compile(r"(?<!\S)(\w+)=")
 IN_QUOTES = re.compile(r"[\"']([A-Z][A-Z0-9_]+)[\"']")  # as in os.environ["ORDERS_SOURCE"]
@@ -33,6 +33,6 @@ def wrong(command: str, root: Path, dags: Path, flags: str) -> str:
             continue
         near = difflib.get_close_matches(name, [*own, *read], 1, ALIKE)
         if "_" not in name or near:
-            meant = f"did you mean {near[0]}?" if near else f"only {', '.join(own) or 'none'}."
-            return f"there is no {name}= here, {meant}"
+            there = f"here, only {', '.join(own)}." if own else f"here: make {command} takes none."
+            return f"there is no {name}= " + (f"here, did you mean {near[0]}?" if near else there)
     return ""

@@ -467,9 +467,9 @@ def test_a_rule_of_ones_own_about_the_folder(installed, tmp_path):
 def test_imports_that_the_image_lacks(installed, libraries, tmp_path):
     project, dags = project_with(installed, tmp_path, 'owners = ["data-team"]\nstock-image = true\n')
     good = (EXAMPLES / "good" / "good_heavy_import.py").read_text()
-    (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2"))
+    (dags / "good_heavy_import.py").write_text(good.replace("import pandas as pd", "import psycopg2 as pd"))
     # With a version of its own in the image: whether there is one is not known.
-    numbers = good.replace("import pandas as pd", "import numpy").replace("good_heavy_import", "with_numbers")
+    numbers = good.replace("import pandas as pd", "import numpy as pd").replace("good_heavy_import", "with_numbers")
     (dags / "with_numbers.py").write_text(numbers)
     # The checks with another list of what the image has, before the installed ones.
     checks = tmp_path / "checks"

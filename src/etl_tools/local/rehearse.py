@@ -120,7 +120,7 @@ def look(python: Path, folder: Path) -> Side:
     home.mkdir(parents=True)
     answer, ours = folder / "look.json", variables(home)
     done = programs.run(python, LOOK, answers.ROOT, answers.DAGS_SUBPATH, answer, timeout=LIMIT, env=ours)
-    if not answer.exists():
+    if done.returncode or not answer.exists():
         raise ValueError(f"{python} cannot parse the DAG folder: {last_line(done.stderr or done.stdout)}")
     import dag_integrity
 

@@ -22,4 +22,5 @@ with DAG(
     doc_md=__doc__,
 ):
     PythonOperator(task_id="load", python_callable=load)
-# cure: context["conf"].get("core", "parallelism") => context["run_id"]
+# cure: import DAG => import DAG\nfrom airflow.sdk.configuration import conf
+# cure: context["conf"].get("core", "parallelism") => conf.get("core", "parallelism")

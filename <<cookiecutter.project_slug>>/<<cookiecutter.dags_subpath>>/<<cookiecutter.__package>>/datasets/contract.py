@@ -52,7 +52,7 @@ def clean_rows(
     # Arrow's own takes a quarter more time here; this one also gives memory back on demand.
     pool = pa.system_memory_pool()
     pa.set_memory_pool(pool)
-    early = early_rules(dataset)
+    early, clean = early_rules(dataset), dataset.clean
     known: Problems = {}
     while True:
         rejects.restart()
@@ -65,7 +65,7 @@ def clean_rows(
         frame = to_frame(table)
         del table
         index = frame.index
-        frame = dataset.clean(frame) if dataset.clean else frame
+        frame = clean(frame) if clean else frame
         if frame is None:
             raise Permanent(f"{key}: clean() returned nothing: end it with `return frame`.")
         if len(frame) != len(places):

@@ -6,7 +6,7 @@ import pendulum
 from airflow.sdk import DAG, task
 
 with DAG(
-    dag_id="forbidden_dag_test",
+    dag_id="forbidden_dag_test_run",
     description="An example",
     schedule="@daily",
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
