@@ -186,7 +186,7 @@ def _texts(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):  # pandas has whole numbers beside a missing one as 3.0 or 1e+16
         whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), 2.0**53))
         texts = pc.coalesce(pc.if_else(whole, values, None).cast(pa.int64()).cast(pa.string()), texts)
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+    return texts
 
 
 def _line_ends(content: bytes) -> int:
